@@ -4,7 +4,6 @@ The kinds declare it (`Kind.overtakes`). A claim to go first is taken from the u
 message forward in our queues, and only in batches so small that they delay nobody noticeably.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Final
@@ -17,25 +16,7 @@ from paiza_wire.errors import Rejected
 
 AHEAD_OF_FLASH: Final = int(message_pb2.URGENCY_FLASH) + 1  # urgency of a delivery that overtakes; no header has it
 MAX_FIRST: Final = 8  # messages of a batch that may go first: some milliseconds of work
-MAX_FIRST_CALLS: Final = 30  # calls of one member that go first in `SHARE_SECONDS`; further ones wait their turn
-SHARE_SECONDS: Final = 60.0
-
-
-class Share:
-    """A rate limit for each member's calls that go first, so that a member that abuses them delays nobody."""
-
-    def __init__(self, most: int = MAX_FIRST_CALLS) -> None:
-        """Begin without calls; ``most`` calls of one member are allowed in `SHARE_SECONDS`."""
-        self._most = most
-        self._calls: dict[str, deque[float]] = {}
-
-    def take(self, member: str, now: float) -> bool:
-        """Count a call at a time in seconds, and return whether it is within the member's share."""
-        calls = self._calls.setdefault(member, deque(maxlen=self._most))
-        if len(calls) == self._most and now - calls[0] < SHARE_SECONDS:
-            return False
-        calls.append(now)
-        return True
+MAX_FIRST_CALLS: Final = 30  # calls of one member that go first in a minute; further ones wait their turn
 
 
 @cache

@@ -18,14 +18,14 @@ from paiza.core.v1 import log_pb2, log_query_pb2
 from paiza_node.core.access.consultations import Consultations
 from paiza_node.core.access.model import Officer
 from paiza_node.core.dependencies import Core
-from paiza_node.core.exchange.precedence import Share
 from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.rate_limit import RateLimit
 from paiza_node.features.peer_audit import store as peer_audit_store
 from paiza_node.features.peer_audit.model import AuditGrant, Tally
 from paiza_node.features.peer_audit.query import Found, look
-from paiza_node.features.peer_audit.rate_limit import RateLimit
 from paiza_node.features.peer_audit.visibility import Visibility, grant_in_force
+from paiza_node.features.peer_audit.work_limit import WorkLimit
 from paiza_register.model import Member
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
@@ -61,8 +61,8 @@ class Consult:
         self._core = core
         self._consultations = consultations
         self._update_log_index = update_log_index
-        self._share = Share(MAX_QUERIES)
-        self._looked = RateLimit()
+        self._calls = RateLimit(MAX_QUERIES)
+        self._looked = WorkLimit()
 
     async def entries(self, asker: Asker, data: bytes) -> log_query_pb2.EntriesPage:
         """Return entries.
@@ -135,7 +135,7 @@ class Consult:
         federation = self._core.register_cache.current.federation
         if (named.member, named.federation, named.role) != (member.id, federation, "officer"):
             raise Rejected("wrong_member", "the officer named is not one of the caller's member")
-        if not self._share.take(member.id, monotonic()):
+        if not self._calls.take(member.id, monotonic()):
             raise Unavailable("busy", f"{MAX_QUERIES} questions of {member.id} in a minute are answered", 10.0)
         self._looked.check(member.id, MAX_LOOKED, monotonic())
         grant = await asyncio.to_thread(self._grant, member.id)

@@ -21,7 +21,6 @@ from paiza_node.core.access.model import Officer
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryKind, ForeignProof, ProofKind
-from paiza_node.core.exchange.precedence import Share
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.exchange.receive.check import MAX_CLOCK_SKEW
 from paiza_node.core.exchange.send import store as deliveries_store
@@ -30,11 +29,12 @@ from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.time_index import index_at
 from paiza_node.core.peers.claims import note_told_entry
 from paiza_node.core.peers.directory import PeerDirectory
+from paiza_node.core.rate_limit import RateLimit
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.peer_audit import store as peer_audit_store
 from paiza_node.features.peer_audit.model import ReconciledPeriod
 from paiza_node.features.peer_audit.query import parse, scan
-from paiza_node.features.peer_audit.rate_limit import RateLimit
+from paiza_node.features.peer_audit.work_limit import WorkLimit
 from paiza_register.model import Member
 from paiza_wire import log_entries, receipts
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
@@ -59,8 +59,8 @@ class Reconciliation:
     def __init__(self, core: Core, peers: PeerDirectory) -> None:
         self._core = core
         self._peers = peers
-        self._share = Share(MAX_PROPOSALS)
-        self._computed = RateLimit()
+        self._calls = RateLimit(MAX_PROPOSALS)
+        self._computed = WorkLimit()
         self._one_at_a_time = asyncio.Lock()
         self._asking: set[str] = set()  # members for whom a period is being computed or waits
 
@@ -102,7 +102,7 @@ class Reconciliation:
         self, member: Member, request: peer_audit_pb2.AgreePeriodRequest
     ) -> peer_audit_pb2.AgreePeriodResponse:
         """Answer a proposal to close a period: our RECONCILED entry if our digest is the same."""
-        if not self._share.take(member.id, monotonic()):
+        if not self._calls.take(member.id, monotonic()):
             raise Unavailable("busy", f"{MAX_PROPOSALS} periods of {member.id} in a minute are looked at", 10.0)
         since, until = self._whole(request.period)
         if len(request.period_digest) != DIGEST_SIZE:

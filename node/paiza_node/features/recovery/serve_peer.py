@@ -21,7 +21,6 @@ from paiza_domain.threads import thread
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryKind, DeliveryRow, ForeignProof, Outgoing, ProofKind
-from paiza_node.core.exchange.precedence import Share
 from paiza_node.core.exchange.proofs import foreign_proof
 from paiza_node.core.exchange.rewrap import rewrap
 from paiza_node.core.exchange.send import store as deliveries_store
@@ -37,6 +36,7 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.claims import consistency_claim
+from paiza_node.core.rate_limit import RateLimit
 from paiza_node.core.register.state import check_state
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.attachments import store as attachments_store
@@ -62,7 +62,7 @@ class ServePeer:
     def __init__(self, core: Core, cosigned: Cosigned) -> None:
         self._core = core
         self._cosigned = cosigned
-        self._share = Share(MAX_TOLD_AGAIN)
+        self._calls = RateLimit(MAX_TOLD_AGAIN)
         self._one = asyncio.Lock()  # a page reads a whole table: one at a time
 
     async def held_checkpoints(
@@ -76,7 +76,7 @@ class ServePeer:
         check_state(request.register_state)
         core.register_cache.note_state(member.id, request.register_state)
         if request.tell_again:
-            if not self._share.take(member.id, monotonic()):
+            if not self._calls.take(member.id, monotonic()):
                 raise Unavailable("busy", f"{MAX_TOLD_AGAIN} times in a minute {member.id} is told again", 10.0)
             await core.ledger.commit(lambda tx: _tell_again(tx, member.id))
         own, others = await asyncio.to_thread(self._held, member.id)

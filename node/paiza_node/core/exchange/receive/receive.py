@@ -33,6 +33,7 @@ from paiza_node.core.messages.model import LOGGED_DIGITS
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.claims import accept_claim, consistency_claim
 from paiza_node.core.peers.log_views import ConsistencyMismatch
+from paiza_node.core.rate_limit import RateLimit
 from paiza_node.core.register.state import check_state
 from paiza_register import Member
 from paiza_wire.errors import Rejected, Unavailable
@@ -74,7 +75,7 @@ class Receive:
         self._certificates = KnownCertificates(core.store)
         forwarded = ReceiveForwarded(core, self._certificates, check_grant)
         self._admit = ValidateIncoming(core, self._certificates, forwarded)
-        self._firsts = precedence.Share()
+        self._firsts = RateLimit(precedence.MAX_FIRST_CALLS)
         self._answered: dict[str, int] = {}  # size of our log in the last answer to each member
 
     async def __call__(self, member: Member, request: exchange_pb2.DeliverRequest) -> exchange_pb2.DeliverResponse:

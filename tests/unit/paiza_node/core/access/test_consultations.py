@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from paiza_node.core.access.consultations import MAX_ENTRIES, PERIOD, REPEAT, Consultations
+from paiza_node.core.access.consultations import MAX_ENTRIES, REPEAT, Consultations
 from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.rate_limit import PERIOD_SECONDS
 from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
 from tests.unit.paiza_node.room import Room, open_room
@@ -70,7 +71,7 @@ async def test_an_officer_makes_so_many_entries_a_minute(room: Room) -> None:
     assert busy.value.retry_after_seconds == 40.0
     assert await desk.consult(MAX_ENTRIES - 1) == MAX_ENTRIES - 1
     assert await desk.consult("other's", "other") == MAX_ENTRIES
-    room.clock.now += PERIOD - timedelta(seconds=20)
+    room.clock.now += timedelta(seconds=PERIOD_SECONDS - 20)
     assert await desk.consult("one more") == MAX_ENTRIES + 1
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from paiza.officer.v1 import notice_pb2
-from paiza_node.core.exchange.precedence import MAX_FIRST_CALLS, SHARE_SECONDS, Share
 from paiza_node.core.log.ledger import Ledger, LogTransaction
 from paiza_node.core.log.notifier import MAX_PENDING, Notifier
 from paiza_node.core.log.signer import LogSigner
@@ -52,15 +51,6 @@ async def test_what_goes_first_is_committed_before_all_that_waits(ledger: Ledger
     go_on.set()
     await asyncio.gather(under_way, *rest)
     assert order == ["stop", *(f"bulk {number}" for number in range(5))]
-
-
-def test_who_cries_wolf_takes_his_turn() -> None:
-    """A member's calls go first so often in a minute and no oftener; that takes nothing from other members."""
-    share = Share()
-    assert [share.take("tjk", 0.0) for _ in range(MAX_FIRST_CALLS + 2)] == [True] * MAX_FIRST_CALLS + [False] * 2
-    assert share.take("uzb", 0.0)
-    assert not share.take("tjk", SHARE_SECONDS - 1)
-    assert share.take("tjk", SHARE_SECONDS)
 
 
 async def test_watcher_hears_of_what_goes_first_first() -> None:

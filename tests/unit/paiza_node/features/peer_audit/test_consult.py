@@ -11,8 +11,8 @@ from paiza.core.v1 import log_pb2
 from paiza.core.v1 import log_query_pb2 as pb
 from paiza_node.features.peer_audit import consult
 from paiza_node.features.peer_audit.consult import Asker
-from paiza_node.features.peer_audit.rate_limit import RateLimit
 from paiza_node.features.peer_audit.visibility import Visibility
+from paiza_node.features.peer_audit.work_limit import WorkLimit
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.tlog.log_queries import NONCE_SIZE
 from tests.log_entries import entry_of
@@ -65,7 +65,7 @@ async def test_questions_about_counts_are_worth_entries(room: LogRoom, monkeypat
 
 def test_a_minute_later_there_is_room_again() -> None:
     """Earlier reads no longer count."""
-    budget = RateLimit()
+    budget = WorkLimit()
     budget.add("uzb", 5, 0.0)
     with pytest.raises(Unavailable, match="busy"):
         budget.check("uzb", 5, 59.0)
