@@ -1,4 +1,4 @@
-"""Denials: whatever an officer may not do is logged, within their share of DENIED entries (`core.log.denial_share`)."""
+"""Denials: what an officer may not do is logged, within their share of DENIED entries (`core.log.denial_share`)."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -38,7 +38,7 @@ class Denials:
     async def note(self, officer: str, method: str, refusal: Rejected) -> None:
         """Log that an officer was denied a call. The denial takes effect even if nothing can be logged now."""
         told = {"officer": officer, "method": method, "reason": refusal.reason, "detail": refusal.detail}
-        if self._ledger.denials.is_spent(officer, self._clock()):
+        if self._ledger.denials.leave_out(officer, self._clock()):
             log.warning("denied", **told, logged=False)
             return
         entry = log_entries.denied(actor=officer, reason=refusal.reason)

@@ -7,7 +7,8 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.access.denials import Denials, deny
 from paiza_node.core.access.model import Officer
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.denial_share import MAX_DENIALS, PERIOD
+from paiza_node.core.log.denial_share import MAX_DENIALS
+from paiza_node.core.rate_limit import PERIOD_SECONDS
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_node.room import Room, open_room
 
@@ -25,7 +26,7 @@ def logged(room: Room) -> list[tuple[str, str]]:
 
 
 async def test_a_denial_is_logged_and_a_flood_is_not(tmp_path: Path) -> None:
-    """Each officer has a share a minute; another's flood takes nothing of it, and the next minute it is new."""
+    """Each officer has a share a minute; the next minute it is new, and its first entry names what was left out."""
     with open_room(tmp_path) as room:
         denials = Denials(room.ledger, room.clock)
         for _ in range(5 * MAX_DENIALS):
@@ -34,11 +35,14 @@ async def test_a_denial_is_logged_and_a_flood_is_not(tmp_path: Path) -> None:
         assert logged(room) == [("one", "ListLogEntries: no rule")] * MAX_DENIALS + [
             ("other", "ListLogEntries: no rule")
         ]
-        room.clock.now += PERIOD - timedelta(seconds=1)
+        room.clock.now += timedelta(seconds=PERIOD_SECONDS - 1)
         await denials.note("one", METHOD, REFUSAL)
         room.clock.now += timedelta(seconds=1)
         await denials.note("one", METHOD, REFUSAL)
-        assert len(logged(room)) == MAX_DENIALS + 2
+        left_out = 4 * MAX_DENIALS + 1
+        assert logged(room)[MAX_DENIALS + 1 :] == [
+            ("one", f"ListLogEntries: no rule\n{left_out} denials before this one are not logged")
+        ]
 
 
 def test_denials_in_a_transaction_come_out_of_the_same_share(tmp_path: Path) -> None:
@@ -48,7 +52,7 @@ def test_denials_in_a_transaction_come_out_of_the_same_share(tmp_path: Path) -> 
         for _ in range(MAX_DENIALS + 3):
             room.ledger.commit_now(lambda tx: deny(tx, officer, REFUSAL, b"x" * 1000))
         assert logged(room) == [("one", "no rule")] * MAX_DENIALS
-        room.clock.now += PERIOD
+        room.clock.now += timedelta(seconds=PERIOD_SECONDS)
         room.ledger.commit_now(lambda tx: deny(tx, officer, REFUSAL, bytes(32)))
         assert logged(room)[-1] == ("one", "no rule\n3 denials before this one are not logged")
         with room.store.reads() as reads:
