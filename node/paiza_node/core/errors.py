@@ -10,6 +10,8 @@ from paiza.core.v1 import outcome_pb2
 from paiza.officer.v1 import workflow_pb2
 from paiza_wire.errors import Rejected, Unavailable
 
+MAX_FOREIGN_TEXT: Final = 500  # characters
+
 
 def N_(text: str) -> str:  # noqa: N802 - the name gettext tools know
     """Mark a text for translation in place; it is translated when shown."""
@@ -98,6 +100,14 @@ def breaches_of(error: Rejected) -> list[workflow_pb2.WorkflowBreach]:
     if not isinstance(error, BrokenRules):
         return []
     return [workflow_pb2.WorkflowBreach(rule=rule, values=values) for rule, values in error.breaches]
+
+
+def foreign_text(text: str) -> str:
+    """Return a text of another member's node, at most `MAX_FOREIGN_TEXT` characters of it and all of them printable.
+
+    Others would change a terminal, and PostgreSQL stores no NUL.
+    """
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:MAX_FOREIGN_TEXT])
 
 
 def rejection(error: Rejected) -> outcome_pb2.Rejection:

@@ -21,6 +21,7 @@ from typing import Any, Final
 import grpc
 from google.protobuf.message import DecodeError, Message
 
+from paiza_node.core.errors import foreign_text
 from paiza_node.core.peers.endpoints import Endpoints
 from paiza_node.core.peers.rpcs import (
     ABOUT_REGISTER,
@@ -367,7 +368,7 @@ class GrpcChannel:
         reason = dict(error.trailing_metadata() or ()).get(REASON_KEY, "")
         if isinstance(reason, bytes):
             reason = reason.decode("ascii", "replace")
-        detail = f"{self.member}: {error.code().name}: {error.details()}"
+        detail = f"{self.member}: {error.code().name}: {foreign_text(error.details() or '')}"
         if (not reason and error.code() in _NO_ANSWER) or reason == "standby":
             self._endpoints.failed(connection.endpoint)
             # The node may show another certificate now: the next call looks.

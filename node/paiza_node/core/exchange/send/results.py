@@ -13,6 +13,7 @@ import structlog
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.dependencies import Core
+from paiza_node.core.errors import foreign_text
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryKind, ForeignProof, Outgoing, Postponement, ProofKind, Settlement
 from paiza_node.core.exchange.rewrap import rewrap
@@ -33,7 +34,6 @@ from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 FIRST_RETRY_SECONDS: Final = 2.0  # parts of one message that the peer asks to have again
 LONGEST_RETRY_SECONDS: Final = 3600.0
-MAX_DETAIL: Final = 500  # characters of a peer's detail to a reason
 
 log = structlog.get_logger("paiza.exchange")
 
@@ -116,7 +116,7 @@ class _AnswerCheck:
                 )
             )
         elif which == "rejection":
-            reason, detail = _bounded(result.rejection.reason), _printable(result.rejection.detail)
+            reason, detail = _bounded(result.rejection.reason), foreign_text(result.rejection.detail)
             settlement = Settlement(outgoing.id, delivery_pb2.DELIVERY_STATE_REJECTED, reason, detail)
             outcomes.settlements.append((settlement, outgoing, b""))
         elif which == "retry":
@@ -125,7 +125,7 @@ class _AnswerCheck:
                 reason == "cannot_open" and outgoing.delivery_kind == DeliveryKind.OWN
             ):  # forwarded messages are always wrapped anew
                 outcomes.rewrapped.append((outgoing.digest, self._rewrapped(outgoing)))
-            detail, seconds = _printable(result.retry.detail), float(result.retry.retry_after.seconds)
+            detail, seconds = foreign_text(result.retry.detail), float(result.retry.retry_after.seconds)
             outcomes.postponements.append(self._again(outgoing, reason, detail, seconds))
         else:
             raise Rejected("malformed", "the answer holds no result")
@@ -174,8 +174,3 @@ def _entry(settlement: Settlement, digest: bytes, actor: str, peer: str, answer_
 def _bounded(reason: str) -> str:
     """Return a reason code of the other side if it is a known one."""
     return reason if reason in REASONS else "unexpected_answer"
-
-
-def _printable(detail: str) -> str:
-    """Return a detail of the other side, bounded and without control characters or those no database stores."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in detail[:MAX_DETAIL])

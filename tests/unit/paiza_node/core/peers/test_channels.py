@@ -40,6 +40,7 @@ class Node:
         self.go_on = asyncio.Event()
         self.go_on.set()
         self.refusal = ""
+        self.detail = "no"
         self.said: bytes | None = None
         self.callers: list[str] = []
         self._server = grpc.aio.server()
@@ -62,7 +63,7 @@ class Node:
         await self.go_on.wait()
         if self.refusal:
             core.set_trailing_metadata(((REASON_KEY, self.refusal),))
-            await core.abort(grpc.StatusCode.PERMISSION_DENIED, "no")
+            await core.abort(grpc.StatusCode.PERMISSION_DENIED, self.detail)
         if self.said is not None:
             return self.said
         return exchange_pb2.HandshakeResponse(own_checkpoint=self.endpoint.encode()).SerializeToString()
@@ -334,6 +335,16 @@ async def test_every_address_of_a_name_is_dialled(scene: Scene) -> None:
         assert (await channel.call(HANDSHAKE, REQUEST)).own_checkpoint.decode() == scene.first.endpoint
         await channel.close()
     transport.close()
+
+
+async def test_text_of_a_refusal_is_stored_and_shown_without_harm(scene: Scene) -> None:
+    """NUL, which PostgreSQL does not store, and what changes a terminal are replaced; the text is bounded."""
+    scene.first.refusal = "policy_denied"
+    scene.first.detail = "no\0\x1b[31m" + "x" * 1000
+    with pytest.raises(Unavailable, match="policy_denied") as refused:
+        await scene.channel.call(HANDSHAKE, REQUEST)
+    assert refused.value.detail.isprintable()
+    assert len(refused.value.detail) < 600
 
 
 async def test_a_refusal_is_an_answer_of_that_endpoint(scene: Scene) -> None:
