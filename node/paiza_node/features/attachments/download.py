@@ -22,6 +22,7 @@ import structlog
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.dependencies import Core
+from paiza_node.core.errors import NodeStopped
 from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import AttachmentsExpected, Change, MessagesChanged
@@ -130,6 +131,11 @@ class AttachmentDownloads:
                 task.result()
             except Unavailable as error:  # the disk or the database is unavailable: due attachments stay due
                 log.warning("attachments_wait", reason=error.reason, detail=error.detail)
+                await asyncio.sleep(FIRST_PAUSE_SECONDS)
+            except NodeStopped:
+                raise
+            except Exception:  # no answer of one peer may end the node
+                log.exception("attachment_not_planned")
                 await asyncio.sleep(FIRST_PAUSE_SECONDS)
 
     async def _begin(self) -> float:

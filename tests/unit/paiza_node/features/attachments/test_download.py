@@ -69,3 +69,37 @@ async def test_a_peer_that_announces_much_is_asked_for_no_more_than_fits(
             await fetched
     assert asked == [1, 2]
     store.close()
+
+
+async def test_outcome_that_cannot_be_stored_does_not_end_the_downloads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attachment stays due, and is asked for again: no answer of one peer ends the node."""
+    monkeypatch.setattr("paiza_node.features.attachments.download.FIRST_PAUSE_SECONDS", 0.0)
+    store = open_store(f"sqlite:///{tmp_path / 'paiza.db'}")
+    with store.transaction() as conn:
+        attachments_store.put_attachments(conn, [PENDING])
+    asked = asyncio.Semaphore(0)
+
+    async def fetch(_request: Any) -> AsyncGenerator[bytes]:
+        asked.release()
+        yield bytes(10)
+        raise Unavailable("busy", "not now")
+
+    async def commit(_work: Any) -> None:
+        raise ValueError("the database does not store this")
+
+    ledger = SimpleNamespace(checkpoint=SimpleNamespace(size=5), commit=commit)
+    core: Any = SimpleNamespace(store=store, clock=lambda: NOW, ledger=ledger)
+    peers: Any = SimpleNamespace(session=lambda _: SimpleNamespace(fetch_attachment=fetch))
+    downloads = AttachmentDownloads(
+        core, AttachmentFiles(tmp_path / "attachments"), peers=peers, life=timedelta(days=1)
+    )
+    running = asyncio.create_task(downloads.run())
+    async with asyncio.timeout(30):
+        for _ in range(2):
+            await asked.acquire()
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    store.close()
