@@ -13,6 +13,7 @@ import click
 import structlog
 
 from paiza_node.app import allocator
+from paiza_node.app.repeated_lines import RepeatedLines
 from paiza_node.app.standard_error import captured
 from paiza_node.app.start import run as run_node
 from paiza_node.core.errors import N_, NodeStopped
@@ -85,6 +86,7 @@ def set_up_logs(level: str, file: TextIO) -> None:
     structlog.configure(
         processors=[
             log_level.LEVEL,
+            RepeatedLines(),
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
