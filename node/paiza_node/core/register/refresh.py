@@ -12,8 +12,9 @@ In rounds, one a second, and one at once when a member announces another registe
    register is in force.
 
 Sets with new content are taken from others within an `Allowance`, those that are put into force and those that only
-messages name. A member that answers slowly, or with what does not verify, is left alone for a while. A crash loses
-nothing: a set is stored before it is in force, and what waits to be published is submitted again by whom it came from.
+messages name. A member that answers slowly, or with what does not verify, is left alone for a while, so that no member
+keeps the rounds waiting for long. A crash loses nothing: a set is stored before it is in force, and what waits to be
+published is submitted again by whom it came from.
 """
 
 import asyncio
@@ -49,6 +50,7 @@ SILENT_SECONDS: Final = 30.0  # then a member is asked what it holds
 LEAST_SECONDS: Final = 2.0  # between two fetches from one member, whatever it announces
 FIRST_PAUSE_SECONDS: Final = 5.0
 LONGEST_PAUSE_SECONDS: Final = 300.0
+PATIENCE: Final = 5.0  # a member is left alone so many times as long as it kept this node waiting
 REVOCATIONS_SECONDS: Final = 3600.0  # between two attempts to sign the node's role anew because it expires
 MAX_COMPARED: Final = 1000  # roots of others that are remembered as compared
 UNSIGNED_SECONDS: Final = 60.0  # after which a key that could not be opened is tried again
@@ -80,6 +82,7 @@ class _Member:
     heard: float = float("-inf")
     greeted: float = float("-inf")
     left_alone_until: float = float("-inf")
+    not_learnt_from_until: float = float("-inf")
     failures: int = 0
     handled: tuple[bytes, bytes] | None = None
 
@@ -182,7 +185,8 @@ class RegisterRefresh:
         """
         reasons: dict[str, str] = {}
         for known in self._members.values():
-            known.left_alone_until, known.handled = float("-inf"), None
+            known.left_alone_until = known.not_learnt_from_until = float("-inf")
+            known.handled = None
         self._taken.reset()
         sources = self._sources()
         greeted = await asyncio.gather(*(self._greet(member, source) for member, source in sources.items()))
@@ -260,15 +264,15 @@ class RegisterRefresh:
 
     async def _take_from(self, member: str, source: RegisterSource, state: register_pb2.RegisterState) -> None:
         """Fetch what a member announced, and accept it or hand it to the publisher."""
-        known = self._member(member)
-        known.left_alone_until = monotonic() + LEAST_SECONDS
+        known, began = self._member(member), monotonic()
+        known.left_alone_until = began + LEAST_SECONDS
         try:
             await self._fetch_newer(source, state)
         except (PaizaError, FetchMissing) as caught:
             error = caught if isinstance(caught, PaizaError) else Unavailable("register_unavailable", str(caught))
             known.failures += 1
             pause = backoff(known.failures, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
-            known.left_alone_until = monotonic() + pause
+            known.left_alone_until = max(monotonic() + pause, _patience(began))
             log.warning("register_not_fetched", peer=member, reason=error.reason, detail=error.detail)
             return
         except Exception:  # no answer of one peer may end the node
@@ -276,6 +280,7 @@ class RegisterRefresh:
             log.exception("register_not_fetched", peer=member)
             return
         known.failures, known.handled = 0, self._both(state)
+        known.left_alone_until = max(known.left_alone_until, _patience(began))
 
     async def _fetch_newer(self, source: RegisterSource, state: register_pb2.RegisterState) -> None:
         if await asyncio.to_thread(self._is_behind, state):
@@ -390,11 +395,15 @@ class RegisterRefresh:
     async def _learn(self, version: bytes, sources: Mapping[str, RegisterSource]) -> None:
         """Archive a version that was superseded while this node was offline; it is verified, but never in force."""
         failure: PaizaError = Unavailable("register_unknown", "the register names no other active member")
-        for source in sources.values():
+        for member, source in sources.items():
+            known, began = self._member(member), monotonic()
+            if began < known.not_learnt_from_until:
+                continue
             try:
                 await asyncio.to_thread(self._reader.import_set, version, self._fetcher(source, version))
             except PaizaError as error:
                 failure = error
+                known.not_learnt_from_until = _patience(began)
             else:
                 self._learnt.spend(monotonic())
                 log.info("register_learnt", version=version.hex())
@@ -465,16 +474,25 @@ class RegisterRefresh:
 
         One that answers, but not this, is asked for files: it does so if it suspended this member.
         """
-        self._member(member).greeted = monotonic()
+        known = self._member(member)
+        known.greeted = monotonic()
         try:
             self._cache.note_state(member, await source.greet(self._cache.state))
         except PaizaError as error:
-            if error.reason != "peer_unreachable":
+            began = monotonic()
+            if error.reason != "peer_unreachable" and began >= known.left_alone_until:
                 with suppress(PaizaError):
                     await asyncio.to_thread(self._reader.refresh, self._clock(), self._fetcher(source))
                     await self._follow()
+                known.left_alone_until = max(known.left_alone_until, _patience(began))
             return error
         return None
 
     def _fetcher(self, source: RegisterSource, version: bytes = b"") -> Fetch:
         return fetcher(source, self._loop, version)
+
+
+def _patience(began: float) -> float:
+    """Return until when a member is left alone that has kept this node waiting since then."""
+    now = monotonic()
+    return now + PATIENCE * (now - began)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -320,6 +321,42 @@ async def test_one_member_cannot_keep_a_register_from_another(
     node.cache.note_state(MIDDLE, state)
     await node.refresh._round()
     assert len(scene[MIDDLE].asked) == before
+
+
+async def test_a_silent_member_does_not_keep_the_rounds_waiting(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages name versions that nobody has, again and again: it is asked for the first of them alone."""
+    monkeypatch.setattr(fetching, "FETCH_SECONDS", 0.2)
+    monkeypatch.setattr(refreshing, "PATIENCE", 1000.0)
+    await scene.rounds(1)
+    node, silent = scene[FIRST], scene[MIDDLE]
+    silent.slow, silent.asked = True, []
+    for _ in range(2):
+        for named in range(256):
+            node.cache._want(sha256(bytes([named])).digest())
+        await node.refresh._round()
+    assert len(silent.asked) == 1
+
+
+async def test_a_slow_member_is_left_alone_though_it_serves(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It announces another root each time, and serves what is in force as late as it may."""
+    monkeypatch.setattr(refreshing, "PATIENCE", 1000.0)
+    await scene.rounds(1)
+    node, slow = scene[FIRST], scene[MIDDLE]
+    serve = slow.get
+
+    async def get(path: str, version: bytes) -> bytes:
+        await asyncio.sleep(0.05)
+        return await serve(path, version)
+
+    monkeypatch.setattr(slow, "get", get)
+    known = node.refresh._members[MIDDLE]
+    known.left_alone_until = float("-inf")
+    state = slow.cache.state
+    state.root_sha256 = bytes(32)
+    node.cache.note_state(MIDDLE, state)
+    await node.refresh._round()
+    assert known.failures == 0
+    assert known.left_alone_until > monotonic() + 10
 
 
 async def test_forked_root_is_found(scene: Scene) -> None:
