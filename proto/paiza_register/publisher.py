@@ -27,7 +27,8 @@ from tuf.api.metadata import Snapshot
 from typing_extensions import override
 
 from paiza_register.open_set import OpenSet, Versions
-from paiza_register.publishing import SIGN_AGAIN, described_roles, follows, lacking, merged, published, renewed
+from paiza_register.publishing import SIGN_AGAIN, described_roles, lacking, merged, published, renewed
+from paiza_register.succession import follows
 from paiza_register.validity import check_versions
 from paiza_wire.errors import PaizaError, Rejected
 
@@ -264,7 +265,7 @@ def can_follow(held: OpenSet, change: Mapping[str, bytes]) -> bool:
 
 def _differs(held: OpenSet, other: OpenSet) -> bool:
     """Return whether another set is of another register version, and is not followed by this one."""
-    return other.snapshot_bytes != held.snapshot_bytes and not follows(held, other)
+    return other.register.version != held.register.version and not follows(held.register, other.register)
 
 
 def _highest(one: Versions, other: Versions) -> Versions:

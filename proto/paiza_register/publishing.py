@@ -21,8 +21,8 @@ from paiza_register import roles
 from paiza_register.ceremony.federation_file import to_json
 from paiza_register.ceremony.times import ROOT_LIFE, expiry
 from paiza_register.documents import Federation
-from paiza_register.open_set import OpenSet, Versions, role_path, signers
-from paiza_register.succession import refuse_rollback
+from paiza_register.open_set import OpenSet, Versions, role_path
+from paiza_register.succession import follows, refuse_rollback
 from paiza_register.tuf_workflow import TIMESTAMP_PATH
 from paiza_register.verified_set import FEDERATION, target_path
 from paiza_wire.errors import Rejected
@@ -153,31 +153,10 @@ def merged(
     return _following(made, *sets)
 
 
-def follows(new: OpenSet, old: OpenSet) -> bool:
-    """Return whether a reader that holds the old set accepts the new one."""
-    publishers = new.root.roles[Timestamp.type].keyids
-    if (
-        not signers(old.root, Timestamp.type, old.files[TIMESTAMP_PATH]).isdisjoint(publishers)
-        and new.timestamp.version <= old.timestamp.version
-    ):
-        return False
-    if new.snapshot_bytes == old.snapshot_bytes:
-        return True
-    if (
-        not signers(old.root, Snapshot.type, old.snapshot_bytes).isdisjoint(publishers)
-        and new.snapshot.version <= old.snapshot.version
-    ):
-        return False
-    try:
-        refuse_rollback(old.register, new.register)
-    except Rejected:
-        return False
-    return True
-
-
 def concurrent(one: OpenSet, other: OpenSet) -> bool:
     """Return whether two sets have other content or snapshots, and neither follows the other: they must be merged."""
-    return one.snapshot_bytes != other.snapshot_bytes and not follows(one, other) and not follows(other, one)
+    first, second = one.register, other.register
+    return first.version != second.version and not follows(first, second) and not follows(second, first)
 
 
 def delegated_roles(targets: Targets) -> tuple[str, ...]:

@@ -39,6 +39,25 @@ def refuse_rollback(known: Register, new: Register) -> None:
             raise Rejected("register_rolled_back", f"{member} has taken back a revocation")
 
 
+def follows(new: Register, old: Register) -> bool:
+    """Return whether a reader that holds the old set accepts the new one.
+
+    Of two sets that two publishers made at one time, neither follows the other.
+    """
+    before, after = old.state, new.state
+    if before.timestamp.signers & after.timestamp_keys and after.timestamp.version <= before.timestamp.version:
+        return False
+    if new.version == old.version:
+        return True
+    if before.snapshot.signers & after.snapshot_keys and after.snapshot.version <= before.snapshot.version:
+        return False
+    try:
+        refuse_rollback(old, new)
+    except Rejected:
+        return False
+    return True
+
+
 def signed_twice(known: SignedVersion, new: SignedVersion) -> frozenset[str]:
     """Return the ids of the keys that signed two timestamps, or two snapshots, of one version."""
     if known.version != new.version or known.sha256 == new.sha256:

@@ -6,7 +6,8 @@ import pytest
 
 from paiza_register.open_set import OpenSet, Versions
 from paiza_register.publisher import BEHIND_WAIT, RANK_WAIT, Publisher
-from paiza_register.publishing import follows, published, renewed
+from paiza_register.publishing import published, renewed
+from paiza_register.succession import follows
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_register.conftest import MEMBERS, NOW, Holder
 from tests.unit.paiza_register.publishers import Signing
@@ -45,7 +46,7 @@ class Scene:
         """Return what a node publishes now, which it then holds."""
         made = self[member].publish(self.now)
         if made is not None:
-            assert follows(made, self[member].held)
+            assert follows(made.register, self[member].held.register)
             self[member].hold(made)
         return made
 
@@ -142,7 +143,7 @@ def test_merging_while_cut_off_keeps_the_former_expiry(scene: Scene) -> None:
     before = scene[FIRST].held.timestamp.expires
     made = scene.publish(FIRST)
     assert made is not None
-    assert follows(made, other)
+    assert follows(made.register, other.register)
     assert made.timestamp.expires == before
     assert scene.publish(FIRST) is None
 
@@ -219,7 +220,7 @@ def test_set_that_was_not_accepted_is_merged(scene: Scene) -> None:
     assert made is not None
     assert {made.register.member(member).names["en"] for member in (MIDDLE, LAST)} == {"by tjk", "by centre"}
     assert scene[MIDDLE].waiting == ()
-    assert follows(made, other)
+    assert follows(made.register, other.register)
 
 
 def test_older_set_is_not_merged(scene: Scene) -> None:

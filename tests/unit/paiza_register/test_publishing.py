@@ -8,8 +8,8 @@ from tuf.api.metadata import Root
 
 from paiza_register import load_set
 from paiza_register.open_set import OpenSet, Versions, role_path
-from paiza_register.publishing import concurrent, follows, merged, node_role_signed, published, renewed
-from paiza_register.succession import refuse_rollback
+from paiza_register.publishing import concurrent, merged, node_role_signed, published, renewed
+from paiza_register.succession import follows, refuse_rollback
 from paiza_register.tuf_workflow import root_path
 from paiza_wire.errors import Rejected
 from tests.unit.paiza_register.conftest import NOW, Holder
@@ -46,8 +46,8 @@ def test_renewal_changes_the_timestamp_alone(scene: Scene) -> None:
     assert new.timestamp.version == scene.held.timestamp.version + 1
     assert new.register.issued_time == later
     assert new.publishers() == {scene.tjk.public_key.keyid, scene.kaz.public_key.keyid}
-    assert follows(new, scene.held)
-    assert not follows(scene.held, new)
+    assert follows(new.register, scene.held.register)
+    assert not follows(scene.held.register, new.register)
     assert not concurrent(scene.held, new)
 
 
@@ -65,7 +65,7 @@ def test_change_of_a_member(scene: Scene) -> None:
     assert new.files.keys() >= change.keys()
     assert "targets/aside" not in new.files
     assert role_path("tjk", scene.held.snapshot.meta["tjk.json"].version) not in new.files
-    assert follows(new, scene.held)
+    assert follows(new.register, scene.held.register)
     refuse_rollback(scene.held.register, load_set(new.files, scene.holder.bootstrap, NOW))
 
 
@@ -106,8 +106,8 @@ def test_sets_of_one_time_are_merged(scene: Scene) -> None:
     both = merged(one, other, scene.centre, NOW, NONE)
     assert both.register.member("kaz").names["en"] == "one"
     assert both.register.member("tjk").names["en"] == "other"
-    assert follows(both, one)
-    assert follows(both, other)
+    assert follows(both.register, one.register)
+    assert follows(both.register, other.register)
     assert both.snapshot.meta == merged(other, one, scene.kaz, NOW, NONE).snapshot.meta
 
 
@@ -118,8 +118,8 @@ def test_same_content_published_twice_is_published_once_more(scene: Scene) -> No
     assert one.snapshot.meta == other.snapshot.meta
     assert concurrent(one, other)
     third = merged(one, other, scene.centre, NOW, NONE)
-    assert follows(third, one)
-    assert follows(third, other)
+    assert follows(third.register, one.register)
+    assert follows(third.register, other.register)
     assert third.snapshot.meta == one.snapshot.meta
 
 
@@ -141,8 +141,8 @@ def test_older_content_under_a_later_timestamp(scene: Scene) -> None:
     assert concurrent(new, old)
     both = merged(old, new, scene.tjk, NOW, NONE)
     assert both.snapshot.meta == new.snapshot.meta
-    assert follows(both, new)
-    assert follows(both, old)
+    assert follows(both.register, new.register)
+    assert follows(both.register, old.register)
 
 
 def test_what_was_renewed_twice_is_not_merged(scene: Scene) -> None:

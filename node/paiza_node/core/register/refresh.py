@@ -42,6 +42,7 @@ from paiza_register.pair_key import PairSigner
 from paiza_register.publisher import Publisher, WaitingChange
 from paiza_register.publishing import SIGN_AGAIN, node_role_signed
 from paiza_register.roles import node_role_of
+from paiza_register.succession import follows
 from paiza_register.tuf_workflow import MAX_METADATA_BYTES, TIMESTAMP_PATH
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
@@ -301,7 +302,10 @@ class RegisterRefresh:
             raise failure
 
     def _is_behind(self, state: register_pb2.RegisterState) -> bool:
-        """Return whether this node had what another announces, and has a newer set since."""
+        """Return whether the set in force follows what another announces, which is archived here.
+
+        A set that was archived may not have been merged: a message named it, or this node stopped meanwhile.
+        """
         try:
             archived = self._reader.archived(state.register_version)
         except Unavailable:
@@ -309,7 +313,7 @@ class RegisterRefresh:
         return (
             archived.version != self._cache.version
             and state.timestamp_version <= archived.timestamp_version
-            and archived.snapshot_version <= self._cache.last.snapshot_version
+            and follows(self._cache.verified, archived)
         )
 
     async def _see_other(self, source: RegisterSource, state: register_pb2.RegisterState) -> None:

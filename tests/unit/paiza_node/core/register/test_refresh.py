@@ -15,11 +15,11 @@ from paiza_node.core.register import fetch as fetching
 from paiza_node.core.register import refresh as refreshing
 from paiza_node.core.register.refresh import NewDirectory, RegisterRefresh
 from paiza_node.core.register.sync import RegisterCache
-from paiza_register import RegisterReader
+from paiza_register import RegisterReader, files_fetch
 from paiza_register.open_set import OpenSet, Versions
 from paiza_register.pair_key import PairSigner
 from paiza_register.publisher import Publisher
-from paiza_register.publishing import published
+from paiza_register.publishing import node_role_signed, published
 from paiza_wire.errors import Unavailable
 from tests.unit.paiza_register.conftest import MEMBERS, NOW, Holder, holder, made
 from tests.unit.paiza_register.publishers import Signing
@@ -214,6 +214,37 @@ async def test_concurrent_sets_are_merged(scene: Scene) -> None:
     assert len(scene.versions()) == 1
     assert {node.name for node in scene.nodes.values()} == {"one"}
     assert {node.cache.last.members[MIDDLE].names["en"] for node in scene.nodes.values()} == {"other"}
+
+
+async def test_archived_concurrent_set_is_merged(scene: Scene) -> None:
+    """A message named the set, or the node stopped before it merged the two."""
+    await scene.rounds(1)
+    scene[FIRST].away = True
+    entry = (bytes(range(32)), bytes(range(1, 33)))
+    for member in (MIDDLE, LAST):
+        change = node_role_signed(scene.held, member, scene[member].revocations_key(), scene.now, [entry])
+        scene[member].reader.accept(scene.by(member, scene.held, change).files, scene.now)
+        await scene[member].refresh._follow()
+    for member, other in ((MIDDLE, scene[LAST]), (LAST, scene[MIDDLE])):
+        files = other.reader.archived_files(other.cache.version)
+        scene[member].reader.import_set(other.cache.version, files_fetch(files))
+    await scene.rounds(6, 5)
+    scene[FIRST].away = False
+    await scene.rounds(2, 5)
+    assert len(scene.versions()) == 1
+    assert all(scene[FIRST].cache.last.revocations[member] >= set(entry) for member in (MIDDLE, LAST))
+
+
+async def test_older_set_is_not_fetched_again(scene: Scene) -> None:
+    """Another announces what this node had before: its own set follows that one."""
+    await scene.rounds(1)
+    state = scene[LAST].cache.state
+    scene[FIRST].reader.accept(scene.by(FIRST, scene.held, scene.change("one")).files, scene.now)
+    await scene[FIRST].refresh._follow()
+    before = len(scene[LAST].asked)
+    scene[FIRST].cache.note_state(LAST, state)
+    await scene[FIRST].refresh._round()
+    assert len(scene[LAST].asked) == before
 
 
 async def test_publisher_of_two_sets_is_disqualified_everywhere(scene: Scene) -> None:
