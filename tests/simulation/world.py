@@ -241,6 +241,9 @@ class World:
     async def detect(self) -> None:
         """Hold rounds until the liar is where its lie leads, and see that this took no longer than is claimed."""
         outcome = self.outcome
+        known = max(node.logs.size(self.liar.name) for node in self.nodes.values())
+        while self.lie is Lie.REWRITE and self.liar.personas[0].disk.size < known:
+            await self.liar.append(1)  # a shorter log refuses every exchange: no note of it contradicts anything yet
         for persona in self.liar.personas:
             persona.checkpoint_exchange.candidate()
         for node in self.nodes.values():
