@@ -12,7 +12,9 @@ from typing import Any, Final
 import grpc
 import pytest
 
+from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import attachment_pb2, attachment_pb2_grpc, officer_pb2, officer_pb2_grpc
+from paiza_node.core.log.disk_reserve import RESERVE_BYTES, free_bytes
 from paiza_node.features.attachments.disk_room import MIN_FREE_BYTES
 from tests.federation import Federation
 from tests.officer import Officer
@@ -71,6 +73,21 @@ async def test_uploads_leave_the_reserve_to_the_messages(federation: Federation)
     assert found.f_bavail * found.f_frsize >= MIN_FREE_BYTES - 8 * MIB  # less what the database took
 
 
+async def test_last_room_is_for_what_nothing_may_hold_up(federation: Federation) -> None:
+    """On a disk that is nearly full ordinary messages wait, whoever sends them; a FLASH message is released."""
+    node, duty = federation.node("kaz"), Officer(federation.folder, "kaz-duty")
+    async with duty.channel(("grpc.use_local_subchannel_pool", 1)) as channel:
+        assert await _submitted(channel, duty) == "released"
+        filling = node.data / "filling"
+        with filling.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, free_bytes(node.data) - RESERVE_BYTES + MIB)
+        assert await _submitted(channel, duty) == "disk_full"
+        assert await _submitted(channel, duty, message_pb2.URGENCY_FLASH) == "released"
+        filling.unlink()
+        assert await _submitted(channel, duty) == "released"
+    assert "disk_nearly_full" in node.log.read_text()
+
+
 async def test_auditor_uploads_nothing(federation: Federation) -> None:
     """Only officers in roles that send may."""
     async with Officer(federation.folder, "kaz-auditor").channel() as channel:
@@ -102,11 +119,19 @@ async def _upload(channel: grpc.aio.Channel, content: bytes) -> bool:
     return bool(response.whole)
 
 
-async def _submitted(channel: grpc.aio.Channel, officer: Officer) -> str:
-    item = officer_pb2.SubmitItem(message=officer.compose(["tjk"], role="duty"))
+async def _submitted(
+    channel: grpc.aio.Channel,
+    officer: Officer,
+    urgency: message_pb2.Urgency.ValueType = message_pb2.URGENCY_ROUTINE,
+) -> str:
+    """Submit a message; return "released", or why it has to wait."""
+    reason = "It moves." if urgency == message_pb2.URGENCY_FLASH else ""
+    composed = officer.compose(["tjk"], role="duty", urgency=urgency, urgency_reason=reason)
+    item = officer_pb2.SubmitItem(message=composed)
     stub = officer_pb2_grpc.OfficerServiceStub(channel)
     response = await stub.Submit(officer_pb2.SubmitRequest(items=[item]), timeout=CALL_SECONDS)
-    return str(response.results[0].WhichOneof("result"))
+    (result,) = response.results
+    return result.retry.reason or str(result.WhichOneof("result"))
 
 
 def _content(number: int) -> bytes:

@@ -16,6 +16,7 @@ from paiza_node.core.api.descriptors import reserve
 from paiza_node.core.errors import N_
 from paiza_node.core.executors.fair_threads import FairThreads
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
+from paiza_node.core.log.disk_reserve import free_bytes
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.register.sync import RegisterCache
@@ -72,6 +73,7 @@ async def _run_with(config: Config, read_config: Callable[[], Config], store: St
                 lambda: register_cache.version,
                 commit_seconds=config.limits.commit_seconds,
                 limits=config.limits,
+                free_bytes=partial(free_bytes, config.data),
             )
         )
         try:

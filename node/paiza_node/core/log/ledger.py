@@ -43,6 +43,7 @@ from paiza_node.core.limits import Limits
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import Change, ChangeFeed
 from paiza_node.core.log.denial_share import DenialShare
+from paiza_node.core.log.disk_reserve import DiskReserve
 from paiza_node.core.log.model import Head, LogText, StoredEntry
 from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.log.waiting import Waiting, WaitingWork
@@ -93,10 +94,12 @@ class LogTransaction:
         register_version: bytes,
         denials: DenialShare | None = None,
         quotas: Quotas | None = None,
+        reserve: DiskReserve | None = None,
     ) -> None:
         """Begin after ``head``; ``now`` is the time of every entry of this commit."""
         self._denials = denials or DenialShare()
         self._quotas = quotas
+        self._reserve = reserve
         self._caller = NODE
         self._counted = 0  # messages of the work that is being done
         self._began = 0  # entries before it
@@ -145,17 +148,24 @@ class LogTransaction:
         """Begin the work of a caller: its messages and entries are counted for them."""
         self._caller, self._counted, self._began = caller, 0, len(self.entries)
 
-    def count_message(self, *, unhindered: bool) -> Unavailable | None:
-        """Count a message of the caller, or return why it has to wait: the caller's quota of the day is used up.
+    def count_message(self, size: int = 0, *, unhindered: bool) -> Unavailable | None:
+        """Count a message of the caller with its bytes, or return why it has to wait.
 
-        ``unhindered``: it is counted, and never has to wait.
+        The caller's quota of the day is used up, or the disk is nearly full. ``unhindered``: it is counted, and has to
+        wait only if the disk is nearly full and the caller has used up a share of the reserve with such messages.
         """
         if not unhindered and self._quotas is not None:
             refusal = self._quotas.refusal(self._caller, self.now, self._caused, message=True)
             if refusal is not None:
                 return refusal
+        if (refusal := self.take_room(size, unhindered=unhindered)) is not None:
+            return refusal
         self._counted += 1
         return None
+
+    def take_room(self, size: int, *, unhindered: bool) -> Unavailable | None:
+        """Count bytes that the caller has stored, or return Unavailable("disk_full") if they have to wait."""
+        return None if self._reserve is None else self._reserve.refusal(self._caller, size, unhindered=unhindered)
 
     def end_work(self, *, counts_messages: bool) -> None:
         """Count what the work caused; Unavailable("daily_quota") if it made entries beyond the caller's quota.
@@ -242,11 +252,12 @@ class Ledger:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         commit_seconds: float = COMMIT_SECONDS,
         limits: Limits | None = None,
+        free_bytes: Callable[[], int] | None = None,
     ) -> None:
         """Open over the store: compare its head with the last signed checkpoint, sign it anew, start the threads.
 
         ``commit_seconds``: after so long the callers of a commit are answered that the database is slow. ``limits``
-        holds the quotas of a day.
+        holds the quotas of a day. ``free_bytes`` returns the free bytes of the disk, of which a reserve is kept.
         """
         self._store = store
         self._signer = signer
@@ -263,6 +274,7 @@ class Ledger:
         self._check_start()
         self._uncertain: _Uncertain | None = None
         self._unpublished: list[Change] = []  # committed, and not yet proven on disk
+        self._reserve = None if free_bytes is None else DiskReserve(free_bytes)
         self.denials = DenialShare()
         self.changes = ChangeFeed()
         self.stopped: Future[None] = Future()
@@ -425,8 +437,11 @@ class Ledger:
                     self._register_version(),
                     self.denials,
                     self.quotas,
+                    self._reserve,
                 )
                 self.quotas.begin(tx.now)
+                if self._reserve is not None:
+                    self._reserve.begin()
                 for item in group:
                     _do(item, tx)
                 self.quotas.store(conn)

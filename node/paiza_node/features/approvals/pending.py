@@ -11,6 +11,7 @@ from typing import Final
 from paiza.core.v1 import log_pb2
 from paiza_domain.threads import deadlines
 from paiza_node.core.access.model import Officer
+from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange.stages import Held, Outcome, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import Change
@@ -114,7 +115,10 @@ class _Approvals:
 def keep(
     tx: LogTransaction, message: PendingMessage, raw: bytes, officer: Officer, life: timedelta
 ) -> Held | Unavailable:
-    """Store a message for at most ``life``, or as long as its answer may take; Unavailable if too many are pending."""
+    """Store a message for at most ``life``, or as long as its answer may take.
+
+    Unavailable if too many are pending, or the disk has no room for it.
+    """
     header = message.header
     waiting = approvals_store.waiting_approvals(tx.conn)
     missing = tuple(signer.id for signer in message.missing)
@@ -123,6 +127,8 @@ def keep(
         return Unavailable("busy", f"{MAX_WAITING} messages of or for one officer wait for a second one", 60.0)
     if any(sum(name in row.missing for row in own) >= MAX_WAITING_OF_ONE for name in missing):
         return Unavailable("busy", f"{MAX_WAITING_OF_ONE} messages of this officer wait for the same second one", 60.0)
+    if (full := tx.take_room(len(raw), unhindered=precedence.unhindered(header))) is not None:
+        return full
     submitted = tx.append(log_entries.submitted(actor=officer.id, digest=message.digest, signers=signed_by(message)))
     row = ApprovalRow(
         digest=message.digest,

@@ -4,7 +4,6 @@ Room is granted before an upload or a download begins, so that all of them toget
 before each write: other programs fill it too. Nothing is on disk: after a start the uploads under way are granted anew.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from paiza_node.core.log.disk_reserve import free_bytes
 from paiza_wire.errors import Unavailable
 
 MIN_FREE_BYTES: Final = 256 * 1024 * 1024  # bytes of the disk that attachments leave to the database and its log
@@ -41,8 +41,7 @@ class DiskRoom:
     @property
     def free(self) -> int:
         """Bytes that the disk has free."""
-        found = os.statvfs(self._folder)
-        return found.f_bavail * found.f_frsize
+        return free_bytes(self._folder)
 
     @property
     def granted(self) -> int:

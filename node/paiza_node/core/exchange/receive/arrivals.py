@@ -122,13 +122,13 @@ class _Batch:
     def take(self, item: Arrival) -> Answer:
         """Log a message delivered by its author; a repeat gets the same entry at the same index.
 
-        One beyond the peer's quota of the day has to wait, unless nothing may hold it up.
+        One beyond the peer's quota of the day, or the room on the disk, has to wait, unless nothing may hold it up.
         """
         assert item.message is not None
         digest, message_id = item.digest, item.message.header.message_id
         if digest in self._answers:
             return self._answers[digest]
-        waits = self._tx.count_message(unhindered=precedence.unhindered(item.message.header))
+        waits = self._tx.count_message(len(item.raw), unhindered=precedence.unhindered(item.message.header))
         if waits is not None:
             return waits
         held = self._claimed.get(message_id)
@@ -160,7 +160,7 @@ class _Batch:
         if refusal is not None and refusal.reason in ("unknown_id", "conflict"):
             return refusal
         unhindered = item.message is None or precedence.unhindered(item.message.header)
-        if (waits := self._tx.count_message(unhindered=unhindered)) is not None:
+        if (waits := self._tx.count_message(len(item.raw), unhindered=unhindered)) is not None:
             return waits
         entry = self._log(item, refusal)
         held = item.message is not None and row is None and refusal is None

@@ -68,7 +68,8 @@ class Release:
         2. A message of a signer who may not act any more is refused, and one for a source row that was sent before.
         3. A message that a stage knows is answered as it was then. One that a stage refuses is refused (and DENIED if
            permission is lacking), or held for a second officer.
-        4. One beyond the officer's quota of the day has to wait, unless nothing may hold it up.
+        4. One beyond the officer's quota of the day has to wait, unless nothing may hold it up; so has one for which
+           the disk has no room.
         5. Every other message is RELEASED, once per recipient, after the stages' own entries; then the reactions run.
         """
         items = [item for item in checked if isinstance(item, Submission)]
@@ -102,7 +103,7 @@ class Release:
                 outcomes.append(Rejected("wrong_signers", "signatures of officers that the header names are missing"))
                 continue
             # 4.
-            waits = tx.count_message(unhindered=item.approved or precedence.unhindered(header))
+            waits = tx.count_message(len(item.raw), unhindered=item.approved or precedence.unhindered(header))
             if waits is not None:
                 outcomes.append(waits)
                 continue

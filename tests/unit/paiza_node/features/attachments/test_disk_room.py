@@ -17,7 +17,7 @@ class Disk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         self.free, self.now = MIN_FREE_BYTES + 100 * MIB, 0.0
-        found = "paiza_node.features.attachments.disk_room.os.statvfs"
+        found = "paiza_node.core.log.disk_reserve.os.statvfs"
         monkeypatch.setattr(found, lambda _: SimpleNamespace(f_bavail=self.free, f_frsize=1))
         self.room = DiskRoom(folder, lambda: self.now)
 
