@@ -3,6 +3,7 @@
 #   PYTHON       the interpreter to build the virtual environment with (default: the newest suitable one found)
 #   VENV         where the virtual environment is (default: .venv)
 #   BENCH        the rows `make bench` measures (for example BENCH=pipeline,latency; default: all)
+#   SMALL LARGE  how many messages the two stores of `make bench-growth` hold (default: 10000 and 200000)
 #   DEMO_ARGS    what `make demo`, `up` and `down` hand on (for example DEMO_ARGS="--lang ru")
 #   FAULTS       one in how many of the trials `make faults` makes (default: 1, all of them)
 #   ROUNDS SEED  how many rounds `make kill` runs on each database (default: 100), and from which seed (default: drawn);
@@ -19,6 +20,8 @@ VENV ?= .venv
 PYTHON ?=
 PYTEST_ARGS ?=
 BENCH ?=
+SMALL ?= 10000
+LARGE ?= 200000
 FAULTS ?= 1
 ROUNDS ?= 100
 SEEDS ?= 2000
@@ -174,7 +177,7 @@ bench-profile: setup
 
 # A million messages stored against ten thousand: takes long.
 bench-growth: setup
-	$(BIN)/python -m tests.bench.growth
+	$(BIN)/python -m tests.bench.growth --small $(SMALL) --large $(LARGE)
 
 # The 8,427 real seizure records between all seven states and the Centre, with figures; about five minutes.
 import-all: setup

@@ -1,8 +1,9 @@
-"""`make bench-growth`: does a node with a million messages answer as quickly as one with ten thousand? Takes long.
+"""`make bench-growth`: how much slower a node with many messages answers than one with ten thousand.
 
 Two nodes, one with the small store and one with the large, run side by side, and every call is made to both in turn:
 what else the machine does disturbs both alike. What they submit goes to a third member that is away, so nothing is
-delivered. Then the large store is started and verified.
+delivered; a quarter of all messages waits for it, and half of all are threads of this member that nobody has answered.
+Its replies are delivered by this process with its keys. Then the large store is started and verified.
 """
 
 import argparse
@@ -15,38 +16,55 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, officer_pb2, officer_pb2_grpc
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.officer.v1 import (
+    audit_pb2,
+    audit_pb2_grpc,
+    officer_pb2,
+    officer_pb2_grpc,
+    search_pb2,
+    search_pb2_grpc,
+)
+from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
+from paiza_node.core.register.state import state_of
 from tests.bench import machine, store_rows, traffic
 from tests.bench.__main__ import RESULTS, conclude
 from tests.bench.corpus import text
 from tests.bench.figures import Figure, Missing, at_most
 from tests.bench.run import Run, Sizes
-from tests.bench.stored import Filled, fill
+from tests.bench.stored import COUNTRY, Filled, fill
 from tests.federation import Federation
-from tests.officer import Officer
+from tests.integration.exchange.hostile import HostilePeer
+from tests.officer import SUBJECT, Officer
 
 SMALL: Final = 10_000
-LARGE: Final = 1_000_000
+LARGE: Final = 200_000
 AT_SMALL, AT_LARGE, AWAY = "kaz", "tjk", "uzb"
 ROUNDS: Final = 7  # each gives one ratio of two medians
 CALLS: Final = 40  # of each kind to each node, in one round
+PREPARED: Final = ROUNDS * CALLS + 1  # messages of each kind for each node
 PAGE: Final = 100
 SECONDS: Final = 30.0
-MOST_RATIO: Final = 1.3
+MOST_RATIO: Final = 1.2
 MILLISECONDS: Final = 1000.0
 
 
 @dataclass
 class Asked:
-    """One node with the stubs of its officers, and what to ask it for."""
+    """One node with the stubs of its officers and of the member that is away, and what to ask it for."""
 
     officer: "officer_pb2_grpc.OfficerServiceAsyncStub"
     audit: "audit_pb2_grpc.AuditServiceAsyncStub"
+    search: "search_pb2_grpc.SearchServiceAsyncStub"
+    peer: "exchange_pb2_grpc.ExchangeServiceAsyncStub"
     filled: Filled
-    unsent: list[bytes]
+    messages: list[bytes]
+    replies: list[bytes]
+    deliveries: list[exchange_pb2.DeliverRequest]
     chosen: random.Random
 
     async def page(self) -> None:
@@ -56,26 +74,58 @@ class Asked:
 
     async def thread(self) -> None:
         """Ask for the messages of one thread."""
-        request = officer_pb2.ListMessagesRequest(thread_id=self.chosen.choice(self.filled.threads))
+        thread_id, _digest = self.chosen.choice(self.filled.received + self.filled.released)
+        request = officer_pb2.ListMessagesRequest(thread_id=thread_id)
         assert len((await self.officer.ListMessages(request, timeout=SECONDS)).messages) == 1
 
     async def trail(self) -> None:
         """Ask for the log entries of one message, each with its inclusion proof."""
-        digest = self.chosen.choice(self.filled.received + self.filled.released)
+        _thread_id, digest = self.chosen.choice(self.filled.received + self.filled.released)
         answer = await self.audit.GetTrail(audit_pb2.GetTrailRequest(message_digest=digest), timeout=SECONDS)
         assert answer.entries[0].inclusion_hashes
 
+    async def find_one(self) -> None:
+        """Search for a term that one message has."""
+        assert await self._found("container", self.chosen.choice(self.filled.containers)) == 1
+
+    async def find_many(self) -> None:
+        """Search for a term that one message in eight has: the newest of them."""
+        assert await self._found("country", COUNTRY) == PAGE
+
+    async def _found(self, field: str, text: str) -> int:
+        request = search_pb2.SearchRequest(
+            criteria=[search_pb2.Criterion(field=field, text=text)], page_size=PAGE, reason_text="exercise"
+        )
+        return len((await self.search.Search(request, timeout=SECONDS)).messages)
+
     async def submit(self) -> None:
         """Submit one message."""
-        request = officer_pb2.SubmitRequest(items=[officer_pb2.SubmitItem(message=self.unsent.pop())])
+        await self._submit(self.messages.pop())
+
+    async def reply(self) -> None:
+        """Submit a reply in a thread that nobody has answered."""
+        await self._submit(self.replies.pop())
+
+    async def _submit(self, message: bytes) -> None:
+        request = officer_pb2.SubmitRequest(items=[officer_pb2.SubmitItem(message=message)])
         traffic.released([(await self.officer.Submit(request, timeout=SECONDS)).SerializeToString()])
+
+    async def receive(self) -> None:
+        """Deliver a reply of the member that is away, which wrote half of all messages."""
+        answer = await self.peer.Deliver(self.deliveries.pop(), timeout=SECONDS)
+        assert not answer.consistency_mismatch
+        assert [each.WhichOneof("result") for each in answer.results] == ["answer"], answer.results
 
 
 CALLS_MADE: Final[Sequence[tuple[str, Callable[[Asked], Awaitable[None]]]]] = (
-    ("inbox page of 100", Asked.page),
+    (f"inbox page of {PAGE}", Asked.page),
     ("one thread", Asked.thread),
     ("trail with inclusion proofs", Asked.trail),
+    ("search, one message found", Asked.find_one),
+    (f"search, the newest {PAGE} of many", Asked.find_many),
     ("submit one message", Asked.submit),
+    ("submit one reply", Asked.reply),
+    ("receive one reply", Asked.receive),
 )
 
 
@@ -107,7 +157,7 @@ def _measure(run: Run, federation: Federation, counts: dict[str, int]) -> Iterat
     federation.start(AT_SMALL)
     federation.stop()
     filled = {
-        member: fill(federation.node(member), officers[member], officers[AWAY], count, run.say)
+        member: fill(federation.node(member), officers[member], officers[AWAY], count, run.say, waiting=True)
         for member, count in counts.items()
     }
     federation.start(*filled)
@@ -121,17 +171,67 @@ def _measure(run: Run, federation: Federation, counts: dict[str, int]) -> Iterat
 async def _compare(run: Run, federation: Federation, filled: dict[str, Filled]) -> list[Figure]:
     async with AsyncExitStack() as channels:
         asked = {}
+        deliveries = _deliveries(run, federation, filled)
         for member, store in filled.items():
             liaison, auditor = (Officer(federation.folder, f"{member}-{name}") for name in ("liaison", "auditor"))
             content = text(run.sizes.content_bytes)
+            chosen = random.Random(1)
+            officer_channel = await channels.enter_async_context(liaison.channel())
+            peer, requests = deliveries[member]
             asked[member] = Asked(
-                officer_pb2_grpc.OfficerServiceStub(await channels.enter_async_context(liaison.channel())),
+                officer_pb2_grpc.OfficerServiceStub(officer_channel),
                 audit_pb2_grpc.AuditServiceStub(await channels.enter_async_context(auditor.channel())),
+                search_pb2_grpc.SearchServiceStub(officer_channel),
+                exchange_pb2_grpc.ExchangeServiceStub(await channels.enter_async_context(peer.channel)),
                 store,
-                [liaison.compose([AWAY], content) for _ in range(ROUNDS * CALLS + 1)],
-                random.Random(1),
+                [liaison.compose([AWAY], content) for _ in range(PREPARED)],
+                [_reply(liaison, AWAY, chosen.choice(store.received), content) for _ in range(PREPARED)],
+                requests,
+                chosen,
             )
         return [await _ratio(name, call, asked[AT_SMALL], asked[AT_LARGE]) for name, call in CALLS_MADE]
+
+
+def _reply(author: Officer, recipient: str, to: tuple[bytes, bytes], content: str) -> bytes:
+    """Seal and sign a message that follows from the one that opened a thread."""
+    header = author.header([recipient])
+    header.thread_id, digest = to
+    header.parent_digests.append(digest)
+    return author.seal(header, FreeMessage(subject=SUBJECT, text=content).SerializeToString())
+
+
+def _deliveries(
+    run: Run, federation: Federation, filled: dict[str, Filled]
+) -> dict[str, tuple[HostilePeer, list[exchange_pb2.DeliverRequest]]]:
+    """Write the replies of the member that is away, each in a call of its own, the first call last.
+
+    All are in one log, which the first call proves to each node: two logs of one member would be a fork.
+    """
+    away = Officer(federation.folder, f"{AWAY}-liaison")
+    state = state_of(away.register, datetime.now(UTC))
+    peers = {member: HostilePeer(federation.folder, AWAY, federation.node(member), away.register) for member in filled}
+    log, certified = peers[AT_SMALL].log, peers[AT_SMALL].certified
+    released: dict[str, list[tuple[bytes, int]]] = {}
+    for member, peer in peers.items():
+        peer.log, peer.certified = log, certified
+        openers = random.Random(1).choices(filled[member].received, k=PREPARED)
+        replies = [_reply(away, member, to, text(run.sizes.content_bytes)) for to in openers]
+        released[member] = [(reply, peer.release(reply)) for reply in replies]
+    prepared = {}
+    for member, peer in peers.items():
+        first = peer.consistency_claim()
+        peer.known = len(log.entries)
+        later = peer.consistency_claim()
+        requests = [
+            exchange_pb2.DeliverRequest(
+                consistency_claim=later if at else first,
+                register_state=state,
+                dispatches=[peer.dispatch(reply, index)],
+            )
+            for at, (reply, index) in enumerate(released[member])
+        ]
+        prepared[member] = peer, requests[::-1]
+    return prepared
 
 
 async def _ratio(name: str, call: Callable[[Asked], Awaitable[None]], small: Asked, large: Asked) -> Figure:
