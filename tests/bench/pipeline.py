@@ -1,4 +1,4 @@
-"""Rows "pipeline" and "memory": two node processes, mTLS, from the first Submit to the last receipt on disk.
+"""Rows "pipeline" and "memory": two node processes, mTLS, from the first Submit until both have nothing left to do.
 
 Each pass begins with empty stores under the same keys, so that all passes carry the same prepared messages.
 """
@@ -18,10 +18,11 @@ from tests.postgresql import PostgreSQL, PostgreSQLMissingError
 
 SQLITE: Final = "pipeline, SQLite"
 POSTGRESQL: Final = "pipeline, PostgreSQL"
-LEAST_RATE: Final = 2_000.0  # messages/s; 2,500 is the target
-LEAST_OF_FLOOR: Final = 0.25
-LEAST_OF_ECHO: Final = 0.7
-LEAST_OF_AS2: Final = 40.0
+LEAST_RATE: Final = 2_600.0  # messages/s
+LEAST_OF_FLOOR: Final = 0.27
+LEAST_OF_ECHO: Final = 0.42
+LEAST_OF_AS2: Final = 32.0
+LEAST_OF_SQLITE: Final = 0.7  # PostgreSQL
 MOST_IDLE_MIB: Final = 120.0
 MOST_LOADED_MIB: Final = 250.0
 MOST_POSTGRESQL_PASSES: Final = 2  # so that a whole run stays short
@@ -93,8 +94,12 @@ def _figure(run: Run, name: str, passes: list[ForwardedMessage], beside: str, *,
     rates = tuple(each.rate for each in passes)
     median = statistics.median(rates)
     reached = [at_least(median, LEAST_RATE, f"≥ {LEAST_RATE:,.0f}")] if aims else []
-    compared = []
+    compared = [
+        "receipts alone " + _rate(passes, "delivered_seconds"),
+        "with both indexes " + _rate(passes, "indexed_seconds"),
+    ]
     for other, least, words in (
+        (SQLITE, LEAST_OF_SQLITE, "of SQLite"),
         (floor.NAME, LEAST_OF_FLOOR, "of the floor"),
         (bare_grpc.NAME, LEAST_OF_ECHO, "of bare gRPC"),
         (against_as2.NAME, LEAST_OF_AS2, "× AS2"),
@@ -104,7 +109,7 @@ def _figure(run: Run, name: str, passes: list[ForwardedMessage], beside: str, *,
             continue
         ratio = median / found.median
         compared.append(f"{ratio:.2f} {words}")
-        if aims:
+        if aims or other == SQLITE:
             reached.append(Aim(f"≥ {least:g} {words}", ratio >= least))
     return Figure(
         name=name,
@@ -115,6 +120,11 @@ def _figure(run: Run, name: str, passes: list[ForwardedMessage], beside: str, *,
         notes=(_cpu_note(passes),),
         details={"passes": [vars(each) for each in passes]},
     )
+
+
+def _rate(passes: list[ForwardedMessage], until: str) -> str:
+    """Return the rate until an earlier moment, at which work was left."""
+    return f"{statistics.median(one.messages / getattr(one, until) for one in passes):,.0f}/s"
 
 
 def _cpu_note(passes: list[ForwardedMessage]) -> str:

@@ -16,7 +16,7 @@ SENDER, RECEIVER = "kaz", "tjk"
 class Sizes:
     """The amount of measurement. With the defaults a whole run takes about six minutes on two cores."""
 
-    messages: int = 20_000  # in one pass of the pipeline
+    messages: int = 6_000  # in one pass of the pipeline
     repeats: int = 3  # passes of the pipeline
     bulk: int = 50_000  # messages that a FLASH message overtakes
     stored: int = 100_000  # messages in the store that is started and verified

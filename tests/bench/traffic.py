@@ -1,4 +1,4 @@
-"""Sends prepared messages through a federation as fast as it takes them, and says when the last receipt was on disk.
+"""Sends prepared messages through a federation as fast as it takes them, and says when all that they cause was done.
 
 The driver shares the machine with the nodes. It hands over requests serialized long before, keeps the answers for
 later, and asks the sending node how it stands a few times a second: it costs little, and what it costs is measured.
@@ -18,6 +18,7 @@ from paiza.admin.v1 import admin_pb2, admin_pb2_grpc
 from paiza.core.v1 import delivery_pb2
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from tests.bench import machine
+from tests.bench.settled import settled
 from tests.federation import NodeProcess
 from tests.officer import Officer
 
@@ -44,13 +45,15 @@ class ForwardedMessage:
 
     messages: int
     submit_seconds: float
-    seconds: float
+    delivered_seconds: float  # until the last verified receipt was on the sender's disk
+    indexed_seconds: float  # until the search index and the log index of both nodes had caught up as well
+    seconds: float  # until witnessing was done on both sides as well
     cpu_seconds: dict[str, float]
     foreign_cores: float  # of the machine's cores, used by others meanwhile (a database server among them)
 
     @property
     def rate(self) -> float:
-        """Messages per second, first Submit to last receipt."""
+        """Messages per second, from the first Submit until nothing that they cause is left to do."""
         return self.messages / self.seconds
 
 
@@ -74,7 +77,10 @@ async def submit(officer: Officer, requests: Iterator[bytes]) -> list[bytes]:
 async def pass_through(
     officer: Officer, sender: NodeProcess, receiver: NodeProcess, requests: list[bytes]
 ) -> ForwardedMessage:
-    """Submit all and wait until the sender holds every receipt. The caller then owes `check_delivered`."""
+    """Submit all, and wait until the sender holds every receipt and both nodes have nothing left to do.
+
+    The caller then owes `check_delivered`.
+    """
     pids = {sender.member: sender.pid, receiver.member: receiver.pid, "driver": os.getpid()}
     before = {name: machine.cpu_seconds(pid) for name, pid in pids.items()}
     busy = machine.busy_seconds()
@@ -82,13 +88,17 @@ async def pass_through(
     answers = await submit(officer, iter(requests))
     submitted = time.perf_counter()
     await drained(sender)
-    ended = time.perf_counter()
+    delivered = time.perf_counter()
+    both = await asyncio.gather(settled(sender), settled(receiver))
+    ended = max(each.witnessed for each in both)
     used = {name: machine.cpu_seconds(pid) - before[name] for name, pid in pids.items()}
     foreign = machine.busy_seconds() - busy - sum(used.values())
     count = released(answers)
     return ForwardedMessage(
         messages=count,
         submit_seconds=submitted - begun,
+        delivered_seconds=delivered - begun,
+        indexed_seconds=max(each.indexed for each in both) - begun,
         seconds=ended - begun,
         cpu_seconds=used,
         foreign_cores=max(0.0, foreign / (ended - begun)),
