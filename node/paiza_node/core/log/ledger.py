@@ -126,8 +126,9 @@ class LogTransaction:
         entry.entry_time.CopyFrom(self._stamp)
         entry.register_version = self.register_version
         if text:
-            beside = LogText(receipts.new_text_salt(), text)
-            entry.text_sha256 = receipts.text_digest(beside.salt, text)
+            stored = text.replace("\0", "\N{REPLACEMENT CHARACTER}")  # PostgreSQL stores no NUL
+            beside = LogText(receipts.new_text_salt(), stored)
+            entry.text_sha256 = receipts.text_digest(beside.salt, stored)
             log_store.add_texts(self.conn, {index: beside})
         data = entry.SerializeToString(deterministic=True)
         self.entries.append((index, data, entry.message_digest))

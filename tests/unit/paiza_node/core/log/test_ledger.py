@@ -18,7 +18,7 @@ from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.storage import Store, WriteConnection
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.engine import READ_CONNECTIONS
-from paiza_wire import log_entries
+from paiza_wire import log_entries, receipts
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import keys
 from paiza_wire.tlog import merkle
@@ -147,6 +147,16 @@ async def test_what_waits_is_committed_together(store: FailingStore, file: Check
         assert len(file.notes) == signed + 1
         assert {each.checkpoint.size for each in committed} == {10}
         check_proofs(ledger, store)
+
+
+def test_text_that_a_database_does_not_store_is_no_failure(store: FailingStore, file: CheckpointInMemory) -> None:
+    """PostgreSQL stores no NUL, and callers send any text; the entry commits to what is stored."""
+    with opened(store, file) as ledger:
+        entry = ledger.commit_now(lambda tx: tx.append(log_entries.searched(actor="one"), text="because\0")).result
+    with store.reads() as reads:
+        beside = log_store.texts(reads, [entry.index])[entry.index]
+    assert beside.text == "because\N{REPLACEMENT CHARACTER}"
+    assert log_pb2.LogEntry.FromString(entry.entry).text_sha256 == receipts.text_digest(beside.salt, beside.text)
 
 
 async def test_failing_work_is_undone_alone(store: FailingStore, file: CheckpointInMemory) -> None:
