@@ -1,6 +1,8 @@
 """Uploads that no message names: given up in time, with their files, and nothing else is."""
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -18,6 +20,7 @@ from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
 from paiza_node.features.approvals.pending import named_ciphertexts
 from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.attachments.disk_room import Holder
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.attachments.model import AttachmentRow
 from paiza_node.features.attachments.upload import ORPHAN_LIFE, Upload
@@ -30,6 +33,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 OFFICER = Officer("spiffe://kaz.paiza.example/officer/one", frozenset({"liaison"}), "exercise")
 DATA = b"ciphertext of nothing real" * 10
 NAME = sha256(DATA).digest()
+SLOW_SECONDS = 0.1
 
 
 class NoFile:
@@ -247,6 +251,27 @@ async def test_a_caller_that_hangs_up_keeps_no_room(desk: Desk, monkeypatch: pyt
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
     assert desk.files.room.granted == 0
+
+
+async def test_a_caller_that_hangs_up_is_granted_nothing_afterwards(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that ends while room is granted to it leaves nothing granted, however slow the disk is."""
+    room, loop = desk.files.room, asyncio.get_running_loop()
+    call: asyncio.Task[attachment_pb2.StartUploadResponse]
+    grant, done = room.grant, threading.Event()
+
+    def slow(holder: Holder, size: int) -> None:
+        loop.call_soon_threadsafe(call.cancel)
+        time.sleep(SLOW_SECONDS)
+        grant(holder, size)
+        done.set()
+
+    monkeypatch.setattr(room, "grant", slow)
+    call = asyncio.create_task(desk.start())
+    await asyncio.gather(call, return_exceptions=True)
+    await asyncio.to_thread(done.wait)
+    assert room.granted == 0
 
 
 async def test_only_the_first_request_says_what_it_brings(desk: Desk) -> None:
