@@ -1,8 +1,10 @@
 """A process that waits until it becomes the writer of the database, and says so on its own addresses."""
 
 import asyncio
+import socket
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -67,6 +69,10 @@ class Standby:
         The port for peers and officers needs a register: before the first start there is none.
         """
         config = self._config
+        if await asyncio.to_thread(_is_served, config.admin_socket):
+            # A second process with the configuration of the writer: to listen there would cut the operator off from it.
+            log.warning("standby_not_served", reason="bad_configuration", detail="another process uses admin_socket")
+            return
         if config.metrics_listen:
             self._metrics = metrics.serve_standby(config.metrics_listen)
         admin = standby_admin_server(config.admin_socket, self._status)
@@ -103,3 +109,13 @@ class Standby:
         )
         response.started_time.FromDatetime(self._started)
         return response
+
+
+def _is_served(path: Path) -> bool:
+    """Return whether a process listens at a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(str(path))
+        except OSError:
+            return False
+    return True
