@@ -10,5 +10,5 @@ os.environ["GRPC_SSL_CIPHER_SUITES"] = "ECDHE-RSA-AES256-GCM-SHA384"
 # At INFO the library names each refused handshake on standard error, and little else; `paiza_node.app.standard_error`
 # makes JSON of it. Commands, and people at a terminal, do without. The library reads this once, when it is imported.
 _serves = "run" in sys.argv[1:] and not sys.stderr.isatty()
-if os.environ.get("GRPC_VERBOSITY", "NONE") == "NONE":  # whoever looks for a defect sets another one
+if os.environ.get("GRPC_VERBOSITY", "NONE") == "NONE":  # to look for a defect, set another one
     os.environ["GRPC_VERBOSITY"] = "INFO" if _serves else "NONE"

@@ -1,4 +1,4 @@
-"""Standard error of a process that logs JSON: everything on it is JSON, whoever wrote it.
+"""Standard error of a process that logs JSON: every line is JSON, of the program, of a library or of the interpreter.
 
 1. Our own log goes to a duplicate of the descriptor.
 2. In its place stands a pipe. A thread reads it and logs each line (`stray_lines`), counted and limited in its rate.

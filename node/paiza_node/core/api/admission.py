@@ -78,7 +78,7 @@ class _Places:
         self.shared_taken = 0
 
     def enter(self, caller: CallerKey) -> bool:
-        """Take a place; return whether there was one."""
+        """Occupy a place; return whether there was one."""
         if self.taken[caller] >= self.budget.own:
             if self.taken[caller] >= self.budget.most or self.shared_taken >= self.budget.shared:
                 return False

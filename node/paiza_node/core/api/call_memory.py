@@ -112,7 +112,7 @@ class CallMemory:
         return self._handled[caller] + size <= CALLER_BYTES and self._handled.total() + size <= ALL_BYTES
 
     def _grant(self) -> None:
-        """Give their turns to those that fit now, in the order in which they came."""
+        """Start those that fit now, in the order in which they came."""
         for each in tuple(self._waiting):
             turn, caller, size = each
             if self._handled.total() + size > ALL_BYTES:

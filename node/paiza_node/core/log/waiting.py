@@ -77,7 +77,7 @@ class WaitingWork:
         return waiting.future
 
     def close(self) -> None:
-        """Take no more work; what waits is still gathered."""
+        """Refuse further work; what waits is still gathered."""
         with self._changed:
             self._closed = True
             self._changed.notify()

@@ -75,12 +75,12 @@ class DiskRoom:
                 grant.used_at = self._clock()
 
     def give_back(self, holder: Holder) -> None:
-        """Take back what was granted."""
+        """End a grant."""
         with self._lock:
             self._grants.pop(holder, None)
 
     def forget(self, ciphertext: bytes) -> None:
-        """Take back what was granted to anybody for a ciphertext."""
+        """End all grants for a ciphertext."""
         with self._lock:
             for holder in [each for each in self._grants if each[1] == ciphertext]:
                 del self._grants[holder]

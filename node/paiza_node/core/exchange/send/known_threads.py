@@ -1,7 +1,7 @@
 """Known threads: officers write only in threads of which they may know, and follow only from messages in such threads.
 
 A thread that is not here and one of another unit are refused and logged alike. A stop, or a report of lost control, is
-never refused for that: whoever sees the danger may not be the officer whose thread it is.
+never refused for that: the officer who sees the danger may be of another unit.
 """
 
 from collections.abc import Sequence
