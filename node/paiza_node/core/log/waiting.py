@@ -109,12 +109,12 @@ class WaitingWork:
 def _fill(group: list[Waiting], turns: Turns[Waiting], most: int, items: int, *, strict: bool = False) -> bool:
     """Move work to a group in turn, until it grew by ``most`` pieces or by ``items``; the last piece may go beyond.
 
-    ``strict``: it may not, unless it is the group's only one; return whether a piece was left out for that.
+    ``strict``: it may not, unless it is the first; return whether a piece was left out for that.
     """
-    left, pieces = items, most
+    left, pieces, before = items, most, len(group)
     while left > 0 and pieces > 0 and (turn := turns.next()) is not None:
         caller, waiting = turn
-        if strict and group and waiting.items > left:
+        if strict and len(group) > before and waiting.items > left:
             return True
         turns.take()
         turns.charge(caller, waiting.items)

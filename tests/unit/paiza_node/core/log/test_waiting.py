@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from paiza_node.core.caller import CALLER, CallerKey
@@ -62,6 +62,7 @@ def test_groups_are_bounded_and_hold_everything_in_each_callers_order(
 
 
 @given(pieces, st.booleans())
+@example(added=[*((each, False, 65) for each in CALLERS), *[(CALLERS[0], True, 64)] * 8], first=False)
 def test_newcomer_waits_for_one_piece_of_each_other_caller(
     added: Sequence[tuple[CallerKey, bool, int]],
     first: bool,  # noqa: FBT001
