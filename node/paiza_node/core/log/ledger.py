@@ -16,22 +16,19 @@ What a crash leaves:
 Where the database is lost during a COMMIT and cannot be asked, the callers get "try again"; the next commit finds out
 by the batch's id whether it took place, and if so takes it over before anything else.
 
-Where the database does not answer in time (a slow disk, a synchronous standby that is away), a thread of its own
-answers the callers: those of the running commit, whose work may still take place and is then found by a repeat, and
-those that wait, whose work is dropped. The COMMIT itself is never cancelled: PostgreSQL would report success although
-no standby has it. New work is refused until the commit ends.
+Where the database does not answer in time (a slow disk, a synchronous standby that is away), the callers are answered
+all the same (`paiza_node.core.log.commit_watch`); work that still takes place is found by a repeat. The COMMIT itself
+is never cancelled: PostgreSQL would report success although no standby has it. New work is refused until it ends.
 """
 
 import asyncio
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import monotonic
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -42,6 +39,7 @@ from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.limits import Limits
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import Change, ChangeFeed
+from paiza_node.core.log.commit_watch import SLOW, CommitWatch, answer
 from paiza_node.core.log.denial_share import DenialShare
 from paiza_node.core.log.disk_reserve import DiskReserve
 from paiza_node.core.log.model import Head, LogText, StoredEntry
@@ -57,9 +55,6 @@ from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
 
 BATCH_ID_BYTES: Final = 16
 COMMIT_SECONDS: Final = 10.0  # after which the callers of a commit are answered; an ordinary one takes milliseconds
-WATCH_SECONDS: Final = 0.25  # between two looks at the running commit
-SLOW: Final = "database_slow"
-SLOW_RETRY_SECONDS: Final = 5.0  # for callers that were refused
 
 T = TypeVar("T")
 log = structlog.get_logger("paiza.log")
@@ -233,14 +228,6 @@ class _Uncertain:
     changes: tuple[Change, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """The group that is being committed, and since when (`monotonic`)."""
-
-    group: list[Waiting]
-    began: float
-
-
 class Ledger:
     """The log of one node and the only way to change its state. One per store; its thread is the only writer."""
 
@@ -281,17 +268,14 @@ class Ledger:
         self.stopped: Future[None] = Future()
         """Fails with NodeStopped when this process must not write any more."""
         self._commit_seconds = commit_seconds
-        self._running: _Running | None = None
-        self._slow = False
-        self._closed = threading.Event()
-        self._watch = threading.Thread(target=self._watch_commits, name="ledger-watch", daemon=True)
+        self._watch = CommitWatch(commit_seconds, self._waiting.drain)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._watch.start()
         try:
             self._confirm_head(on_server=on_server)
             self._checkpoint = self._sign()
         except BaseException:
-            self._closed.set()
+            self._watch.close()
             raise
         self._thread.start()
 
@@ -308,13 +292,12 @@ class Ledger:
     @property
     def is_slow(self) -> bool:
         """Whether the running commit takes longer than callers wait: no work is accepted meanwhile."""
-        return self._slow
+        return self._watch.is_slow
 
     @property
     def commit_age(self) -> float:
         """For how many seconds the running commit has been under way; 0 if none is."""
-        running = self._running
-        return 0.0 if running is None else monotonic() - running.began
+        return self._watch.age
 
     @property
     def group_items(self) -> int:
@@ -376,42 +359,19 @@ class Ledger:
         if self._thread.is_alive():
             log.error("stop_waits_for_commit", seconds=round(self.commit_age, 1))
             self._thread.join()
-        self._closed.set()
-        self._watch.join()
+        self._watch.close()
 
     def _enqueue(
         self, work: Work[T], *, first: bool = False, items: int = 1, counts_messages: bool = False
     ) -> "Future[Committed[T]]":
-        if self._slow:
-            raise _too_slow(self.commit_age)
+        if self._watch.is_slow:
+            raise self._watch.refusal()
         return self._waiting.add(work, first=first, items=max(1, items), counts_messages=counts_messages)
 
     def _run(self) -> None:
         while group := self._waiting.gather():
-            self._running = _Running(group, monotonic())
-            self._settle(group)
-            self._end_commit()
-
-    def _end_commit(self) -> None:
-        age, self._running = self.commit_age, None
-        if self._slow:
-            self._slow = False
-            log.warning("database_answers", seconds=round(age, 1))
-
-    def _watch_commits(self) -> None:
-        """Answer the callers of a commit that takes too long, and of all that waits behind it."""
-        while not self._closed.wait(WATCH_SECONDS):
-            running = self._running
-            if running is None or (age := monotonic() - running.began) < self._commit_seconds:
-                continue
-            if not self._slow:
-                self._slow = True
-                log.error(SLOW, seconds=round(age, 1), detail="the database has not answered to a commit")
-            if self._running is not running:  # it ended while this thread looked
-                self._slow = False
-                continue
-            for item in (*running.group, *self._waiting.drain()):
-                _answer(item.future, _too_slow(age))
+            with self._watch.over(group):
+                self._settle(group)
 
     def _settle(self, group: list[Waiting]) -> None:
         try:
@@ -422,7 +382,7 @@ class Ledger:
             if isinstance(error, NodeStopped) and not self.stopped.done():
                 self.stopped.set_exception(error)
             for item in group:
-                _answer(item.future, error)
+                answer(item.future, error)
 
     def _commit_group(self, group: list[Waiting]) -> None:
         batch = secrets.token_bytes(BATCH_ID_BYTES)
@@ -469,7 +429,7 @@ class Ledger:
         changes, self._unpublished = self._unpublished, []
         self.changes.publish(changes)
         for item in group:
-            _answer(item.future, Committed(item.outcome, self._checkpoint))
+            answer(item.future, Committed(item.outcome, self._checkpoint))
 
     def _look_up(self, error: Unavailable) -> None:
         """Query the result of the last batch. If the database cannot be queried, the next commit does so first."""
@@ -546,10 +506,8 @@ class Ledger:
         """
         if not on_server or not self._head.size:
             return
-        self._running = _Running([], monotonic())
-        with self._store.transaction() as conn:
+        with self._watch.over(()), self._store.transaction() as conn:
             log_store.set_head(conn, self._head)
-        self._end_commit()
 
     def _is_former(self, note: bytes) -> bool:
         """Return whether the file holds a checkpoint of an earlier log: a restore stopped before saving the new one."""
@@ -577,20 +535,7 @@ def _do(item: Waiting, tx: LogTransaction) -> None:
         if not isinstance(error, PaizaError):
             log.exception("work_failed")
         tx.rollback_to(mark)
-        _answer(item.future, error)
-
-
-def _answer(future: "Future[Committed[Any]]", answer: Committed[Any] | BaseException) -> None:
-    """Answer a caller, unless an answer was given: by the work itself, or because the commit takes too long."""
-    with suppress(InvalidStateError):
-        if isinstance(answer, BaseException):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)
-
-
-def _too_slow(age: float) -> Unavailable:
-    return Unavailable(SLOW, f"the database has not answered for {age:.0f} s", SLOW_RETRY_SECONDS)
+        answer(item.future, error)
 
 
 def _moved(expected: Head, found: Head) -> NodeStopped:
