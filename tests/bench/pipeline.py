@@ -13,6 +13,7 @@ from tests.bench import against_as2, bare_grpc, floor, machine, traffic
 from tests.bench.figures import Aim, Figure, Missing, at_least, at_most
 from tests.bench.run import RECEIVER, SENDER, Run
 from tests.bench.traffic import ForwardedMessage
+from tests.federation import NodeProcess
 from tests.officer import Officer
 from tests.postgresql import PostgreSQL, PostgreSQLMissingError
 
@@ -25,12 +26,13 @@ LEAST_OF_AS2: Final = 32.0
 LEAST_OF_SQLITE: Final = 0.7  # PostgreSQL
 MOST_IDLE_MIB: Final = 120.0
 MOST_LOADED_MIB: Final = 250.0
+MOST_DISK_BYTES: Final = 6_000.0  # a message
 MOST_POSTGRESQL_PASSES: Final = 2  # so that a whole run stays short
 
 
 def measure_sqlite(run: Run) -> Iterator[Figure | Missing]:
     """Run the passes on SQLite, the embedded default; the memory rows come from the same passes."""
-    passes, idle, loaded = _passes(run, {SENDER: None, RECEIVER: None}, run.sizes.repeats)
+    passes, idle, loaded, disk = _passes(run, {SENDER: None, RECEIVER: None}, run.sizes.repeats)
     yield _figure(run, SQLITE, passes, "SQLite, WAL, synchronous=FULL", aims=True)
     yield Figure(
         "memory, idle node",
@@ -44,6 +46,15 @@ def measure_sqlite(run: Run) -> Iterator[Figure | Missing]:
         "MiB",
         aims=(at_most(max(loaded), MOST_LOADED_MIB, f"≤ {MOST_LOADED_MIB:.0f}"),),
     )
+    message = len(run.corpus.message())
+    for member, words in ((SENDER, "sender"), (RECEIVER, "receiver")):
+        yield Figure(
+            f"disk, {words}",
+            tuple(disk[member]),
+            "bytes/message",
+            beside=f"the message itself has {message:,} bytes",
+            aims=(at_most(statistics.median(disk[member]), MOST_DISK_BYTES, f"≤ {MOST_DISK_BYTES:,.0f}"),),
+        )
 
 
 def measure_postgresql(run: Run) -> Iterator[Figure | Missing]:
@@ -51,7 +62,7 @@ def measure_postgresql(run: Run) -> Iterator[Figure | Missing]:
     try:
         with PostgreSQL.start(run.folder.parent) as server:
             repeats = min(run.sizes.repeats, MOST_POSTGRESQL_PASSES)
-            passes, _idle, _loaded = _passes(run, {SENDER: server, RECEIVER: server}, repeats)
+            passes, _idle, _loaded, _disk = _passes(run, {SENDER: server, RECEIVER: server}, repeats)
             version = server.version
     except PostgreSQLMissingError as error:
         yield Missing(POSTGRESQL, str(error))
@@ -64,9 +75,10 @@ def measure_postgresql(run: Run) -> Iterator[Figure | Missing]:
 
 def _passes(
     run: Run, servers: Mapping[str, PostgreSQL | None], repeats: int
-) -> tuple[list[ForwardedMessage], list[float], list[float]]:
-    """Return the passes, and the resident MiB of the nodes idle and at their peak."""
+) -> tuple[list[ForwardedMessage], list[float], list[float], dict[str, list[float]]]:
+    """Return the passes, the resident MiB of the nodes idle and at their peak, and bytes a message by member."""
     passes, idle, loaded = [], [], []
+    disk: dict[str, list[float]] = {SENDER: [], RECEIVER: []}
     for _ in range(repeats):
         run.federation.stop()
         run.federation.forget()
@@ -75,11 +87,19 @@ def _passes(
         run.federation.start()
         nodes = [run.federation.node(SENDER), run.federation.node(RECEIVER)]
         idle += [machine.resident_bytes(node.pid)[0] / machine.MEBIBYTE for node in nodes]
+        empty = {node.member: _stored_bytes(node) for node in nodes}
         passes.append(asyncio.run(_pass(run)))
         loaded += [machine.resident_bytes(node.pid)[1] / machine.MEBIBYTE for node in nodes]
         run.federation.stop()
+        for node in nodes:
+            disk[node.member].append((_stored_bytes(node) - empty[node.member]) / passes[-1].messages)
         run.say(f"{passes[-1].rate:,.0f} messages/s")
-    return passes, idle, loaded
+    return passes, idle, loaded, disk
+
+
+def _stored_bytes(node: NodeProcess) -> int:
+    """Return the bytes of all files in a node's data folder; those of a PostgreSQL database are elsewhere."""
+    return sum(path.stat().st_size for path in node.data.rglob("*") if path.is_file())
 
 
 async def _pass(run: Run) -> ForwardedMessage:
