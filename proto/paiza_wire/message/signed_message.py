@@ -261,6 +261,13 @@ def verify_pending(
     return PendingMessage(digest, header, signed, tuple(zip(present, signers, strict=True)), missing)
 
 
+def read_sealed(message: bytes) -> pb.SignedMessage:
+    """Check a stored message as `verify` does, but for its signatures (steps 1, 2, 6 and 7)."""
+    signed, header = _parsed(message)
+    _check_sealed(header, signed, None)
+    return signed
+
+
 def _parsed(message: bytes) -> tuple[pb.SignedMessage, pb.Header]:
     if len(message) > MAX_MESSAGE_BYTES:
         raise Rejected("too_large", f"a message of {len(message)} bytes is over the limit of {MAX_MESSAGE_BYTES}")

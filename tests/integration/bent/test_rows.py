@@ -20,15 +20,25 @@ ROWS_OF_EACH: Final = int(os.environ.get("PAIZA_BENT_ROWS", "0"))
 ALWAYS_NAMED: Final = frozenset({"text", "bytes", "negative", "greatest"})
 """Values that no column of that type holds."""
 NAMED: Final[Mapping[str, frozenset[str]]] = {
+    "approval": frozenset({"", "digest", "message_id", "header", "submitted_time", "missing", "state", "signed"}),
+    "attachment": frozenset({"", "state", "pending_since_time", "settled_time", "log_index", "size", "source"}),
+    "cosigned_proof": frozenset({"", "origin", "log_index", "hashes", "span"}),
+    "cosigned_span": frozenset({"", "id", "before_digest", "note_digest", "consistency_proof"}),
     "attachment_proof": frozenset({"", "digest", "part_number", "member", "entry", "hashes", "register_version"}),
-    "known_log": frozenset({"member", "size", "root", "note"}),
+    "known_log": frozenset({"", "member", "size", "root", "note"}),
     "log_entry": frozenset({"entry"}),
     "log_fact": frozenset({"", "event", "actor", "counterpart"}),
     "log_tile": frozenset({"hashes"}),
-    "message": frozenset({"", "digest", "author", "message_id", "thread_id", "kind", "urgency", "received", "header"}),
+    "message": frozenset(
+        {
+            *("", "digest", "author", "message_id", "thread_id", "thread_name", "kind", "urgency", "received"),
+            *("stored_time", "header"),
+        }
+    ),
     "message_parent": frozenset({"", "parent", "kind", "seq"}),
     "note": frozenset({"digest", "note"}),
-    "officer_certificate": frozenset({"der"}),
+    "officer_certificate": frozenset({"der", "not_before", "not_after"}),
+    "opened_together": frozenset({"", "officer", "day", "count"}),
 }
 """Columns whose every change the log, a signature or a digest shows; "" is the whole row. The rest decides nothing that
 could be proven (when to try again, a text for the operator), or is not compared yet."""

@@ -1,18 +1,22 @@
 """Verification of openings and officers: they are exactly those the log records."""
 
 from collections.abc import Mapping
+from datetime import UTC
 from hashlib import sha256
 
 from typing_extensions import override
 
 from paiza.core.v1 import log_pb2
 from paiza_node.core.access import store as access_store
-from paiza_node.core.access.model import CertificateState, OfficerState, described
+from paiza_node.core.access.model import CertificateState, OfficerCertificate, OfficerState, described
 from paiza_node.core.errors import N_
 from paiza_node.core.log import store as log_store
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.core.storage.findings import Check, Part, Step, Tally
+from paiza_node.core.storage.times import EPOCH
+from paiza_wire.errors import Rejected
 from paiza_wire.identity import CertificateUse
+from paiza_wire.identity.certificate_profiles import load_certificate
 
 
 class Openings(Check):
@@ -38,6 +42,40 @@ class Openings(Check):
             step(len(rows))
         part.counts |= {"openings": opened.count}
         part.compare("OPENED / opened", self._logged, opened)
+
+
+class OpenedTogether(Check):
+    """Verifies how many messages each officer opened together on the last day they did so."""
+
+    events = (log_pb2.LOG_EVENT_OPENED_TOGETHER,)
+
+    def __init__(self, scan: ReadConnection) -> None:
+        self._scan = scan
+        self._logged: dict[str, tuple[int, int]] = {}  # by officer: day, number of messages
+
+    @override
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
+        day = (entry.entry_time.ToDatetime(tzinfo=UTC) - EPOCH).days
+        last, count = self._logged.get(entry.actor, (day, 0))
+        opened = entry.opened_together.message_count
+        self._logged[entry.actor] = day, opened + (count if last == day else 0)
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        stored = {
+            row.officer: (row.day, row.count)
+            for rows in scanning.rows(self._scan, access_store.opened_together_table)
+            for row in rows
+        }
+        step(len(stored))
+        if scanning.count(self._scan, log_store.retired_table):  # the log may not hold these entries any more
+            stored = {officer: each for officer, each in stored.items() if officer in self._logged}
+        if stored != self._logged:
+            part.find(
+                "log_damaged",
+                N_("The numbers of messages that officers opened together are not those that the log records."),
+                "opened_together",
+            )
 
 
 class Officers(Check):
@@ -79,7 +117,7 @@ class Officers(Check):
         invitations = access_store.all_invitations(self._scan)
         step(len(officers) + len(certificates) + len(invitations))
         for sha, certificate in certificates.items():
-            if sha256(certificate.der).digest() != sha:
+            if sha256(certificate.der).digest() != sha or not _is_valid_within(certificate):
                 part.find(
                     "log_damaged",
                     N_("The certificate is not the one that the log records."),
@@ -134,6 +172,20 @@ class Officers(Check):
             "certificates": len(certificates),
             "invitations": len(invitations),
         }
+
+
+def _is_valid_within(stored: OfficerCertificate) -> bool:
+    """Return whether the stored times are the certificate's own; the CA's, which ends it earlier, lie within these.
+
+    Certificates and announcements of CAs have whole seconds.
+    """
+    try:
+        certificate = load_certificate(stored.der)
+    except Rejected:
+        return False
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    times = stored.not_before, stored.not_after
+    return begin <= stored.not_before <= stored.not_after <= end and not any(each.microsecond for each in times)
 
 
 class OfficerReplay:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from datetime import UTC
 from hashlib import sha256
 from typing import Any, Final
 
@@ -13,10 +14,14 @@ from paiza_node.core.errors import N_
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryKind, ProofKind
 from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
+from paiza_node.core.peers import store as peers_store
 from paiza_node.core.storage import ReadConnection, scanning
+from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.findings import Check, Part, Step, Tally
+from paiza_node.core.storage.times import to_micros
 from paiza_register import Member, RegisterReader
 from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
@@ -102,22 +107,30 @@ class Deliveries(Check):
 class Messages(Check):
     """Verifies that every message matches its digest, with every part, and that the log records it."""
 
-    events = _ANSWERED
+    events = (log_pb2.LOG_EVENT_RELEASED, *_ANSWERED)
 
     def __init__(self, scan: ReadConnection, own: str) -> None:
         """``own`` is our member id. A message forwarded to us may have come without its nominal annex."""
         self._scan = scan
         self._own = own
-        self._taken = Tally()
+        self._taken, self._released = Tally(), Tally()
+        self._numbers: dict[str, int] = {}  # the last number given to a thread, by the beginning of the name
 
     @override
     def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
-        if log_entries.part_number(entry) is None and log_entries.reason(entry) != "conflict":
-            self._taken.add(entry.message_digest, b"%d" % entry.event)
+        if entry.event == log_pb2.LOG_EVENT_RELEASED:
+            name = entry.released.thread_name
+            self._released.add(entry.message_digest, _time(entry), name.encode())
+            prefix, _, number = name.rpartition("-")
+            if number.isdecimal():
+                self._numbers[prefix] = max(int(number), self._numbers.get(prefix, 0))
+        elif log_entries.part_number(entry) is None and log_entries.reason(entry) != "conflict":
+            self._taken.add(entry.message_digest, b"%d" % entry.event, _time(entry))
 
     @override
     def verify(self, part: Part, step: Step) -> None:
         taken, replies, counted, parents = Tally(), Tally(), Tally(), Tally()
+        self._sent = Tally()
         bodies = 0
         without_annex: set[bytes] = set()
         for rows in scanning.rows(self._scan, exchange_store.forwarding_table):
@@ -125,11 +138,13 @@ class Messages(Check):
                 if row.holder == self._own:
                     without_annex.add(row.digest)
                 if not row.denied and not row.held:  # recorded, without a message row that depends on it
-                    taken.add(row.digest, b"%d" % log_pb2.LOG_EVENT_RECEIVED)
+                    found = log_store.entries_at(self._scan, [row.log_index])
+                    time = _time(receipts.parse_entry(found[0].entry)) if found else b""
+                    taken.add(row.digest, b"%d" % log_pb2.LOG_EVENT_RECEIVED, time)
         for rows in messages_store.messages(self._scan):
             for row in rows:
                 if row.state in _TAKEN:
-                    taken.add(row.digest, b"%d" % _TAKEN[row.state])
+                    taken.add(row.digest, b"%d" % _TAKEN[row.state], b"%d" % row.stored_time)
                 if row.thread_id != row.message_id:
                     replies.add(row.thread_id, row.author.encode())
                 self._check_row(part, row, parents)
@@ -147,6 +162,8 @@ class Messages(Check):
                 counted.add(row.thread_id, row.author.encode(), times=row.replies)
             step(len(rows))
         part.compare("RECEIVED, REFUSED / message", self._taken, taken)
+        part.compare("RELEASED / message", self._released, self._sent)
+        self._check_threads(part)
         part.compare("message / thread_size", replies, counted)
         part.compare("message / message_parent", parents, self._stored_parents(step))
 
@@ -160,9 +177,34 @@ class Messages(Check):
         known = (row.author, row.message_id, row.thread_id, row.kind, row.urgency)
         if said != known or row.received == (header.author == self._own):
             _message(part, N_("The row says something else of the message than its header."), row.digest)
+        if not row.received:
+            name = row.thread_name if row.thread_id == row.message_id else ""
+            time = b"%d" % row.stored_time
+            self._sent.add(row.digest, time, name.encode(), times=len(header.recipients))
         if row.state != MessageState.REFUSED:
             for parent in dict.fromkeys(header.parent_digests):
                 parents.add(parent, row.kind.encode(), b"%d" % row.seq)
+
+    def _check_threads(self, part: Part) -> None:
+        """Check that all messages of a thread have its name, that it is the author's, and the numbers of own threads.
+
+        What came before the first message that has a name has none.
+        """
+        for digest in messages_store.misnamed(self._scan):
+            _message(part, N_("The message has another thread name than its thread."), digest)
+        for digest, name in messages_store.foreign_openings(self._scan):
+            entries = exchange_store.releases(self._scan, digest)
+            if entries and name not in {receipts.parse_entry(each).released.thread_name for each in entries}:
+                _message(part, N_("The thread has another name than its author's log says."), digest)
+        numbers = settings_store.counters(self._scan, "thread ")
+        if log_store.former_logs(self._scan) or scanning.count(self._scan, messages_store.retired_message_table):
+            # Numbers are left out after a restore, and the log may not hold the last entry that gave one any more.
+            numbers = {each: number for each, number in numbers.items() if number < self._numbers.get(each, 0)}
+            same = not numbers
+        else:
+            same = numbers == self._numbers
+        if not same:
+            part.find("log_damaged", N_("The counters of threads are not those that the log gives."), "counter")
 
     def _stored_parents(self, step: Step) -> Tally:
         stored = Tally()
@@ -192,6 +234,10 @@ def _check_body(part: Part, row: Any, *, annex_may_lack: bool) -> None:
             continue
         if ciphertext is None or sha256(ciphertext).digest() != described.ciphertext_sha256:
             _message(part, N_("A part is missing or not the one that was signed."), row.digest)
+
+
+def _time(entry: log_pb2.LogEntry) -> bytes:
+    return b"%d" % to_micros(entry.entry_time.ToDatetime(tzinfo=UTC))
 
 
 def _message(part: Part, what: str, digest: bytes) -> None:
@@ -303,9 +349,14 @@ class Proofs(Check):
             step(len(rows))
 
     def _verify_notes(self, part: Part, step: Step) -> None:
-        """Check that every stored checkpoint has the digest by which proofs name it."""
+        """Check that every stored checkpoint has the digest by which proofs name it, and is of a log that is known.
+
+        A log of which a fork was found is forgotten when trust is restored.
+        """
+        origins: set[bytes] = set()
         for rows in scanning.rows(self._scan, exchange_store.note_table):
             for row in rows:
+                origins.add(row.note.partition(b"\n")[0])
                 if sha256(row.note).digest() != row.digest:
                     part.find(
                         "proof_missing",
@@ -314,6 +365,18 @@ class Proofs(Check):
                         digest=row.digest.hex(),
                     )
             step(len(rows))
+        known = {each.origin.encode() for each in peers_store.findings(self._scan)}
+        for table in (peers_store.known_log_table, peers_store.former_known_log_table):
+            for rows in scanning.rows(self._scan, table):
+                known |= {row.note.partition(b"\n")[0] for row in rows}
+        for origin in sorted(origins - known):
+            if not origin.startswith(f"{self._own}.".encode()):
+                part.find(
+                    "proof_missing",
+                    N_("Stored proofs lead to checkpoints of this log, but none is known."),
+                    "{origin}",
+                    origin=origin.decode("utf-8", "replace"),
+                )
 
     def _check_certificate(self, row: Any) -> None:
         entry = self.check_entry(row, row.member, row.log_index)

@@ -198,6 +198,13 @@ def add_notes(conn: WriteConnection, notes: Iterable[bytes]) -> dict[bytes, byte
     return digests
 
 
+def releases(conn: ReadConnection, digest: bytes) -> list[bytes]:
+    """Return the stored entries of its author's log that a message was released."""
+    p = proof_table.c
+    kinds = (int(ProofKind.RELEASED), int(ProofKind.ORIGIN))
+    return list(conn.execute(select(p.entry).where(p.digest == digest, p.kind.in_(kinds))).scalars())
+
+
 def add_proofs(conn: WriteConnection, proofs: Sequence[ForeignProof]) -> None:
     """Store proofs from other members' logs; one that is stored already is unchanged."""
     notes = add_notes(conn, [proof.checkpoint for proof in proofs])

@@ -287,6 +287,32 @@ def thread_names(conn: ReadConnection, threads: Collection[bytes]) -> dict[bytes
     return {thread_id: name for _, thread_id, name in rows}
 
 
+def misnamed(conn: ReadConnection) -> Iterator[bytes]:
+    """Return the digests of messages with another thread name than the first message of the thread that has one.
+
+    Those before it have none. Reads the whole table.
+    """
+    m, named = message_table.c, message_table.alias()
+    first = (
+        select(m.thread_id, func.min(m.seq).label("seq")).where(m.thread_name != "").group_by(m.thread_id).subquery()
+    )
+    wrong = (
+        select(m.digest)
+        .join_from(message_table, first, first.c.thread_id == m.thread_id)
+        .join(named, named.c.seq == first.c.seq)
+        .where(m.seq > first.c.seq, m.thread_name != named.c.thread_name)
+    )
+    yield from conn.execute(wrong).scalars()
+
+
+def foreign_openings(conn: ReadConnection) -> Iterator[tuple[bytes, str]]:
+    """Return digest and thread name of each received message that begins a thread. Reads the whole table."""
+    m = message_table.c
+    wanted = select(m.seq, m.digest, m.thread_name).where(m.received, m.message_id == m.thread_id)
+    for rows in scanning.pages(conn, wanted, message_table):
+        yield from ((row.digest, row.thread_name) for row in rows)
+
+
 _THREAD_SIZES: Final = Lookup(select(thread_size_table), thread_size_table.c.thread_id)
 
 _CLAIMED: Final = Lookup(

@@ -40,6 +40,13 @@ def put_setting(conn: WriteConnection, name: str, value: bytes) -> None:
     _PUT_SETTING.run(conn, [(name, value)])
 
 
+def counters(conn: ReadConnection, prefix: str) -> dict[str, int]:
+    """Return the counters whose names begin with a prefix, without it."""
+    c = counter_table.c
+    rows = conn.execute(select(c.name, c.value).where(c.name.startswith(prefix, autoescape=True)))
+    return {name.removeprefix(prefix): value for name, value in rows}
+
+
 def put_counter(conn: WriteConnection, name: str, value: int) -> None:
     """Store the last number used; rolled back with the transaction, so that numbers have no gaps."""
     _PUT_COUNTER.run(conn, [(name, value)])

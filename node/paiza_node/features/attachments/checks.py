@@ -1,6 +1,7 @@
 """Verification of attachments: the log records each, and every stored file is there, and has its digest."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -11,13 +12,17 @@ from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza_node.core.errors import N_
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.checks import Proofs
+from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.core.storage.findings import Check, Part, Step, Tally
+from paiza_node.core.storage.times import to_micros
 from paiza_node.features.attachments import store as attachments_store
 from paiza_wire import log_entries, receipts
+from paiza_wire import message as wire
 from paiza_wire.errors import PaizaError, Rejected
-from paiza_wire.message.attachment import CHUNK_BYTES
+from paiza_wire.message.attachment import CHUNK_BYTES, part_numbers
 
 # Entries that name a part and are none of these (an opening) are not about an attachment.
 ATTACHMENT_ENDS: Final = (
@@ -28,14 +33,24 @@ ATTACHMENT_ENDS: Final = (
     log_pb2.LOG_EVENT_EXPIRED,
 )
 
+_STATES: Final[Mapping[int, int]] = {
+    log_pb2.LOG_EVENT_RECEIVED: delivery_pb2.ATTACHMENT_STATE_RECEIVED,
+    log_pb2.LOG_EVENT_DELIVERED: delivery_pb2.ATTACHMENT_STATE_RECEIVED,
+    log_pb2.LOG_EVENT_REFUSED: delivery_pb2.ATTACHMENT_STATE_REFUSED,
+    log_pb2.LOG_EVENT_DELIVERY_REFUSED: delivery_pb2.ATTACHMENT_STATE_REFUSED,
+    log_pb2.LOG_EVENT_EXPIRED: delivery_pb2.ATTACHMENT_STATE_EXPIRED,
+}
+
 
 class AttachmentRows(Check):
-    """Verifies that the log records exactly the settled attachments."""
+    """Verifies that the log records exactly the settled attachments, and that the rows say of each what it says."""
 
     events = ATTACHMENT_ENDS
 
-    def __init__(self, scan: ReadConnection) -> None:
+    def __init__(self, scan: ReadConnection, own: str) -> None:
+        """``own`` is our member id."""
         self._scan = scan
+        self._own = own
         self._logged = Tally()
 
     @override
@@ -52,8 +67,67 @@ class AttachmentRows(Check):
                 if row.log_index is not None:
                     other = row.source or row.member
                     attached.add(b"%d" % row.log_index, row.digest, b"%d" % row.part_number, other.encode())
+                if not self._agrees(row):
+                    part.find(
+                        "log_damaged",
+                        N_("The row says something else of the attachment than header and log."),
+                        N_("part {part} of message {digest} at {member}"),
+                        part=row.part_number,
+                        digest=row.digest.hex(),
+                        member=row.member,
+                    )
             step(len(rows))
         part.compare("RECEIVED, REFUSED, DELIVERED, DELIVERY_REFUSED, EXPIRED / attachment", self._logged, attached)
+
+    def _agrees(self, row: Any) -> bool:
+        """Return whether header and log give what the row says.
+
+        When the next attempt is due, how many failed, and why the last one did are plans of this node alone.
+        """
+        message = messages_store.message(self._scan, row.digest)
+        return message is not None and self._is_described(row, message) and self._is_logged(row)
+
+    def _is_described(self, row: Any, message: MessageRow) -> bool:
+        header = wire.parse_header(message.header)
+        if row.part_number not in part_numbers(header):
+            return False
+        described = header.parts[row.part_number]
+        same = (row.ciphertext_sha256, row.size) == (described.ciphertext_sha256, described.ciphertext_size)
+        return same and (row.member == self._own) == bool(row.source) == message.received
+
+    def _is_logged(self, row: Any) -> bool:
+        entries = {
+            each.index: receipts.parse_entry(each.entry) for each in log_store.entries_of(self._scan, row.digest)
+        }
+        times = {to_micros(each.entry_time.ToDatetime(tzinfo=UTC)) for each in entries.values()}
+        if row.pending_since_time not in times or (not row.source and (row.due_time, row.detail) != (None, "")):
+            return False
+        if row.state == attachments_store.PENDING:
+            settled = row.settled_time is not None or row.log_index is not None
+            return not settled and (row.due_time is not None) == bool(row.source)
+        if row.settled_time not in times:
+            return False
+        if row.log_index is None:  # erased before it was settled
+            return row.state == attachments_store.ERASED and self._is_erased(row.digest)
+        entry = entries.get(row.log_index)
+        return entry is not None and self._is_settled_by(row, entry)
+
+    def _is_settled_by(self, row: Any, entry: log_pb2.LogEntry) -> bool:
+        """Return whether the entry gives state, time, reason, and detail where the log holds it still."""
+        time = to_micros(entry.entry_time.ToDatetime(tzinfo=UTC))
+        if (row.settled_time, row.reason) != (time, log_entries.reason(entry)):
+            return False
+        if row.state == attachments_store.ERASED:
+            return not row.detail and self._is_erased(row.digest)
+        text = log_store.texts(self._scan, [row.log_index]).get(row.log_index)
+        given_up = entry.event == log_pb2.LOG_EVENT_EXPIRED
+        detail = row.detail if given_up or text is None else text.text[: attachments_store.MAX_DETAIL]
+        if entry.event == log_pb2.LOG_EVENT_RECEIVED:
+            detail = ""
+        return (row.state, row.detail) == (_STATES.get(entry.event), detail)
+
+    def _is_erased(self, digest: bytes) -> bool:
+        return bool(messages_store.erased(self._scan, [digest]))
 
 
 class AttachmentProofs(Check):

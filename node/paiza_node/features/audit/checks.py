@@ -3,6 +3,7 @@
 from typing_extensions import override
 
 from paiza.core.v1 import log_pb2
+from paiza_node.core.errors import N_
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.findings import Check, Part, Step, Tally
@@ -37,3 +38,5 @@ class LogIndexRows(Check):
                 stored.add(b"%d %d" % (row.index, row.event), *named)
             step(len(rows))
         part.compare("log_entry / log_fact", self._logged, stored)
+        if settings_store.counter(self._scan, audit_store.NAMES) != max(names, default=0):
+            part.find("log_damaged", N_("The counter of names is not the number of the last name."), "counter")

@@ -1,5 +1,6 @@
 """Verification of grants and reconciled periods: the log records exactly these."""
 
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -10,9 +11,11 @@ from paiza_node.core.errors import N_
 from paiza_node.core.exchange.checks import Proofs
 from paiza_node.core.log import store as log_store
 from paiza_node.core.storage import ReadConnection, scanning
+from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.findings import Check, Part, Step, Tally
+from paiza_node.core.storage.times import to_micros
 from paiza_node.features.peer_audit import store as peer_audit_store
-from paiza_node.features.peer_audit.grants import grant_text
+from paiza_node.features.peer_audit.grants import COUNTER, grant_text
 from paiza_wire.errors import PaizaError, Rejected
 
 
@@ -30,11 +33,11 @@ class PeerAudit(Check):
 
     @override
     def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
-        who = entry.counterpart.encode()
+        who, time = entry.counterpart.encode(), _micros(entry.entry_time.ToDatetime(tzinfo=UTC))
         if entry.event == log_pb2.LOG_EVENT_AUDIT_GRANTED:
-            self._granted.add(who, entry.audit_granted.grant_sha256)
+            self._granted.add(who, entry.audit_granted.grant_sha256, time)
         else:
-            self._ended.add(who, entry.audit_withdrawn.grant_sha256)
+            self._ended.add(who, entry.audit_withdrawn.grant_sha256, time)
 
     @override
     def verify(self, part: Part, step: Step) -> None:
@@ -49,10 +52,12 @@ class PeerAudit(Check):
         grants = peer_audit_store.audit_grants(self._scan)
         for grant in grants:
             fields = (grant.member.encode(), sha256(grant_text(grant).encode()).digest())
-            given.add(*fields)
+            given.add(*fields, _micros(grant.granted_time))
             if grant.withdrawn_time is not None:
-                ended.add(*fields)
+                ended.add(*fields, _micros(grant.withdrawn_time))
         step(len(grants))
+        if settings_store.counter(self._scan, COUNTER) != max((each.id for each in grants), default=0):
+            part.find("log_damaged", N_("The counter of grants is not the number of the last grant."), "counter")
         for known, logged in ((given, self._granted), (ended, self._ended)):
             if not known.same(logged):
                 part.find("log_damaged", N_("The grants are not those that the log records."), "audit_grant")
@@ -74,6 +79,10 @@ class PeerAudit(Check):
                     )
             step(len(rows))
         part.counts = {"grants": len(grants), "periods": periods}
+
+
+def _micros(time: datetime) -> bytes:
+    return b"%d" % to_micros(time)
 
 
 def _check_period(scan: ReadConnection, proofs: Proofs, row: Any, own: str) -> None:

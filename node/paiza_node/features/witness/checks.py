@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from typing import Any, Final
 
 from typing_extensions import override
@@ -11,13 +12,16 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.errors import N_
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.log import store as log_store
+from paiza_node.core.messages import store as messages_store
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.model import FindingKind
 from paiza_node.core.storage import ReadConnection, scanning
+from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.findings import Check, Part, Step
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.misbehaviour import fork_digest
 from paiza_node.features.witness.model import CosignedProof, CosignedSpan
+from paiza_node.features.witness.upgrade_proofs import COUNTER
 from paiza_node.features.witness.verify_cosignatures import JudgedNote, judge_note
 from paiza_register import Member, Register, RegisterReader
 from paiza_wire.errors import PaizaError, Rejected
@@ -63,6 +67,8 @@ class Witnesses(Check):
            have cosigned it, with keys of theirs in the register.
         2. A cosigned proof leads from the stored entry to its note, which is consistent with the note before it; a
            quorum cosigned both, by the register that they were verified with.
+        3. Every stored entry has a cosigned proof or waits for one, and every cosigned proof is of a stored entry and
+           names two notes that are stored as such.
         """
         notes = proofs = 0
         tree = TileTree(log_store.head(self._scan).size, partial(log_store.tile, self._scan))
@@ -77,8 +83,11 @@ class Witnesses(Check):
             notes += len(rows)
             step(len(rows))
         # 2.
+        kept: dict[str, set[int]] = {}
         for member, index, entry, note in self._kept:
-            proof = witness_store.cosigned_proof(self._scan, member, self._origin(note), index)
+            origin = self._origin(note)
+            kept.setdefault(origin, set()).add(index)
+            proof = witness_store.cosigned_proof(self._scan, member, origin, index)
             if proof is None:
                 continue
             try:
@@ -87,7 +96,48 @@ class Witnesses(Check):
                 _find(part, error, N_("cosigned proof of entry {index} of {member}"), index=index, member=member)
             proofs += 1
             step(1)
+        # 3.
+        self._check_places(part, step, kept)
         part.counts = {"checkpoints": notes, "proofs": proofs}
+
+    def _check_places(self, part: Part, step: Step, kept: dict[str, set[int]]) -> None:
+        """Check that proofs and stored entries belong together; ``kept`` has the indices of the entries, by log."""
+        spans: set[bytes] = set()  # few: the entries of a batch share one
+        for rows in scanning.rows(self._scan, witness_store.cosigned_span_table):
+            for row in rows:
+                if sha256((row.before_digest or b"") + row.note_digest).digest() != row.id:
+                    part.find(
+                        "bad_proof",
+                        N_("The two notes are not those that it is named by."),
+                        "cosigned_span {digest}",
+                        digest=row.id.hex(),
+                    )
+                spans.add(row.id)
+            step(len(rows))
+        retired = bool(scanning.count(self._scan, messages_store.retired_message_table))
+        for rows in scanning.rows(self._scan, witness_store.cosigned_proof_table):
+            for row in rows:
+                places = kept.get(row.origin, set())
+                if row.span not in spans or not (retired or row.log_index in places):
+                    _find_place(part, N_("The cosigned proof is of no stored entry or no stored notes."), row)
+                places.discard(row.log_index)
+            step(len(rows))
+        for rows in scanning.rows(self._scan, witness_store.uncosigned_table):
+            for row in rows:
+                kept.get(row.origin, set()).discard(row.log_index)
+            step(len(rows))
+        if settings_store.counter(self._scan, COUNTER) < log_store.head(self._scan).size:
+            return  # the newest entries are not noted yet
+        left = {row.origin for rows in scanning.rows(self._scan, peers_store.former_known_log_table) for row in rows}
+        for origin, indices in kept.items():
+            if indices and origin not in left:
+                part.find(
+                    "proof_missing",
+                    N_("Entries have no cosigned proof, and wait for none: {count}."),
+                    "{origin}",
+                    count=len(indices),
+                    origin=origin,
+                )
 
     def _check_note(self, row: Any, own: Member, tree: TileTree) -> None:
         checkpoint = own.checkpoint(row.note, row.origin)
@@ -201,6 +251,10 @@ class Misbehaviour(Check):
 
 def _find(part: Part, error: PaizaError, where: str, **values: object) -> None:
     part.find("bad_proof", "{code}: {detail}", where, code=error.reason, detail=error.detail, **values)
+
+
+def _find_place(part: Part, what: str, row: Any) -> None:
+    part.find("bad_proof", what, N_("entry {index} of {origin}"), index=row.log_index, origin=row.origin)
 
 
 def _find_recorded(part: Part, index: int, what: str, **values: str) -> None:

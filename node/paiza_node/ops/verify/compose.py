@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from paiza_node.core.access.checks import Officers, Openings
+from paiza_node.core.access.checks import Officers, OpenedTogether, Openings
 from paiza_node.core.exchange import checks as exchange_checks
 from paiza_node.core.exchange.checks import Deliveries, Messages, Proofs
 from paiza_node.core.peers.checks import Blocks, KnownLogs
@@ -41,8 +41,15 @@ def compose(scan: ReadConnection, reader: RegisterReader, register: Register, co
     return (
         Checked(
             "rows",
-            ("delivery", "answer", "opened", "log_fact"),
-            (Deliveries(scan), Openings(scan), AttachmentRows(scan), RetiredRows(scan), LogIndexRows(scan)),
+            ("delivery", "answer", "opened", "opened_together", "attachment", "log_fact"),
+            (
+                Deliveries(scan),
+                Openings(scan),
+                OpenedTogether(scan),
+                AttachmentRows(scan, own),
+                RetiredRows(scan),
+                LogIndexRows(scan),
+            ),
         ),
         Checked("messages", ("message",), (Messages(scan, own),)),
         Checked("proofs", ("proof", "attachment_proof"), (proofs, AttachmentProofs(scan, proofs, own))),
