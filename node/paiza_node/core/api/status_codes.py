@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
@@ -15,6 +16,7 @@ REASON_KEY: Final = "paiza-reason"
 RETRY_KEY: Final = "paiza-retry-after-ms"
 MAX_DETAIL: Final = 1000  # characters
 BUSY_SECONDS: Final = 1.0
+_OUT_OF_RANGE: Final = "Value out of range"  # so begins the error of a number that its protobuf field cannot hold
 
 log = structlog.get_logger("paiza.api")
 
@@ -43,6 +45,8 @@ _CODES: Final = {
 async def refuse(context: Any, error: BaseException) -> None:
     """End a call with the status of a refusal. Any other error is logged in full and returned as internal_error.
 
+    What cannot be read of a stored row, or not be shown, ends the call as log_damaged: requests were parsed before.
+
     The cancellation of a call by its caller is raised again. If something was cancelled that the call waited for, it is
     refused: the library would end it without a status.
     """
@@ -51,6 +55,10 @@ async def refuse(context: Any, error: BaseException) -> None:
         if task is None or task.cancelling():
             raise error
         error = Unavailable("busy", "what the call waited for was ended", BUSY_SECONDS)
+    if _is_damage(error):
+        log.error("row_damaged", detail=f"{type(error).__name__}: {error}")
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+        error = Unavailable("log_damaged", "a stored row cannot be read; the operator finds it with `verify`")
     is_refusal = isinstance(error, PaizaError)
     if not is_refusal:
         log.error("internal_error", exc_info=error)
@@ -75,4 +83,10 @@ def reason_of(error: BaseException) -> str:
     """Return the reason that a call ended by this error is counted under."""
     if isinstance(error, PaizaError):
         return error.reason
+    if _is_damage(error):
+        return "log_damaged"
     return "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
+
+
+def _is_damage(error: BaseException) -> bool:
+    return isinstance(error, DecodeError) or (isinstance(error, ValueError) and str(error).startswith(_OUT_OF_RANGE))

@@ -10,6 +10,7 @@ import grpc
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 
+from paiza.core.v1 import log_pb2
 from paiza_node.core.api import server, services
 from paiza_node.core.api.call_memory import CallMemory
 from paiza_node.core.api.connections import Connections
@@ -62,8 +63,20 @@ def _raising(error: BaseException) -> Callable[[], Any]:
     return fail
 
 
+def _unreadable() -> Any:
+    """Parse stored bytes that are no message."""
+    return log_pb2.LogEntry.FromString(b"\xff")
+
+
+def _unshowable() -> Any:
+    """Show a stored number that the field cannot hold."""
+    return log_pb2.OpenedTogetherDetail(message_count=2**40)
+
+
 FAILURES: Final = {
     "defect": (_raising(RuntimeError("a defect")), grpc.StatusCode.UNKNOWN, "internal_error"),
+    "bytes": (_unreadable, grpc.StatusCode.UNAVAILABLE, "log_damaged"),
+    "number": (_unshowable, grpc.StatusCode.UNAVAILABLE, "log_damaged"),
     "cancelled": (_raising(asyncio.CancelledError()), grpc.StatusCode.RESOURCE_EXHAUSTED, "busy"),
     "unserialisable": (Unserialisable, grpc.StatusCode.UNKNOWN, "internal_error"),
     "path": (_raising(Rejected("file_unreadable", "\udcff")), grpc.StatusCode.INVALID_ARGUMENT, "file_unreadable"),
@@ -87,14 +100,14 @@ def _admitting() -> Any:
     async def admit(*_: Any) -> AsyncIterator[Any]:
         yield SimpleNamespace(caller=SimpleNamespace(id="officer"), sends=False, check=lambda: None)
 
-    async def compared(*_: Any) -> None:
-        """Find the logs equal."""
+    async def waited(*_: Any) -> None:
+        """Find a place for the call, and the logs equal."""
 
     def nothing(*_: Any) -> None:
         """Find nothing wrong."""
 
     return SimpleNamespace(
-        admit=admit, check_again=nothing, check_place=nothing, note_answer=nothing, check_compared=compared
+        admit=admit, check_again=nothing, check_place=waited, note_answer=nothing, check_compared=waited
     )
 
 
