@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -13,7 +13,7 @@ import click
 import structlog
 
 from paiza_node.app import allocator
-from paiza_node.app.repeated_lines import RepeatedLines
+from paiza_node.app.line_limit import LineLimit
 from paiza_node.app.standard_error import captured
 from paiza_node.app.start import run as run_node
 from paiza_node.core.errors import N_, NodeStopped
@@ -60,20 +60,20 @@ def run(read_config: Callable[[], Config]) -> None:
 @contextmanager
 def logs(level: str) -> Iterator[None]:
     """Log to standard error while the block runs: text on a terminal, elsewhere JSON and nothing but JSON."""
-    if sys.stderr.isatty():
-        set_up_logs(level, sys.stderr)
-        yield
-        return
-    with captured() as file:
-        set_up_logs(level, file)
-        yield
+    with nullcontext(sys.stderr) if sys.stderr.isatty() else captured() as file:
+        limit = set_up_logs(level, file)
+        try:
+            yield
+        finally:
+            limit.report()
 
 
-def set_up_logs(level: str, file: TextIO) -> None:
-    """Write structured logs to this file: message ids and codes, never content.
+def set_up_logs(level: str, file: TextIO) -> LineLimit:
+    """Write structured logs to this file: message ids and codes, never content; return what bounds their lines.
 
     Tracebacks name places and never show variables, which may hold keys and plaintext.
     """
+    limit = LineLimit()
     renderers: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if file.isatty()
@@ -86,7 +86,7 @@ def set_up_logs(level: str, file: TextIO) -> None:
     structlog.configure(
         processors=[
             log_level.LEVEL,
-            RepeatedLines(),
+            limit,
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -95,3 +95,4 @@ def set_up_logs(level: str, file: TextIO) -> None:
         logger_factory=structlog.WriteLoggerFactory(file),
         cache_logger_on_first_use=True,
     )
+    return limit

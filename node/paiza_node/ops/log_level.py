@@ -6,9 +6,10 @@ from typing import Any, Final
 
 import structlog
 
-_LEVELS: Final = {
+LEVELS: Final = {
     name.lower(): level for name, level in {**logging.getLevelNamesMapping(), "EXCEPTION": logging.ERROR}.items()
 }
+"""The number of each level, by the method of a logger."""
 
 
 class LogLevel:
@@ -20,11 +21,11 @@ class LogLevel:
 
     def use(self, level: str) -> None:
         """Write what is of this level and above from now on."""
-        self._least = _LEVELS[level]
+        self._least = LEVELS[level]
 
     def __call__(self, _logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Return an event that is to be written."""
-        if _LEVELS[method] < self._least:
+        if LEVELS[method] < self._least:
             raise structlog.DropEvent
         return event
 

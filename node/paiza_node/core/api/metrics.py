@@ -93,6 +93,11 @@ CONNECTIONS_GIVEN_UP: Final = Counter(
 HANDSHAKES_REFUSED: Final = Counter(
     "paiza_handshakes_refused_total", "TLS handshakes refused, by the TLS library's code for the cause.", ["cause"]
 )
+LINES_LEFT_OUT: Final = Counter(
+    "paiza_program_log_lines_left_out_total",
+    "Lines of the program's log that were not written, by event: the callers caused too many.",
+    ["event"],
+)
 DESCRIPTORS: Final = Gauge("paiza_descriptors", "Descriptors in use.")
 DESCRIPTORS_LIMIT: Final = Gauge("paiza_descriptors_limit", "Descriptors that the process may use.")
 OFFICERS: Final = Gauge(
