@@ -116,7 +116,7 @@ def _caller(event: Mapping[str, Any]) -> CallerKey:
     caller = CALLER.get()
     if caller.kind != "node" or caller.id:
         return caller
-    return CallerKey("node", str(event.get("peer") or event.get("officer") or ""))
+    return CallerKey("node", str(event.get("peer") or event.get("teller") or event.get("officer") or ""))
 
 
 def _limits(level: int, name: str, caller: CallerKey, event: Mapping[str, Any]) -> Iterator[tuple[Hashable, int]]:

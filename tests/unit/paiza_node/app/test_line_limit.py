@@ -144,7 +144,9 @@ def test_a_line_counts_for_whom_it_names_if_the_node_writes_it(log: Log) -> None
         for _ in range(REFUSALS.event + 5):
             log.logger.warning("denied", officer=officer)
     assert len(log.lines("denied")) == 2 * REFUSALS.event
-    assert left_out(log) == {("denied", "aigul"): 5, ("denied", "bolat"): 5}
+    for _ in range(REFUSALS.event + 1):
+        log.logger.info("gossip_ignored", teller="uzb", reason="bad_checkpoint")
+    assert left_out(log) == {("denied", "aigul"): 5, ("denied", "bolat"): 5, ("gossip_ignored", "uzb"): 1}
 
 
 def test_errors_are_written_whatever_a_caller_floods(log: Log) -> None:
