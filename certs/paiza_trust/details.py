@@ -11,6 +11,9 @@ from typing import Final
 from paiza_trust.language import N_
 
 DETAILS: Final = (
+    N_("a CA in {role}_cas ends now at the earliest: set until to {time}"),
+    N_("a CA in {role}_cas has begun: leave from at {time}"),
+    N_("a CA in {role}_cas may be dropped from {time} on; end it with until"),
     N_("a CA's key is on P-256"),
     N_("a change {what} ends no key"),
     N_("a change {what} is of one application"),
@@ -126,6 +129,7 @@ DETAILS: Final = (
     N_("the metadata of {role} say more, or other, than that it publishes its files"),
     N_("the name of the federation or of the member is not well formed"),
     N_("the names or the encoding are not exactly those of the profile"),
+    N_("the node of {member} had this pair before; make a new one for it"),
     N_("the node's answer is for another key or another officer"),
     N_("the node's certificate is valid {when}"),
     N_("the proof of the key {name} is not hex"),

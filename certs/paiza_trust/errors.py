@@ -56,6 +56,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("What the member published about itself cannot be used"),
         N_("The member must publish it anew: paiza-trust propose member."),
     ),
+    "node_revoked": (
+        N_("The node that answers shows a certificate that your member has revoked"),
+        N_("Send nothing. Telephone the operator of your node: it needs a new certificate."),
+    ),
     "node_unreachable": (
         N_("Your node does not answer"),
         N_("Check the network, or ask its operator. By files everything can be signed without it."),
