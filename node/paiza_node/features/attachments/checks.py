@@ -105,10 +105,11 @@ class AttachmentRows(Check):
         if row.state == attachments_store.PENDING:
             settled = row.settled_time is not None or row.log_index is not None
             return not settled and (row.due_time is not None) == bool(row.source)
+        if row.log_index is None:  # erased before it was settled, in the commit before that of the ERASED entry
+            erased = row.state == attachments_store.ERASED and self._is_erased(row.digest)
+            return erased and row.settled_time is not None
         if row.settled_time not in times:
             return False
-        if row.log_index is None:  # erased before it was settled
-            return row.state == attachments_store.ERASED and self._is_erased(row.digest)
         entry = entries.get(row.log_index)
         return entry is not None and self._is_settled_by(row, entry)
 
