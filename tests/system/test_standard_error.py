@@ -43,11 +43,10 @@ def test_refused_handshake_is_logged_with_its_address(federation: Federation, mi
     """The first line has cause and address; hundreds more make few lines, and the metric counts each."""
     node = federation.node("kaz")
     stranger = mint.stranger(SpiffeId("kaz", mint.register.federation, "officer", "liaison"))
-    before = _refused(node)
-    _shake_hands(node, stranger)
-    first = _wait_for(node, "handshake_refused", lambda event: STRANGER in event["addresses"])
+    first = _first_of(node, stranger)
     assert first["cause"] == "CERTIFICATE_VERIFY_FAILED"
-    assert first["count"] == 1
+    assert first["count"] >= 1
+    before = _refused(node) - 1
     for _ in range(REFUSED):
         _shake_hands(node, stranger)
     deadline = time.monotonic() + SECONDS
@@ -74,7 +73,10 @@ def test_fatal_error_is_json(federation: Federation) -> None:
     os.kill(node.pid, signal.SIGSEGV)
     fatal = _wait_for(node, "standard_error", lambda _event: True)
     assert fatal["text"].startswith("Fatal Python error: Segmentation fault")
-    assert not node.running
+    deadline = time.monotonic() + SECONDS
+    while node.running:  # the lines come before the end of the process
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     node.start()
     assert node.stop() == 0
     assert [event["event"] for event in _events(node)][-1] == "stopped"
@@ -83,6 +85,18 @@ def test_fatal_error_is_json(federation: Federation) -> None:
 def _shake_hands(node: NodeProcess, identity: Identity) -> None:
     with suppress(OSError), identity.http2(node.address, source=STRANGER) as connection:
         connection.recv(1)
+
+
+def _first_of(node: NodeProcess, stranger: Identity) -> dict[str, Any]:
+    """Return the first line with the stranger's address: a line names the unknown connections of its moment."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        _shake_hands(node, stranger)
+        time.sleep(1.5)
+        for event in _events(node):
+            if event["event"] == "handshake_refused" and STRANGER in event["addresses"]:
+                return event
+    raise AssertionError(f"no handshake_refused: {node.log_tail()}")
 
 
 def _wait_for(node: NodeProcess, name: str, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
