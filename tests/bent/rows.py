@@ -61,7 +61,7 @@ class Bend:
 
     @override
     def __str__(self) -> str:
-        """Say what is bent."""
+        """Return what is bent, in words."""
         key = ", ".join(each.hex()[:12] if isinstance(each, bytes) else str(each) for each in self.key)
         return f"{self.table}[{key}].{self.column or 'row'} {self.how}"
 
