@@ -219,18 +219,5 @@ async def test_an_officer_brings_only_what_he_announced(line: Line, tmp_path: Pa
     assert (await bring(line.sending, sealed)).whole
 
 
-async def test_an_officer_has_a_bounded_share(line: Line) -> None:
-    """Uploads that no message names are counted for each officer: uploads beyond their share wait."""
-    stub = attachment_pb2_grpc.AttachmentServiceStub(line.sending)
-    request = attachment_pb2.StartUploadRequest(ciphertext_size=4 * 1024**3)
-    for number in range(4):
-        request.ciphertext_sha256 = sha256(bytes([number])).digest()
-        await stub.StartUpload(request, timeout=CALL_SECONDS)
-    request.ciphertext_sha256 = sha256(b"one more").digest()
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await stub.StartUpload(request, timeout=CALL_SECONDS)
-    assert _reason(refused.value) == "quota_exceeded"
-
-
 def _reason(error: grpc.aio.AioRpcError) -> str:
     return str(dict(error.trailing_metadata() or ()).get("paiza-reason", ""))

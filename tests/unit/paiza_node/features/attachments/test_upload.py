@@ -19,14 +19,15 @@ from paiza_node.core.storage import Store, open_store
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
 from paiza_node.features.approvals.pending import named_ciphertexts
+from paiza_node.features.attachments import disk_room
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.disk_room import Holder
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.attachments.model import AttachmentRow
-from paiza_node.features.attachments.upload import ORPHAN_LIFE, Upload
-from paiza_wire.errors import Rejected
+from paiza_node.features.attachments.upload import MAX_OFFICER_BYTES, MAX_OFFICER_UPLOADS, ORPHAN_LIFE, Upload
+from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import keys
-from paiza_wire.message import new_message_id
+from paiza_wire.message import MAX_CIPHERTEXT_BYTES, MIN_CIPHERTEXT_BYTES, new_message_id
 from paiza_wire.tlog.notes import SignerKey
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -272,6 +273,29 @@ async def test_a_caller_that_hangs_up_is_granted_nothing_afterwards(
     await asyncio.gather(call, return_exceptions=True)
     await asyncio.to_thread(done.wait)
     assert room.granted == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "allowed"),
+    [(MAX_CIPHERTEXT_BYTES, MAX_OFFICER_BYTES // MAX_CIPHERTEXT_BYTES), (MIN_CIPHERTEXT_BYTES, MAX_OFFICER_UPLOADS)],
+)
+async def test_an_officer_has_a_bounded_share(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, size: int, allowed: int
+) -> None:
+    """Uploads that no message names are counted for each officer, in bytes and in files: more of them wait."""
+    monkeypatch.setattr(disk_room, "free_bytes", lambda _folder: 2**50)
+
+    async def start(number: int) -> None:
+        name = sha256(number.to_bytes(2)).digest()
+        await desk.upload.start(
+            OFFICER, attachment_pb2.StartUploadRequest(ciphertext_sha256=name, ciphertext_size=size)
+        )
+
+    for number in range(allowed):
+        await start(number)
+    with pytest.raises(Unavailable) as refused:
+        await start(allowed)
+    assert refused.value.reason == "quota_exceeded"
 
 
 async def test_only_the_first_request_says_what_it_brings(desk: Desk) -> None:
