@@ -28,7 +28,7 @@ from sqlalchemy import (
     event,
 )
 
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import WriteConnection
 from paiza_node.ops.tables import METADATA
 

@@ -29,8 +29,9 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.signer import LogSigner
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import open_store
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.attachments.files import AttachmentFiles

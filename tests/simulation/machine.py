@@ -20,9 +20,10 @@ from paiza.core.v1 import register_pb2
 from paiza.peer.v1 import exchange_pb2, witness_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
-from paiza_node.core.log.ledger import Committed, LogTransaction
+from paiza_node.core.log.ledger import Committed
 from paiza_node.core.log.model import Head
 from paiza_node.core.log.signer import LogSigner
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.log_answers import LogAnswers

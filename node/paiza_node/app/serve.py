@@ -27,9 +27,10 @@ from paiza_node.core.api.server import UNKNOWN_PER_ADDRESS, admin_server, public
 from paiza_node.core.dependencies import Core
 from paiza_node.core.executors.executors import Executors
 from paiza_node.core.executors.periodic import PeriodicTask
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.log.signer import LogSigner
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.peers import store as peers_store

@@ -22,7 +22,8 @@ import structlog
 
 from paiza_node.core.access.operator import operator
 from paiza_node.core.errors import N_, NodeStopped
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_node.core.policy import member_rules

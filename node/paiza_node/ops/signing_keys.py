@@ -21,8 +21,9 @@ import structlog
 from paiza_node.core.access.operator import operator
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.executors.periodic import PeriodicTask
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.signer import LogSigner
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.ops.config import Config

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from paiza.content.v1.recall_pb2 import Recall
 from paiza.core.v1 import message_pb2
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.features.retention import store as retention_store
 from paiza_node.ops.tables import LIFECYCLES

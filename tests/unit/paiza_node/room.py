@@ -21,9 +21,10 @@ from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import WorkflowsMoved
-from paiza_node.core.log.ledger import Committed, Ledger, LogTransaction, Work
+from paiza_node.core.log.ledger import Committed, Ledger, Work
 from paiza_node.core.log.notifier import Notifier, Subscription
 from paiza_node.core.log.signer import LogSigner
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.messages.model import MessageRow, MessageState

@@ -7,7 +7,8 @@ from typing import TypeVar
 import structlog
 
 from paiza_node.core.access.model import Officer
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import DIGEST_SIZE

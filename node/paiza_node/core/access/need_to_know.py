@@ -16,7 +16,7 @@ from paiza.core.v1 import message_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer, OfficerState, Viewer
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection, WriteConnection

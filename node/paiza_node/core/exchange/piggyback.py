@@ -11,7 +11,7 @@ import structlog
 
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_wire import receipts
 from paiza_wire.errors import Rejected
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint

@@ -5,7 +5,7 @@ from typing import Final
 
 from paiza_node.core.access import store as access_store
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, ReleasedMessage
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 
 
 def _read_by_assignees(tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange import precedence
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.model import MessageRow
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage

@@ -16,8 +16,9 @@ from typing import Final
 
 import structlog
 
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.model import MAX_REASON
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.model import PeerBlock
 from paiza_node.core.peers.rpcs import GET_FILE, LIST_HELD_CHECKPOINTS, LIST_PROOFS

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import structlog
 
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.model import Finding, FindingKind, FindingState
 from paiza_wire import log_entries

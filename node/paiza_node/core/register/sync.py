@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import structlog
 
 from paiza.core.v1 import register_pb2
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.policy import Policy
 from paiza_node.core.register.state import is_well_formed, state_of
 from paiza_node.core.storage import settings as settings_store

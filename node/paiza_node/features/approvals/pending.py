@@ -15,7 +15,7 @@ from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange.stages import Held, Outcome, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import Change
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.approvals import store as approvals_store

@@ -11,7 +11,7 @@ from typing import Final
 
 from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza_node.core.exchange.piggyback import Piggyback, ProvenAnswer
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.attached import pending_attachments, went_to

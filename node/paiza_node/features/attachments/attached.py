@@ -10,7 +10,7 @@ from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log.changes import AttachmentsExpected
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.attachments import store as attachments_store

@@ -26,8 +26,8 @@ from paiza_node.core.errors import NodeStopped
 from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import AttachmentsExpected, Change, MessagesChanged
-from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import stored
 from paiza_node.core.peers.directory import PeerDirectory

@@ -17,7 +17,8 @@ import structlog
 from paiza.officer.v1 import attachment_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.executors.periodic import PeriodicTask
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import ReadConnection, Store
 from paiza_node.features.attachments import model
 from paiza_node.features.attachments import store as attachments_store

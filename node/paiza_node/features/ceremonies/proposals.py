@@ -28,7 +28,7 @@ from tuf.api.metadata import Metadata, Root, Targets
 from paiza_node.core.dependencies import Core
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change, ProposalsChanged
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.ceremonies import store as ceremonies_store
 from paiza_node.features.ceremonies.held import (

@@ -15,7 +15,7 @@ from typing import Final
 
 from paiza_domain import directory
 from paiza_node.core.dependencies import Core
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.register.refresh import NewDirectory
 from paiza_node.core.storage import settings as settings_store
 from paiza_wire import log_entries

@@ -29,7 +29,7 @@ from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Invitation, InvitationAlarm, InvitationState
 from paiza_node.core.access.officers import OfficerDirectory, OfficersChanged
 from paiza_node.core.dependencies import Core
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.enrolment.attempts import Attempts
 from paiza_node.features.enrolment.issuing import EnrolmentRequest, Issuer, OfficerCertificates

@@ -21,7 +21,7 @@ from paiza.core.v1 import enrolment_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import CertificateState, Officer, OfficerState
 from paiza_node.core.access.officers import OfficersChanged
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.features.enrolment.issuing import IssuedOfficer
 from paiza_node.features.officers.certificates import add_certificates, end_certificates, log_certified
 from paiza_node.features.officers.enrol import void_invitations

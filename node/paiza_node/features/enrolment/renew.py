@@ -26,7 +26,7 @@ from paiza.officer.v1 import renewal_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.dependencies import Core
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.features.enrolment import store as enrolment_store
 from paiza_node.features.enrolment.issuing import RENEWED_WITHIN, Issuer, OfficerCertificates, RenewalRequest
 from paiza_node.features.enrolment.model import Renewal

@@ -22,7 +22,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection
 from paiza_node.core.exchange.consent import GrantQuery
 from paiza_node.core.exchange.markings import is_recalled
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.policy import MessageAttributes, PolicyContext

@@ -29,8 +29,8 @@ from paiza_node.core.exchange.model import DeliveryKind, DeliveryRow
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import DeliveriesQueued, MessagesChanged
-from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
 from paiza_node.core.policy import MessageAttributes, PolicyContext, Principal

@@ -12,7 +12,7 @@ from paiza_domain import handling, kinds
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.policy import MessageAttributes, Policy, PolicyContext, Principal

@@ -19,8 +19,9 @@ from paiza_node.core.access.open_rules import OpenRule
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import ExchangeProofs, own_proof, proofs_of
 from paiza_node.core.log.changes import MessagesChanged
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import stored
 from paiza_node.core.messages.model import MessageRow

@@ -15,7 +15,7 @@ from paiza_node.core.access import store as access_store
 from paiza_node.core.access.held import held, release
 from paiza_node.core.access.model import CertificateState, Officer, OfficerCertificate, OfficerState
 from paiza_node.core.access.officers import OfficersChanged
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.features.officers.certificates import add_certificates, check_keys, end_certificates, log_certified
 from paiza_node.features.officers.model import Admission, CertificatePair, checked_roles, checked_unit
 from paiza_wire.errors import Rejected

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import CertificateState, Officer, OfficerCertificate, described
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.features.officers.model import CertificatePair, keys_sha256
 from paiza_wire import log_entries

@@ -11,7 +11,7 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import CertificateState, Officer, OfficerState, described
 from paiza_node.core.access.officers import OfficersChanged
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.features.officers.certificates import newest_signing, revoke_certificates
 from paiza_node.features.officers.enrol import void_invitations
 from paiza_wire import log_entries

@@ -13,7 +13,7 @@ from paiza_node.core.access import store as access_store
 from paiza_node.core.access.held import held, release
 from paiza_node.core.access.model import CertificateState, OfficerCertificate, described
 from paiza_node.core.access.officers import OfficersChanged
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.features.officers.certificates import end_certificates, sleeping
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected

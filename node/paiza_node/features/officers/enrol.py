@@ -23,7 +23,7 @@ from paiza_node.core.access.model import (
     described,
 )
 from paiza_node.core.access.officers import OfficersChanged
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import WriteConnection
 from paiza_node.features.officers.certificates import (
     add_certificates,

@@ -12,7 +12,7 @@ from paiza.admin.v1 import admin_pb2
 from paiza_node.core.access.operator import operator
 from paiza_node.core.api import paging
 from paiza_node.core.dependencies import Core
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.peer_audit import store as peer_audit_store
 from paiza_node.features.peer_audit.model import AuditGrant

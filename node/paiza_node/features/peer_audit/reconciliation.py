@@ -25,8 +25,8 @@ from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.exchange.receive.check import MAX_CLOCK_SKEW
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.time_index import index_at
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.peers.claims import note_told_entry
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.rate_limit import RateLimit

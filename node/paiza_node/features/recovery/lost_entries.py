@@ -14,7 +14,7 @@ import structlog
 from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import recovery_pb2
 from paiza_node.core.log.changes import MessagesChanged
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.features.recovery.model import RecoveredEntry
 from paiza_node.features.recovery.recovered_messages import Lost

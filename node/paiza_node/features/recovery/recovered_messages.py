@@ -22,7 +22,7 @@ from paiza_node.core.exchange.model import DeliveryRow, ForeignProof, ProofKind,
 from paiza_node.core.exchange.reactions import Reaction, ReleasedMessage, released
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.release import announce_released
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
 from paiza_node.features.approvals import store as approvals_store

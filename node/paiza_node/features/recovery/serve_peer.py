@@ -30,8 +30,8 @@ from paiza_node.core.exchange.send.peer_queue import MAX_BATCH_BYTES
 from paiza_node.core.exchange.send.witnessed import Cosigned, has_left, witnessed_release
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import AttachmentsExpected, MessagesChanged
-from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.peers import store as peers_store

@@ -14,7 +14,7 @@ from paiza.core.v1 import message_pb2
 from paiza_domain.threads import thread
 from paiza_node.core.exchange.piggyback import Piggyback, ProvenAnswer
 from paiza_node.core.exchange.send import store as deliveries_store
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.storage import ReadConnection

@@ -20,9 +20,9 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.time_index import index_at
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage.lifecycle import Lifecycle
 from paiza_node.features.retention import store as retention_store

@@ -19,8 +19,8 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import MessagesChanged
-from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.features.retention import store as retention_store

@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from paiza_node.core.dependencies import Core
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.peers import store as peers_store
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.cosigning import Cosigner, cosigned_note

@@ -21,8 +21,8 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof
 from paiza_node.core.executors.periodic import PeriodicTask
-from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.claims import record_fork
 from paiza_node.core.peers.directory import PeerDirectory

@@ -19,7 +19,8 @@ from typing import Final
 import structlog
 
 from paiza_node.core.executors.periodic import PeriodicTask
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import Store
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.witness import store as witness_store

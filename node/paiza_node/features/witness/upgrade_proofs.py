@@ -25,7 +25,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.executors.periodic import PeriodicTask, backoff
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.peers.claims import record_fork
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.session import PeerSession

@@ -23,8 +23,8 @@ from paiza_node.core.exchange.send.queue import OutboundQueues
 from paiza_node.core.limits import LimitUse
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import DeliveriesQueued, MessagesChanged
-from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import MAX_REASON, Head
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.peers.blocks import REASON, PeerBlocks
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.model import PeerBlock

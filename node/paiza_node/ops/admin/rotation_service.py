@@ -7,7 +7,8 @@ from paiza.admin.v1 import rotation_pb2
 from paiza_node.core.access.operator import operator
 from paiza_node.core.api.services import Service
 from paiza_node.core.errors import NodeStopped
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.ceremonies.model import HeldState
 from paiza_node.features.ceremonies.proposals import Proposals

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from paiza_node.core.access.operator import operator
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import settings as settings_store
 from paiza_wire import log_entries
 

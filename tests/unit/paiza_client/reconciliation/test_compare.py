@@ -18,7 +18,7 @@ from paiza_client.verify.log_query_checks import Query, VisiblePage
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForwardingRow, ProofKind
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.model import MessageState
 from paiza_node.features.peer_audit import query as looking
 from paiza_node.features.peer_audit import reconciliation

@@ -21,8 +21,8 @@ from paiza_node.core.exchange.markings import is_recalled
 from paiza_node.core.exchange.model import ForeignProof, ForwardingRow, ProofKind, ProvenCertificate
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, received
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_wire import log_entries, receipts

@@ -27,8 +27,9 @@ from paiza_node.core.exchange.receive.certificates import KnownCertificates
 from paiza_node.core.exchange.receive.check import ValidateIncoming
 from paiza_node.core.exchange.receive.forwarded import ReceiveForwarded
 from paiza_node.core.log.changes import HoldersChanged, MessagesChanged
-from paiza_node.core.log.ledger import Committed, LogTransaction
+from paiza_node.core.log.ledger import Committed
 from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.model import LOGGED_DIGITS
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.claims import accept_claim, consistency_claim

@@ -12,7 +12,7 @@ from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import list_scope
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_wire.errors import Rejected

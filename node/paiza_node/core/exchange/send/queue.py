@@ -18,7 +18,7 @@ from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.peer_queue import PeerQueue
 from paiza_node.core.exchange.send.witnessed import Cosigned
 from paiza_node.core.log.changes import Change, DeliveriesQueued, MessagesChanged
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable

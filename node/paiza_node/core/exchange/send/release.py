@@ -20,7 +20,7 @@ from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.stages import Outcome, Released, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import DeliveriesQueued, MessagesChanged
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import settings as settings_store

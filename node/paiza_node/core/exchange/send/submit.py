@@ -31,7 +31,7 @@ from paiza_node.core.exchange.send.release import Release
 from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseStage, Submission, prepare
 from paiza_node.core.executors.executors import each
 from paiza_node.core.executors.fair_threads import Slices
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.model import LOGGED_DIGITS
 from paiza_node.core.policy import MessageAttributes
 from paiza_register import Register

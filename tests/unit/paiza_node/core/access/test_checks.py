@@ -10,7 +10,7 @@ import pytest
 
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import CertificateState, Invitation, InvitationState, Officer, OfficerState
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.features.officers import admit, change, enrol
 from paiza_node.features.officers.certificates import sleeping, waiting_keys_sha256
 from paiza_node.features.officers.model import Admission

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from paiza_node.core.access.consultations import MAX_ENTRIES, REPEAT, Consultations
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.rate_limit import PERIOD_SECONDS
 from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable

@@ -10,7 +10,7 @@ from paiza.core.v1 import message_pb2 as pb
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.exchange.reactions import ReceivedMessage
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.features.tasks import store as tasks_store
 from paiza_node.features.tasks.assign import make_tasks

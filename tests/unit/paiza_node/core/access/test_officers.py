@@ -11,7 +11,7 @@ import pytest
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import CertificateState, OfficerState
 from paiza_node.core.access.officers import OfficerDirectory, OfficersChanged
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.features.officers import admit, change
 from paiza_node.features.officers.model import Admission, CertificatePair
 from paiza_wire.errors import Rejected, Unavailable

@@ -18,9 +18,10 @@ from paiza_node.core.exchange.receive import arrivals as module
 from paiza_node.core.exchange.receive.arrivals import Answer, Arrival, Arrivals, Checked
 from paiza_node.core.limits import Limits
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.signer import LogSigner
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.quotas.quotas import Quotas

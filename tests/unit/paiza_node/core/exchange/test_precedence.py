@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from paiza.officer.v1 import notice_pb2
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.notifier import MAX_PENDING, Notifier
 from paiza_node.core.log.signer import LogSigner
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import open_store
 from paiza_wire import log_entries
 from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemory

@@ -11,7 +11,7 @@ from paiza.core.v1 import message_pb2 as pb
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, ReleasedMessage, received, released
 from paiza_node.core.exchange.readers import READERS
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.features.attachments.attached import attachment_reaction
 from paiza_node.features.recalls.recalls import recall_reaction

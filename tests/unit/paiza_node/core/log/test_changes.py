@@ -21,9 +21,10 @@ from paiza_node.core.exchange.send.submit import Submit
 from paiza_node.core.executors.executors import Executors
 from paiza_node.core.log import changes as module
 from paiza_node.core.log.changes import Change, ChangeFeed
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.log.signer import LogSigner
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.policy import Policy

@@ -10,8 +10,9 @@ from sqlalchemy import create_engine, text
 from paiza.core.v1 import log_pb2
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checks import verify_log
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.signer import LogSigner
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import open_store
 from paiza_node.core.storage.findings import Part
 from paiza_node.core.storage.scanning import open_scan

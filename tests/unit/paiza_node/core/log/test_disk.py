@@ -8,8 +8,9 @@ import pytest
 
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.signer import LogSigner
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import Store, open_store
 from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable

@@ -13,8 +13,9 @@ from typing_extensions import override
 
 from paiza.core.v1 import log_pb2
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.signer import LogSigner
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import Store, WriteConnection, open_store
 from paiza_node.core.storage.replication import commit_waits_for
 from paiza_wire import log_entries

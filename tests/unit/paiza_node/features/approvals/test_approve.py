@@ -15,7 +15,8 @@ from paiza_node.core.access.model import Officer
 from paiza_node.core.caller import CALLER, CallerKey
 from paiza_node.core.exchange.stages import Submission
 from paiza_node.core.limits import Limits
-from paiza_node.core.log.ledger import LogTransaction, Work
+from paiza_node.core.log.ledger import Work
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.quotas.model import Used
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.approvals.approve import Approve

@@ -14,8 +14,9 @@ from paiza_client.verify.logs import Registers as Sets
 from paiza_client.verify.proven_time import Before, interval
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.signer import LogSigner
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store, open_store
 from paiza_node.features.audit.evidence import spans_of

@@ -11,8 +11,9 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Opened
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.signer import LogSigner
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import open_store, scanning
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.scanning import open_scan

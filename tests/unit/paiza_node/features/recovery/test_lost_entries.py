@@ -12,7 +12,7 @@ from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import recovery_pb2
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.features.recovery import lost_entries
 from paiza_node.features.recovery.lost_entries import RESTORED_TEXT
 from paiza_node.features.recovery.recovered_messages import Lost

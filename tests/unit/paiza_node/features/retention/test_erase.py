@@ -17,8 +17,8 @@ from paiza_node.core.exchange.model import DeliveryRow
 from paiza_node.core.exchange.reactions import ReceivedMessage, ReleasedMessage
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import StoredEntry
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import scanning
 from paiza_node.core.storage.scanning import open_scan

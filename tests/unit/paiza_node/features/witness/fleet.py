@@ -22,9 +22,10 @@ from paiza.core.v1 import log_pb2, register_pb2
 from paiza.peer.v1 import exchange_pb2, recovery_pb2, witness_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.executors.executors import Executors
-from paiza_node.core.log.ledger import Ledger, LogTransaction
+from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.notifier import Notifier
 from paiza_node.core.log.signer import LogSigner
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.directory import PeerDirectory

@@ -11,8 +11,8 @@ from paiza.peer.v1 import witness_pb2
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import LogTransaction
 from paiza_node.core.log.model import origin_of
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.model import ErasureAnswer

@@ -10,7 +10,7 @@ from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryAcknowled
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza_node.core.errors import BrokenRules
 from paiza_node.core.exchange.precedence import claims_first, overtakes, urgency_of
-from paiza_node.core.log.ledger import LogTransaction
+from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.features.workflows.legality import MAX_CHECKED_STEPS, StepLegality
 from paiza_wire.errors import Rejected, Unavailable
