@@ -51,9 +51,20 @@ def fsync_seconds(folder: Path) -> tuple[float, float]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the processor time a process has used so far, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return the processor time of a process and its children so far, user and system, those that ended included."""
+    seconds = 0.0
+    waiting = [pid]
+    while waiting:
+        process = Path(f"/proc/{waiting.pop()}")
+        try:
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+            waiting += [int(child) for task in process.glob("task/*/children") for child in task.read_text().split()]
+        except (FileNotFoundError, ProcessLookupError):  # ended meanwhile; its parent counts it
+            if process.name == str(pid):
+                raise
+            continue
+        seconds += sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+    return seconds
 
 
 def children_seconds() -> float:

@@ -88,7 +88,7 @@ def _passes(
         nodes = [run.federation.node(SENDER), run.federation.node(RECEIVER)]
         idle += [machine.resident_bytes(node.pid)[0] / machine.MEBIBYTE for node in nodes]
         empty = {node.member: _stored_bytes(node) for node in nodes}
-        passes.append(asyncio.run(_pass(run)))
+        passes.append(asyncio.run(_pass(run, servers[SENDER])))
         loaded += [machine.resident_bytes(node.pid)[1] / machine.MEBIBYTE for node in nodes]
         run.federation.stop()
         for node in nodes:
@@ -102,10 +102,11 @@ def _stored_bytes(node: NodeProcess) -> int:
     return sum(path.stat().st_size for path in node.data.rglob("*") if path.is_file())
 
 
-async def _pass(run: Run) -> ForwardedMessage:
+async def _pass(run: Run, server: PostgreSQL | None) -> ForwardedMessage:
     officer = Officer(run.federation.folder, f"{SENDER}-liaison")
     sender, receiver = run.federation.node(SENDER), run.federation.node(RECEIVER)
-    passed = await traffic.pass_through(officer, sender, receiver, list(run.corpus.requests(run.sizes.messages)))
+    requests = list(run.corpus.requests(run.sizes.messages))
+    passed = await traffic.pass_through(officer, sender, receiver, requests, server.process.pid if server else None)
     await traffic.check_delivered(officer, passed.messages)
     return passed
 

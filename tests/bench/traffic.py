@@ -6,7 +6,6 @@ later, and asks the sending node how it stands a few times a second: it costs li
 
 import asyncio
 import itertools
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,7 +48,7 @@ class ForwardedMessage:
     indexed_seconds: float  # until the search index and the log index of both nodes had caught up as well
     seconds: float  # until witnessing was done on both sides as well
     cpu_seconds: dict[str, float]
-    foreign_cores: float  # of the machine's cores, used by others meanwhile (a database server among them)
+    foreign_cores: float  # of the machine's cores, used by others meanwhile
 
     @property
     def rate(self) -> float:
@@ -75,14 +74,18 @@ async def submit(officer: Officer, requests: Iterator[bytes]) -> list[bytes]:
 
 
 async def pass_through(
-    officer: Officer, sender: NodeProcess, receiver: NodeProcess, requests: list[bytes]
+    officer: Officer, sender: NodeProcess, receiver: NodeProcess, requests: list[bytes], database: int | None = None
 ) -> ForwardedMessage:
     """Submit all, and wait until the sender holds every receipt and both nodes have nothing left to do.
 
-    The caller then owes `check_delivered`.
+    ``database`` is the process of a server that both nodes use. The caller then owes `check_delivered`.
     """
-    pids = {sender.member: sender.pid, receiver.member: receiver.pid, "driver": os.getpid()}
-    before = {name: machine.cpu_seconds(pid) for name, pid in pids.items()}
+    pids = {sender.member: sender.pid, receiver.member: receiver.pid, **({"database": database} if database else {})}
+
+    def used_so_far() -> dict[str, float]:
+        return {**{name: machine.cpu_seconds(pid) for name, pid in pids.items()}, "driver": time.process_time()}
+
+    before = used_so_far()
     busy = machine.busy_seconds()
     begun = time.perf_counter()
     answers = await submit(officer, iter(requests))
@@ -91,7 +94,7 @@ async def pass_through(
     delivered = time.perf_counter()
     both = await asyncio.gather(settled(sender), settled(receiver))
     ended = max(each.witnessed for each in both)
-    used = {name: machine.cpu_seconds(pid) - before[name] for name, pid in pids.items()}
+    used = {name: seconds - before[name] for name, seconds in used_so_far().items()}
     foreign = machine.busy_seconds() - busy - sum(used.values())
     count = released(answers)
     return ForwardedMessage(
