@@ -1,8 +1,9 @@
 """Downloads: attachments of received messages are fetched from the sender's node, verified whole, and acknowledged.
 
 A message is received at once and its attachments follow: a stop never waits behind a film. Each is fetched over a
-connection of its own, from the bytes that are on disk, few at a time and at a bounded rate, the smallest first. When
-all bytes are there the digest is checked and the whole opened with the part's key, in memory, a piece at a time; only
+connection of its own, from the bytes that are on disk, few at a time and at a bounded rate, the smallest first, and the
+members in turn. Room on the disk is granted a piece at a time: a member that sends slowly holds little of it. When all
+bytes are there the digest is checked and the whole opened with the part's key, in memory, a piece at a time; only
 then does our log state RECEIVED for that part. The sender's node is informed with a `Deliver`. What a crash leaves:
 
 - while bytes come: some bytes on disk; the next start continues from there;
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Final
 
 import structlog
@@ -33,6 +35,7 @@ from paiza_node.core.messages.decryption import stored
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.acknowledge import MAX_ANSWERS
+from paiza_node.features.attachments.disk_room import disk_full
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.attachments.model import AttachmentRow
 from paiza_wire import log_entries
@@ -44,6 +47,9 @@ FETCHES_PER_PEER: Final = 2  # a peer limits its concurrent transfers as well
 BYTES_PER_SECOND: Final = 64 * 1024 * 1024  # of one transfer; the rest of the line and of the processor is for messages
 PEER_BYTES_PER_DAY: Final = 64 * 1024**3  # bytes received from one peer in a day; further ones wait
 QUOTA_PAUSE_SECONDS: Final = 3600.0
+GRANT_BYTES: Final = 64 * 1024 * 1024  # of the disk, granted to one transfer at a time
+PACE_SECONDS: Final = 60.0  # how often a transfer is checked for its least pace
+PACE_BYTES: Final = 4 * 1024 * 60  # in these seconds, or it is broken off: 4 GiB then take 12 days, of a delivery's 14
 LOOKED_AT: Final = 64  # rows of one peer processed together
 FIRST_PAUSE_SECONDS: Final = 0.5  # after a failure that brought bytes, or the first of others
 LONGEST_PAUSE_SECONDS: Final = 60.0  # a download finds within this time that a peer is back
@@ -71,6 +77,9 @@ class AttachmentDownloads:
         self._life = life
         self._woken = asyncio.Event()
         self._fetching: dict[_Part, tuple[str, asyncio.Task[None]]] = {}
+        self._begun_last: dict[str, int] = {}
+        self._turn = count()
+        self._missing: dict[_Part, tuple[str, int]] = {}
         self._telling: dict[str, asyncio.Task[None]] = {}
         self._mismatches: dict[_Part, int] = {}
         self._counted: set[tuple[str, str]] = set()
@@ -142,7 +151,8 @@ class AttachmentDownloads:
         """Begin due downloads within the limits; return the longest time until another is due."""
         now = self._core.clock()
         planned = await asyncio.to_thread(self._planned)
-        for source, due in planned.items():
+        # The member that began a download longest ago comes first: slow ones do not keep all places.
+        for source, due in sorted(planned.items(), key=lambda each: self._begun_last.get(each[0], -1)):
             if due > now:
                 continue
             rows = await asyncio.to_thread(self._due, source)
@@ -153,6 +163,7 @@ class AttachmentDownloads:
                 part = (row.digest, row.part_number)
                 if row.state == PENDING and part not in self._fetching and self._has_room(source):
                     self._fetching[part] = (source, asyncio.create_task(self._collect(row)))
+                    self._begun_last[source] = next(self._turn)
         later = [(due - now).total_seconds() for due in planned.values() if due > now]
         return min([IDLE_SECONDS, *later])
 
@@ -186,7 +197,8 @@ class AttachmentDownloads:
             await self._refuse(row, error)
         except Unavailable as error:
             after = await asyncio.to_thread(self._files(row.source).offset, row.ciphertext_sha256)
-            await self._again(row, error, progress=after > before)
+            came = after - before  # a few bytes are no progress: a member could hold a place with them for ever
+            await self._again(row, error, progress=came >= PACE_BYTES or (came > 0 and after == row.size))
         except PaizaError:
             raise
         except Exception as error:  # no answer of one peer may end the node
@@ -205,10 +217,16 @@ class AttachmentDownloads:
             offset = 0
         if offset == size:
             return
-        await asyncio.to_thread(files.room.grant, (row.source, ciphertext), size - offset)
+        part = (row.digest, row.part_number)
+        self._missing[part] = (row.source, size - offset)
         try:
+            # All transfers of the member that are under way must fit: else none of them would come to its end.
+            missing = sum(left for source, left in self._missing.values() if source == row.source)
+            if missing > files.room.left_to(row.source):
+                raise disk_full(size - offset)
             await self._receive(row, offset)
         finally:
+            del self._missing[part]
             files.room.give_back((row.source, ciphertext))
 
     async def _receive(self, row: AttachmentRow, offset: int) -> None:
@@ -218,11 +236,17 @@ class AttachmentDownloads:
             message_digest=row.digest, part_number=row.part_number, offset=offset
         )
         writer = await asyncio.to_thread(files.writer, ciphertext, offset, size, row.source)
-        pace = _Pace(BYTES_PER_SECOND)
+        pace, granted = _Pace(), 0
         try:
             async with aclosing(self._peers.session(row.source).fetch_attachment(request)) as pieces:
                 async for piece in pieces:
+                    if granted < len(piece):
+                        granted = max(len(piece), min(GRANT_BYTES, size - writer.offset))
+                        # Not in a thread, which would go on when the transfer is cancelled, and grant it to nobody.
+                        files.room.grant((row.source, ciphertext), granted)
                     await asyncio.to_thread(writer.write, piece)
+                    granted -= len(piece)
+                    self._missing[row.digest, row.part_number] = (row.source, size - writer.offset)
                     self.bytes_taken += len(piece)
                     await pace.keep(len(piece))
             await asyncio.to_thread(writer.sync)
@@ -387,17 +411,22 @@ def _plan(tx: LogTransaction, rows: Sequence[AttachmentRow], due: datetime | Non
 
 
 class _Pace:
-    """Limits a download to an average number of bytes a second."""
+    """Limits a download to an average number of bytes a second, and breaks it off below a least one."""
 
-    def __init__(self, bytes_per_second: int) -> None:
-        self._rate = bytes_per_second
-        self._began = asyncio.get_running_loop().time()
-        self._bytes = 0
+    def __init__(self) -> None:
+        self._began = self._checked = asyncio.get_running_loop().time()
+        self._bytes = self._bytes_checked = 0
 
     async def keep(self, size: int) -> None:
-        """Count bytes, and wait if there were too many."""
+        """Count bytes; wait if there were too many, raise Unavailable("attachment_incomplete") if too few."""
         self._bytes += size
-        ahead = self._bytes / self._rate - (asyncio.get_running_loop().time() - self._began)
+        now = asyncio.get_running_loop().time()
+        if now - self._checked >= PACE_SECONDS:
+            if self._bytes - self._bytes_checked < PACE_BYTES:
+                detail = f"less than {PACE_BYTES} bytes came within {PACE_SECONDS:.0f} seconds"
+                raise Unavailable("attachment_incomplete", detail)
+            self._checked, self._bytes_checked = now, self._bytes
+        ahead = self._bytes / BYTES_PER_SECOND - (now - self._began)
         if ahead > 0:
             await asyncio.sleep(ahead)
 

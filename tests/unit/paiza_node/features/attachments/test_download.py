@@ -1,7 +1,7 @@
 """Due attachments, if the log has grown beyond its signed checkpoint or the disk is nearly full."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,11 +14,12 @@ from paiza.core.v1 import delivery_pb2
 from paiza_node.core.storage import open_store
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.disk_room import MIN_FREE_BYTES
-from paiza_node.features.attachments.download import AttachmentDownloads
+from paiza_node.features.attachments.download import GRANT_BYTES, PACE_BYTES, AttachmentDownloads
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.attachments.model import AttachmentRow
 from paiza_wire.errors import Unavailable
 
+MIB = 1024 * 1024
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PENDING = AttachmentRow(bytes(32), 1, "kaz", "tjk", bytes(32), 1000, NOW, due_time=NOW)
 ANSWERED = replace(PENDING, state=delivery_pb2.ATTACHMENT_STATE_RECEIVED)
@@ -39,36 +40,141 @@ def test_only_what_can_be_proven_is_told(tmp_path: Path) -> None:
     store.close()
 
 
-async def test_a_peer_that_announces_much_is_asked_for_no_more_than_fits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Served:
+    """A peer's node that serves attachments as a test goes on, and a disk of its reader."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.free = MIN_FREE_BYTES + 10 * 1024 * MIB
+        self.asked = list[int]()
+        self.pieces = asyncio.Queue[int]()
+        self.store = open_store(f"sqlite:///{folder / 'paiza.db'}")
+        monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_bavail=self.free, f_frsize=1))
+        self.files = AttachmentFiles(folder / "attachments")
+        core: Any = SimpleNamespace(store=self.store, clock=lambda: NOW, ledger=self)
+        peers: Any = SimpleNamespace(session=lambda _: SimpleNamespace(fetch_attachment=self.fetch))
+        self.downloads = AttachmentDownloads(core, self.files, peers=peers, life=timedelta(days=1))
+
+    async def fetch(self, request: Any) -> AsyncGenerator[bytes]:
+        """Serve pieces of the sizes that the test puts, until one is nothing."""
+        self.asked.append(request.part_number)
+        while size := await self.pieces.get():
+            yield bytes(size)
+
+    async def commit(self, work: Any) -> None:
+        """Commit without a log."""
+        with self.store.transaction() as conn:
+            work(SimpleNamespace(conn=conn))
+
+    async def until_asked(self, number: int) -> None:
+        """Return when so many attachments were asked for."""
+        async with asyncio.timeout(30):
+            while len(self.asked) < number:
+                await asyncio.to_thread(self.asked.copy)
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """Return a peer, and close its reader's store at the end."""
+    made = Served(tmp_path, monkeypatch)
+    yield made
+    made.store.close()
+
+
+async def test_a_peer_that_announces_much_is_asked_for_no_more_than_fits(served: Served) -> None:
     """Two attachments that fit alone do not fit together: the second waits, and is asked for once there is room."""
-    store = open_store(f"sqlite:///{tmp_path / 'paiza.db'}")
-    monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_bavail=MIN_FREE_BYTES + 1500, f_frsize=1))
-    asked, go_on = list[int](), asyncio.Event()
-
-    async def fetch(request: Any) -> AsyncGenerator[bytes]:
-        asked.append(request.part_number)
-        await go_on.wait()
-        yield bytes(10)
-
-    core: Any = SimpleNamespace(store=store, clock=lambda: NOW)
-    peers: Any = SimpleNamespace(session=lambda _: SimpleNamespace(fetch_attachment=fetch))
-    downloads = AttachmentDownloads(
-        core, AttachmentFiles(tmp_path / "attachments"), peers=peers, life=timedelta(days=1)
-    )
-    first = asyncio.ensure_future(downloads._fetch(PENDING))
-    while not asked:
-        await asyncio.to_thread(asked.copy)
-    second = replace(PENDING, part_number=2, ciphertext_sha256=bytes(31) + b"2")
+    served.free = MIN_FREE_BYTES + 1000 * MIB
+    large = replace(PENDING, size=900 * MIB)
+    first = asyncio.ensure_future(served.downloads._fetch(large))
+    await served.until_asked(1)
+    second = replace(large, part_number=2, ciphertext_sha256=bytes(31) + b"2")
     with pytest.raises(Unavailable, match="disk_full"):
-        await downloads._fetch(second)
-    go_on.set()
-    for fetched in (first, downloads._fetch(second)):
+        await served.downloads._fetch(second)
+    for _ in range(2):
+        served.pieces.put_nowait(0)
+    for fetched in (first, served.downloads._fetch(second)):
         with pytest.raises(Unavailable, match="attachment_incomplete"):
             await fetched
-    assert asked == [1, 2]
-    store.close()
+    assert served.asked == [1, 2]
+
+
+async def test_room_is_granted_a_piece_at_a_time(served: Served) -> None:
+    """A peer that announces 4 GiB and sends a byte holds 64 MiB, and the next piece when that is written."""
+    fetching = asyncio.ensure_future(served.downloads._fetch(replace(PENDING, size=4096 * MIB)))
+    await served.until_asked(1)
+    assert served.files.room.granted == 0
+    served.pieces.put_nowait(1)
+    await written(served, 1)
+    assert served.files.room.granted == GRANT_BYTES - 1
+    for _ in range(GRANT_BYTES // MIB):
+        served.pieces.put_nowait(MIB)
+    await written(served, GRANT_BYTES + 1)
+    assert 0 < served.files.room.granted <= GRANT_BYTES
+    served.pieces.put_nowait(0)
+    with pytest.raises(Unavailable, match="attachment_incomplete"):
+        await fetching
+    assert served.files.room.granted == 0
+
+
+async def test_a_peer_that_drips_is_broken_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes below the least pace are no progress: the pauses between the attempts grow."""
+    monkeypatch.setattr("paiza_node.features.attachments.download.PACE_SECONDS", 0.0)
+    with served.store.transaction() as conn:
+        attachments_store.put_attachments(conn, [PENDING])
+    for attempt in (1, 2):
+        served.pieces.put_nowait(1)  # the peer keeps the call open: only the pace ends it
+        async with asyncio.timeout(30):
+            await served.downloads._collect(replace(PENDING, attempts=attempt - 1))
+        with served.store.reads() as reads:
+            row = attachments_store.attachment(reads, PENDING.digest, 1, "kaz")
+        assert row is not None
+        assert (row.attempts, row.reason) == (attempt, "attachment_incomplete")
+
+
+async def test_a_peer_that_keeps_the_pace_makes_progress(served: Served) -> None:
+    """A transfer that breaks off after a minute's bytes goes on soon."""
+    large = replace(PENDING, size=MIB)
+    with served.store.transaction() as conn:
+        attachments_store.put_attachments(conn, [large])
+    served.pieces.put_nowait(PACE_BYTES)
+    served.pieces.put_nowait(0)
+    await served.downloads._collect(replace(large, attempts=7))
+    with served.store.reads() as reads:
+        row = attachments_store.attachment(reads, PENDING.digest, 1, "kaz")
+    assert row is not None
+    assert row.attempts == 0
+
+
+async def test_members_take_turns(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two members that keep all places do not get them again before a third one."""
+    rows = [
+        replace(PENDING, source=source, digest=source.encode().rjust(32), part_number=number)
+        for source in ("aaa", "bbb", "ccc")
+        for number in range(3)
+    ]
+    with served.store.transaction() as conn:
+        attachments_store.put_attachments(conn, rows)
+    begun = list[str]()
+
+    async def collect(row: AttachmentRow) -> None:
+        begun.append(row.source)
+
+    monkeypatch.setattr(served.downloads, "_due", lambda source: [row for row in rows if row.source == source])
+    monkeypatch.setattr(served.downloads, "_collect", collect)
+    for _ in range(3):
+        await served.downloads._begin()
+        await asyncio.gather(*(task for _, task in served.downloads._fetching.values()))
+        served.downloads._fetching.clear()
+    first, second = begun[:4], begun[4:6]
+    assert len(set(first)) == 2
+    assert len(set(second)) == 1
+    assert set(second).isdisjoint(first)
+
+
+async def written(served: Served, size: int) -> None:
+    """Return when so many bytes of an attachment are on the disk."""
+    async with asyncio.timeout(60):
+        while served.downloads.bytes_taken < size:
+            await asyncio.to_thread(served.asked.copy)
 
 
 async def test_outcome_that_cannot_be_stored_does_not_end_the_downloads(
