@@ -184,18 +184,18 @@ def held(node: NodeProcess) -> list[Notice]:
     """Read every seizure notice a node has on disk, sent and received."""
     store = open_store(load(node.config).database, read_only=True)
     m = messages_store.message_table.c
-    joined = messages_store.message_table.join(
-        messages_store.message_body_table, messages_store.message_body_table.c.seq == m.seq
-    )
-    wanted = select(
-        m.digest, m.author, m.received, m.source_row, messages_store.message_body_table.c.signed
-    ).select_from(joined)
+    wanted = select(m.seq, m.digest, m.author, m.received, m.source_row)
     try:
-        with store._readers.connect() as connection:
-            found = connection.execute(wanted.where(m.kind == "seizure-notice").order_by(m.seq)).all()
+        with store.reads() as reads:
+            found = reads.execute(wanted.where(m.kind == "seizure-notice").order_by(m.seq)).all()
+            bodies = messages_store.bodies(reads, [row.seq for row in found])
     finally:
         store.close()
-    return [Notice(row[0], row[1], row[2], row[3], row[4]) for row in found]
+    return [
+        Notice(row.digest, row.author, row.received, row.source_row, bodies[row.seq])
+        for row in found
+        if row.seq in bodies
+    ]
 
 
 def settle(federation: Federation) -> float:

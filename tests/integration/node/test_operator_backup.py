@@ -38,7 +38,7 @@ def test_backup_of_a_running_node(exchanged: Exchanged, command: Command, tmp_pa
         told["messages"],
     )
     with open_scan(f"sqlite:///{copy}") as scan:
-        assert {row.digest for rows in messages_store.messages(scan) for row in rows} == set(exchanged.digests)
+        assert {row.digest for rows in messages_store.messages(scan) for row, _ in rows} == set(exchanged.digests)
     with open_scan(config.database) as scan:
         events = [
             log_pb2.LogEntry.FromString(row[1])

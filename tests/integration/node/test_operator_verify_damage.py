@@ -52,9 +52,15 @@ DAMAGE = {
     ),
     "a body lost": ("DELETE FROM message_body WHERE seq = 1", "messages", "message"),
     "a ciphertext changed": (
-        "UPDATE message_body SET signed = CAST(substr(signed, 1, length(signed) - 1) || x'00' AS BLOB) WHERE seq = 1",
+        "UPDATE message_body SET rest = CAST(substr(rest, 1, length(rest) - 1) || x'00' AS BLOB) WHERE seq = 1",
         "messages",
         "message",
+    ),
+    "the front of a signature lost": ("DELETE FROM signature_front", "messages", "message"),
+    "the front of a signature changed": (
+        "UPDATE signature_front SET front = CAST(substr(front, 1, length(front) - 1) || x'00' AS BLOB)",
+        "messages",
+        "signature_front 1",
     ),
     "a receipt lost": (
         "DELETE FROM proof WHERE digest = (SELECT min(digest) FROM proof)",

@@ -142,7 +142,7 @@ class Messages(Check):
                     time = _time(receipts.parse_entry(found[0].entry)) if found else b""
                     taken.add(row.digest, b"%d" % log_pb2.LOG_EVENT_RECEIVED, time)
         for rows in messages_store.messages(self._scan):
-            for row in rows:
+            for row, signed in rows:
                 if row.state in _TAKEN:
                     taken.add(row.digest, b"%d" % _TAKEN[row.state], b"%d" % row.stored_time)
                 if row.thread_id != row.message_id:
@@ -150,9 +150,9 @@ class Messages(Check):
                 self._check_row(part, row, parents)
                 if wire.message_digest(row.header) != row.digest:
                     _message(part, N_("The header does not have the digest of the message."), row.digest)
-                elif row.signed is not None:
+                elif signed is not None:
                     bodies += 1
-                    _check_body(part, row, annex_may_lack=row.digest in without_annex)
+                    _check_body(part, row, signed, annex_may_lack=row.digest in without_annex)
                 elif row.state != MessageState.REFUSED and not messages_store.erased(self._scan, [row.digest]):
                     _message(part, N_("The body of the message is missing."), row.digest)
             step(len(rows))
@@ -163,6 +163,7 @@ class Messages(Check):
             step(len(rows))
         part.compare("RECEIVED, REFUSED / message", self._taken, taken)
         part.compare("RELEASED / message", self._released, self._sent)
+        self._check_fronts(part)
         self._check_threads(part)
         part.compare("message / thread_size", replies, counted)
         part.compare("message / message_parent", parents, self._stored_parents(step))
@@ -184,6 +185,18 @@ class Messages(Check):
         if row.state != MessageState.REFUSED:
             for parent in dict.fromkeys(header.parent_digests):
                 parents.add(parent, row.kind.encode(), b"%d" % row.seq)
+
+    def _check_fronts(self, part: Part) -> None:
+        """Check that the fronts of signatures, which bodies share, are those that were stored."""
+        for rows in scanning.rows(self._scan, messages_store.signature_front_table):
+            for row in rows:
+                if sha256(row.front).digest() != row.digest:
+                    part.find(
+                        "part_altered",
+                        N_("The front of the signature does not have its digest."),
+                        "signature_front {id}",
+                        id=row.id,
+                    )
 
     def _check_threads(self, part: Part) -> None:
         """Check that all messages of a thread have its name, that it is the author's, and the numbers of own threads.
@@ -215,9 +228,9 @@ class Messages(Check):
         return stored
 
 
-def _check_body(part: Part, row: Any, *, annex_may_lack: bool) -> None:
+def _check_body(part: Part, row: Any, body: bytes, *, annex_may_lack: bool) -> None:
     try:
-        signed = message_pb2.SignedMessage.FromString(row.signed)
+        signed = message_pb2.SignedMessage.FromString(body)
         header = wire.parse_header(row.header)
     except (DecodeError, Rejected):
         _message(part, N_("The body or header of the message cannot be parsed."), row.digest)

@@ -1,9 +1,10 @@
 """Messages in the database: headers, bodies, parents, and the remaining data of erased or retired ones."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from hashlib import sha256
 from operator import itemgetter
 from typing import Any, Final
 
@@ -32,13 +33,15 @@ from sqlalchemy import (
 
 from paiza_domain.operations.operations import OPERATION
 from paiza_domain.schema.kind import KIND_NAME
+from paiza_node.core.messages import packing
 from paiza_node.core.messages.model import MessageRow, MessageState, Possession, ThreadRow
 from paiza_node.core.storage import ReadConnection, Store, WriteConnection, scanning
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
-from paiza_node.core.storage.scanning import BLOCK, Rows
+from paiza_node.core.storage.scanning import BLOCK
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.statements import Lookup, addition, blocks, insertion
+from paiza_node.core.storage.statements import Lookup, addition, blocks, insertion, replacement
 from paiza_node.core.storage.times import from_micros, to_micros
+from paiza_wire.errors import Unavailable
 
 message_table = Table(
     "message",
@@ -100,7 +103,17 @@ message_body_table = Table(
     "message_body",
     METADATA,
     Column("seq", Number, ForeignKey(message_table.c.seq), primary_key=True, autoincrement=False),
-    Column("signed", LargeBinary, nullable=False),
+    Column("cuts", LargeBinary, nullable=False),  # what was cut out of the rest, and where (`packing`)
+    Column("rest", LargeBinary, nullable=False),
+)
+
+# The beginnings of signatures, signer and certificate, which the messages of an officer share. None is ever deleted.
+signature_front_table = Table(
+    "signature_front",
+    METADATA,
+    Column("id", Number, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("front", LargeBinary, nullable=False),
 )
 
 # The header and signatures of an erased message, so that everything proven about it still is.
@@ -241,17 +254,48 @@ def threads_of(
 
 def body(conn: ReadConnection, seq: int) -> bytes | None:
     """Return the serialized SignedMessage of a message; None if it was erased."""
-    b = message_body_table.c
-    found = conn.execute(select(b.signed).where(b.seq == seq)).scalar_one_or_none()
-    return None if found is None else bytes(found)
+    return bodies(conn, [seq]).get(seq)
+
+
+def bodies(conn: ReadConnection, seqs: Collection[int]) -> dict[int, bytes]:
+    """Return the serialized SignedMessages of those of these messages whose content is stored, by number."""
+    rows = list(_BODIES.run(conn, seqs))
+    known = _fronts(conn, [cuts for _, cuts, _, _ in rows])
+    return {seq: packing.unpack(cuts, rest, header, known) for seq, cuts, rest, header in rows}
 
 
 def front(conn: ReadConnection, seq: int, size: int) -> bytes | None:
-    """Return the first bytes of a serialized SignedMessage (`read_leading_fields`); None if it was erased."""
+    """Return about the first ``size`` bytes of a serialized SignedMessage; None if it was erased."""
     b = message_body_table.c
-    read = func.substr(b.signed, 1, size, type_=LargeBinary)
-    found = conn.execute(select(read).where(b.seq == seq)).scalar_one_or_none()
-    return None if found is None else bytes(found)
+    read = func.substr(b.rest, 1, size, type_=LargeBinary)
+    joined = message_body_table.join(message_table, message_table.c.seq == b.seq)
+    row = conn.execute(
+        select(b.cuts, read, message_table.c.header).select_from(joined).where(b.seq == seq)
+    ).one_or_none()
+    return None if row is None else packing.unpack(row[0], row[1], row[2], _fronts(conn, [row[0]]))
+
+
+def _fronts(conn: ReadConnection, cuts: Iterable[bytes]) -> dict[int, bytes]:
+    """Return the fronts of signatures that these bodies need, by number."""
+    wanted = {number for each in set(cuts) for number in packing.numbers_of(each)}
+    return dict(_FRONTS.run(conn, wanted))
+
+
+_BODIES: Final = Lookup(
+    select(message_body_table, message_table.c.header).join(
+        message_table, message_table.c.seq == message_body_table.c.seq
+    ),
+    message_body_table.c.seq,
+)
+
+_FRONTS: Final = Lookup(select(signature_front_table.c.id, signature_front_table.c.front), signature_front_table.c.id)
+
+_FRONT_NUMBERS: Final = Lookup(
+    select(signature_front_table.c.digest, signature_front_table.c.id),
+    signature_front_table.c.digest,
+)
+
+_ADD_FRONT: Final = insertion(signature_front_table)
 
 
 def claimed(conn: ReadConnection, author: str, message_ids: Collection[bytes]) -> dict[bytes, bytes]:
@@ -351,9 +395,32 @@ def add_messages(conn: WriteConnection, messages: Sequence[MessageRow]) -> None:
         for m in messages
     ]
     _ADD_MESSAGE.run(conn, rows)
-    _ADD_BODY.run(conn, [(m.seq, m.signed) for m in messages if m.signed is not None])
+    _add_bodies(conn, [(m.seq, m.signed, m.header) for m in messages if m.signed is not None])
     add_parents(conn, [m for m in messages if m.state is not MessageState.REFUSED])
     _add_replies(conn, Counter((m.thread_id, m.author) for m in messages if m.thread_id != m.message_id))
+
+
+def _add_bodies(conn: WriteConnection, messages: Sequence[tuple[int, bytes, bytes]]) -> None:
+    """Store bodies: (number of the message, serialized SignedMessage, header)."""
+    fronts = [packing.fronts(signed) for _, signed, _ in messages]
+    numbers = _front_numbers(conn, {front for each in fronts for front in each})
+    rows = [
+        (seq, *packing.pack(signed, header, {front: numbers[front] for front in each}))
+        for (seq, signed, header), each in zip(messages, fronts, strict=True)
+    ]
+    _PUT_BODY.run(conn, rows)
+
+
+def _front_numbers(conn: WriteConnection, fronts: Collection[bytes]) -> dict[bytes, int]:
+    """Return the numbers of these fronts of signatures; those that are new are stored."""
+    digests = {front: sha256(front).digest() for front in fronts}
+    known: dict[bytes, int] = dict(_FRONT_NUMBERS.run(conn, digests.values()))
+    new = {digest: front for front, digest in digests.items() if digest not in known}
+    if new:
+        last = conn.scalar(select(func.max(signature_front_table.c.id))) or 0
+        known |= {digest: last + at for at, digest in enumerate(new, 1)}
+        _ADD_FRONT.run(conn, [(known[digest], digest, front) for digest, front in new.items()])
+    return {front: known[digest] for front, digest in digests.items()}
 
 
 def _add_replies(conn: WriteConnection, replies: Mapping[tuple[bytes, str], int]) -> None:
@@ -364,13 +431,12 @@ def replace_signed(conn: WriteConnection, digest: bytes, signed: bytes) -> None:
     """Replace the body of a message after its keys were wrapped again."""
     row = message(conn, digest)
     if row is not None:
-        b = message_body_table
-        conn.execute(update(b).where(b.c.seq == row.seq), {"signed": signed})
+        _add_bodies(conn, [(row.seq, signed, row.header)])
 
 
 _ADD_MESSAGE: Final = insertion(message_table)
 
-_ADD_BODY: Final = insertion(message_body_table)
+_PUT_BODY: Final = replacement(message_body_table)
 
 _ADD_REPLIES: Final = addition(thread_size_table, "replies")
 
@@ -439,12 +505,21 @@ def retired_messages(conn: ReadConnection, digests: Collection[bytes]) -> set[by
 _RETIRED_OF: Final[Any] = Lookup(select(retired_message_table.c.digest), retired_message_table.c.digest)
 
 
-def messages(conn: ReadConnection) -> Iterator[Rows]:
-    """Return every message with its body, None for one without."""
-    joined = message_table.outerjoin(message_body_table, message_body_table.c.seq == message_table.c.seq)
-    yield from scanning.pages(
-        conn, select(message_table, message_body_table.c.signed).select_from(joined), message_table, BLOCK // 16
-    )
+def messages(conn: ReadConnection) -> Iterator[list[tuple[Row[Any], bytes | None]]]:
+    """Return every message with its body, None for one without; an empty body is one that cannot be put together."""
+    b = message_body_table.c
+    joined = message_table.outerjoin(message_body_table, b.seq == message_table.c.seq)
+    wanted = select(message_table, b.cuts, b.rest).select_from(joined)
+    known = {row.id: row.front for rows in scanning.rows(conn, signature_front_table) for row in rows}
+    for rows in scanning.pages(conn, wanted, message_table, BLOCK // 16):
+        yield [(row, None if row.rest is None else _unpacked(row, known)) for row in rows]
+
+
+def _unpacked(row: Row[Any], known: Mapping[int, bytes]) -> bytes:
+    try:
+        return packing.unpack(row.cuts, row.rest, row.header, known)
+    except Unavailable:
+        return b""
 
 
 def unindexed(conn: ReadConnection, after_seq: int, limit: int) -> list[MessageRow]:
@@ -465,11 +540,8 @@ def messages_at(conn: ReadConnection, seqs: Collection[int]) -> list[MessageRow]
 
 def signed(conn: ReadConnection, digest: bytes) -> bytes | None:
     """Return the serialized SignedMessage with this digest; None if there is none or it was erased."""
-    joined = message_body_table.join(message_table, message_table.c.seq == message_body_table.c.seq)
-    found: bytes | None = conn.scalar(
-        select(message_body_table.c.signed).select_from(joined).where(message_table.c.digest == digest)
-    )
-    return found
+    seq = conn.scalar(select(message_table.c.seq).where(message_table.c.digest == digest))
+    return None if seq is None else body(conn, seq)
 
 
 def read_signed(store: Store, digest: bytes) -> bytes | None:
@@ -516,6 +588,7 @@ LIFECYCLES: Final = (
         on_erase=lambda subject, _now: delete(message_body_table).where(message_body_table.c.seq == subject.seq),
         in_use=_has_body,
     ),
+    Lifecycle(signature_front_table),
     Lifecycle(erased_table, Key.DIGEST, erased_table.c.digest),
     Lifecycle(retired_message_table),
 )

@@ -23,7 +23,6 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
-    literal,
     literal_column,
     or_,
     select,
@@ -47,6 +46,7 @@ from paiza_node.core.exchange.model import (
 from paiza_node.core.exchange.precedence import AHEAD_OF_FLASH
 from paiza_node.core.exchange.store import proof_table
 from paiza_node.core.log.store import log_entry_table
+from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.store import message_body_table, message_table
 from paiza_node.core.peers.blocks import REASON as BLOCKED
 from paiza_node.core.peers.store import peer_block_table
@@ -202,13 +202,26 @@ def due(
         if ids and size > max_bytes:
             break
         ids.append(delivery_id)
-    rows = conn.execute(_OUTGOING.where(delivery_table.c.id.in_(ids))) if ids else ()
-    found = {row[0]: Outgoing(*row) for row in rows}
+    rows = conn.execute(_OUTGOING.where(delivery_table.c.id.in_(ids))).all() if ids else ()
+    bodies = messages_store.bodies(conn, {row.message_seq for row in rows})
+    found = {
+        row.id: Outgoing(
+            row.id,
+            row.digest,
+            row.attempts,
+            bodies.get(row.message_seq, b""),
+            row.released_index,
+            row.entry,
+            row.delivery_kind,
+            row.reason,
+        )
+        for row in rows
+    }
     return [found[delivery_id] for delivery_id in ids]
 
 
 def _lengths(conn: ReadConnection, slot: Slot, asked: dict[str, Any], limit: int) -> Iterator[Row[int, int]]:
-    """Return (id, bytes of the body) of at most ``limit`` deliveries that are due."""
+    """Return (id, about the bytes of the body) of at most ``limit`` deliveries that are due."""
     for statement in _DUE[slot]:
         found = conn.execute(statement, {**asked, "wanted": limit}).all() if limit else []
         limit -= len(found)
@@ -319,17 +332,15 @@ _WAITS_FOR: Final[dict[Slot, tuple[tuple[ColumnElement[bool], ...], ...]]] = {
 
 # An erased message is not sent; a notice that it was forwarded needs no body and is sent.
 _CAN_GO: Final = or_(
-    message_body_table.c.signed.is_not(None),
+    message_body_table.c.rest.is_not(None),
     delivery_table.c.delivery_kind == literal_column(str(int(DeliveryKind.NOTICE))),
 )
-
-_NOTHING: Final = literal(b"", LargeBinary())
 
 
 def _due(waits_for: Sequence[ColumnElement[bool]]) -> Select[int, int]:
     d = delivery_table.c
     return (
-        select(d.id, func.coalesce(func.length(message_body_table.c.signed), literal_column("0")))
+        select(d.id, func.coalesce(func.length(message_body_table.c.rest), literal_column("0")))
         .outerjoin(message_body_table, message_body_table.c.seq == d.message_seq)
         .where(
             d.state == WAITING,
@@ -351,20 +362,16 @@ def _next(waits_for: Sequence[ColumnElement[bool]]) -> Select[int]:
     return waiting.order_by(d.next_attempt_time, d.id).limit(1)
 
 
-_OUTGOING: Final = (
-    select(
-        delivery_table.c.id,
-        delivery_table.c.digest,
-        delivery_table.c.attempts,
-        func.coalesce(message_body_table.c.signed, _NOTHING),
-        delivery_table.c.released_index,
-        log_entry_table.c.entry,
-        delivery_table.c.delivery_kind,
-        delivery_table.c.reason,
-    )
-    .outerjoin(message_body_table, message_body_table.c.seq == delivery_table.c.message_seq)
-    .join(log_entry_table, log_entry_table.c.index == delivery_table.c.released_index)
-)
+_OUTGOING: Final = select(
+    delivery_table.c.id,
+    delivery_table.c.digest,
+    delivery_table.c.attempts,
+    delivery_table.c.message_seq,
+    delivery_table.c.released_index,
+    log_entry_table.c.entry,
+    delivery_table.c.delivery_kind,
+    delivery_table.c.reason,
+).join(log_entry_table, log_entry_table.c.index == delivery_table.c.released_index)
 
 _DUE: Final = {slot: tuple(map(_due, conditions)) for slot, conditions in _WAITS_FOR.items()}
 _NEXT: Final = {slot: tuple(map(_next, conditions)) for slot, conditions in _WAITS_FOR.items()}

@@ -175,9 +175,18 @@ def _create_messages() -> None:
     op.create_table(
         "message_body",
         sa.Column("seq", _NUMBER, autoincrement=False, nullable=False),
-        sa.Column("signed", sa.LargeBinary, nullable=False),
+        sa.Column("cuts", sa.LargeBinary, nullable=False),
+        sa.Column("rest", sa.LargeBinary, nullable=False),
         sa.ForeignKeyConstraint(["seq"], ["message.seq"], name="fk_message_body_seq"),
         sa.PrimaryKeyConstraint("seq", name="pk_message_body"),
+    )
+    op.create_table(
+        "signature_front",
+        sa.Column("id", _NUMBER, autoincrement=False, nullable=False),
+        sa.Column("digest", sa.LargeBinary, nullable=False),
+        sa.Column("front", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_signature_front"),
+        sa.UniqueConstraint("digest", name="uq_signature_front_digest"),
     )
     op.create_table(
         "erased",
