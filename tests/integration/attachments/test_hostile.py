@@ -188,7 +188,7 @@ async def test_a_message_goes_only_with_all_its_attachments(line: Line, tmp_path
 
 
 async def test_an_officer_brings_only_what_he_announced(line: Line, tmp_path: Path) -> None:
-    """Other bytes, more bytes, a wrong offset, a colleague's upload and impossible sizes are refused."""
+    """Other bytes, more bytes, a wrong offset, another or impossible sizes are refused; colleagues are undisturbed."""
     header = line.sender.header(["tjk"])
     sealed = seal(tmp_path, header, MIB)
     stub = attachment_pb2_grpc.AttachmentServiceStub(line.sending)
@@ -208,9 +208,12 @@ async def test_an_officer_brings_only_what_he_announced(line: Line, tmp_path: Pa
     colleague = Officer(line.federation.folder, "kaz-duty")
     colleague.node = line.federation.node("kaz").address
     async with colleague.channel() as other:
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await attachment_pb2_grpc.AttachmentServiceStub(other).StartUpload(sealed.start, timeout=CALL_SECONDS)
-        assert _reason(refused.value) == "conflict"
+        colleagues = attachment_pb2_grpc.AttachmentServiceStub(other)
+        assert (await colleagues.StartUpload(sealed.start, timeout=CALL_SECONDS)).offset == 0
+    request = attachment_pb2.StartUploadRequest(ciphertext_sha256=digest, ciphertext_size=size + 1)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stub.StartUpload(request, timeout=CALL_SECONDS)
+    assert _reason(refused.value) == "conflict"
     for wrong in (0, MAX_CIPHERTEXT_BYTES + 1):
         request = attachment_pb2.StartUploadRequest(ciphertext_sha256=digest, ciphertext_size=wrong)
         with pytest.raises(grpc.aio.AioRpcError) as refused:

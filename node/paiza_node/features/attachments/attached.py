@@ -1,6 +1,6 @@
 """The attachments in a message's header, as rows with the state of each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from paiza.core.v1 import delivery_pb2, message_pb2
@@ -58,33 +58,38 @@ def went_to(reads: ReadConnection, digest: bytes) -> set[str]:
     return released | {recipient for recipient, _, _ in deliveries_store.forwarded_indices(reads, digest)}
 
 
-def check_uploaded(reads: ReadConnection, header: message_pb2.Header) -> list[bytes]:
-    """Return the ciphertexts of a message's attachments, each uploaded whole by an officer.
+def check_uploaded(reads: ReadConnection, header: message_pb2.Header, officers: Collection[str]) -> list[Upload]:
+    """Return the uploads of a message's attachments, each uploaded whole by one of these officers.
 
     Unavailable("attachment_incomplete") if one is not: the officer's client uploads the rest and submits again.
     """
     parts = [header.parts[number] for number in part_numbers(header)]
     if not parts:
         return []
-    uploads: dict[bytes, Upload] = attachments_store.uploads(reads, [part.ciphertext_sha256 for part in parts])
+    uploads = attachments_store.uploads(reads, officers, [part.ciphertext_sha256 for part in parts])
     for number, part in zip(part_numbers(header), parts, strict=True):
         upload = uploads.get(part.ciphertext_sha256)
         if upload is None or not upload.whole:
             raise Unavailable("attachment_incomplete", f"attachment {number} was not brought whole yet", 1.0)
         if upload.size != part.ciphertext_size:
             raise Rejected("part_digest_mismatch", f"attachment {number} is not of the size the header names")
-    return [part.ciphertext_sha256 for part in parts]
+    return [uploads[part.ciphertext_sha256] for part in parts]
 
 
 def attachment_stage() -> ReleaseStage:
-    """The stage of attachments in a release: each was uploaded whole, and is then pending at the recipients."""
+    """The stage of attachments in a release: each was uploaded whole, and is then pending at the recipients.
 
-    def begin(tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
-        uploaded: dict[bytes, list[bytes]] = {}
+    The submitter uploaded them, or, once all have signed, one of the signers: others' uploads are nobody's business.
+    """
+
+    def begin(tx: LogTransaction, officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+        uploaded: dict[bytes, list[Upload]] = {}
 
         def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | Unavailable | None:
+            header = item.message.header
+            officers = {signer.id for signer in header.required_signers} if item.approved else {officer.id}
             try:
-                found = check_uploaded(tx.conn, item.message.header)
+                found = check_uploaded(tx.conn, header, officers)
             except (Rejected, Unavailable) as error:
                 return error
             if found:

@@ -1,8 +1,8 @@
 """Ciphertexts of attachments as files beside the database, each named by its SHA-256.
 
-The name of an unfinished file ends in ``.part``; a file without it is whole and its digest was checked. Files received
-from one member are kept apart from those of others and from officers' uploads (`AttachmentFiles.received_from`):
-anybody can name any digest, and send other bytes. What a crash leaves:
+The name of an unfinished file ends in ``.part``; a file without it is whole and its digest was checked. Unfinished
+files of each member and of each officer are kept apart (`AttachmentFiles.received_from`, `uploaded_by`): anybody can
+name any digest, and send other bytes. What a crash leaves:
 
 - while bytes are written: a ``.part`` with some of the bytes; the transfer continues from its size;
 - after a loss of power, on a file system that writes sizes before data: a ``.part`` with wrong bytes in it; the digest
@@ -33,6 +33,7 @@ from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message.attachment import CHUNK_BYTES
 
 SYNC_BYTES: Final = 16 * 1024 * 1024  # bytes written between two syncs: the most that a crash loses
+OFFICER_DIGITS: Final = 32  # of the digest of an officer's id, in the names of their unfinished files
 _T = TypeVar("_T")
 _NAME: Final = re.compile(r"(?P<digest>[0-9a-f]{64})(?:(?:\.[a-z0-9-]+)?\.part)?\Z")
 
@@ -132,6 +133,10 @@ class AttachmentFiles:
     def received_from(self, member: str) -> "AttachmentFiles":
         """Return the same folder for files from a member: no other source touches its unfinished files."""
         return AttachmentFiles(self._folder, member, self.room)
+
+    def uploaded_by(self, officer: str) -> "AttachmentFiles":
+        """Return the same folder for files of an officer, by SPIFFE ID; no member's name is that long."""
+        return AttachmentFiles(self._folder, sha256(officer.encode()).hexdigest()[:OFFICER_DIGITS], self.room)
 
     def unfinished_bytes(self) -> int:
         """Count the bytes of unfinished files of this source."""

@@ -11,8 +11,8 @@ class Upload:
     """A ciphertext an officer uploads; ``whole`` once its digest was checked."""
 
     ciphertext_sha256: bytes
-    size: int
     officer: str
+    size: int
     started_time: datetime
     whole: bool = False
 

@@ -46,8 +46,8 @@ upload_table = Table(
     "upload",
     METADATA,
     Column("ciphertext_sha256", LargeBinary, primary_key=True),
+    Column("officer", Text, primary_key=True),
     Column("size", BigInteger, nullable=False),
-    Column("officer", Text, nullable=False),
     Column("started_time", BigInteger, nullable=False),
     Column("whole", Boolean, nullable=False),
 )
@@ -118,14 +118,16 @@ ERASED: Final = delivery_pb2.ATTACHMENT_STATE_ERASED
 _UNSETTLED: Final = attachment_table.c.state != literal_column("2")
 
 
-def uploads(conn: ReadConnection, ciphertexts: Collection[bytes]) -> dict[bytes, Upload]:
-    """Return those of these ciphertexts that officers uploaded and no message names yet."""
+def uploads(conn: ReadConnection, officers: Collection[str], ciphertexts: Collection[bytes]) -> dict[bytes, Upload]:
+    """Return those of these ciphertexts that these officers uploaded and no message names yet; whole ones first."""
     u = upload_table
     found: dict[bytes, Upload] = {}
     wanted = list(ciphertexts)
     for block in blocks(wanted):
-        for upload in _UPLOADS.find(conn, select(u).where(u.c.ciphertext_sha256.in_(block))):
-            found[upload.ciphertext_sha256] = upload
+        query = select(u).where(u.c.ciphertext_sha256.in_(block), u.c.officer.in_(list(officers)))
+        for upload in _UPLOADS.find(conn, query):
+            if upload.ciphertext_sha256 not in found or upload.whole:
+                found[upload.ciphertext_sha256] = upload
     return found
 
 
@@ -249,6 +251,13 @@ def named_ciphertexts(conn: ReadConnection, ciphertexts: Collection[bytes]) -> s
     return found
 
 
+def messages_naming(conn: ReadConnection, ciphertext: bytes) -> set[bytes]:
+    """Return the messages whose attachments include a ciphertext, without those whose content was erased."""
+    a = attachment_table.c
+    living = a.digest.not_in(select(erased_table.c.digest))
+    return set(conn.execute(select(a.digest).where(a.ciphertext_sha256 == ciphertext, living)).scalars())
+
+
 def attachment_proofs(conn: ReadConnection, digest: bytes) -> list[AttachmentProof]:
     """Return recipients' proven answers about the attachments of one message."""
     p = attachment_proof_table
@@ -274,10 +283,13 @@ def put_upload(conn: WriteConnection, upload: Upload) -> None:
     _UPLOADS.put(conn, [upload])
 
 
-def drop_uploads(conn: WriteConnection, ciphertexts: Collection[bytes]) -> None:
+def drop_uploads(conn: WriteConnection, given_up: Collection[Upload]) -> None:
     """Delete uploads: a message names them now, or they were given up."""
-    for ciphertext in ciphertexts:
-        conn.execute(delete(upload_table).where(upload_table.c.ciphertext_sha256 == ciphertext))
+    u = upload_table.c
+    for each in given_up:
+        conn.execute(
+            delete(upload_table).where(u.ciphertext_sha256 == each.ciphertext_sha256, u.officer == each.officer)
+        )
 
 
 def put_attachments(conn: WriteConnection, rows: Sequence[AttachmentRow]) -> None:

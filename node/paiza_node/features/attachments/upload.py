@@ -1,9 +1,11 @@
 """Upload: officers upload the ciphertexts of attachments before the message that names them.
 
 A ciphertext is addressed by its SHA-256 and size, both of which the header commits to. An interrupted upload continues
-from the bytes that are on disk; `StartUpload` returns their number. `Submit` accepts a message only when all its
-attachments are here whole. Ciphertexts that no message names, released or pending approval, are given up after
-`ORPHAN_LIFE`; unfinished ones at once when their officer may no longer act.
+from the bytes that are on disk; `StartUpload` returns their number. Each officer's uploads are their own: that another
+officer uploads the same bytes, or that a message names them which the officer may not open, shows nowhere, and the
+bytes are taken again. `Submit` accepts a message only when all its attachments are here whole. Ciphertexts that no
+message names, released or pending approval, are given up after `ORPHAN_LIFE`; unfinished ones at once when their
+officer may no longer act.
 """
 
 import asyncio
@@ -15,7 +17,9 @@ from typing import Final
 import structlog
 
 from paiza.officer.v1 import attachment_pb2
+from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import open_scope
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.transaction import LogTransaction
@@ -59,11 +63,12 @@ class Upload:
         self._ledger = ledger
         self._store = store
         self._files = files
+        self._by_officer: dict[str, AttachmentFiles] = {}
         self._clock = clock
         self.bytes_taken = 0
         with store.reads() as reads:
             for row in attachments_store.half_uploads(reads):
-                files.room.restore(_holder(row), row.size - files.offset(row.ciphertext_sha256))
+                files.room.restore(_holder(row), row.size - self._of(row.officer).offset(row.ciphertext_sha256))
         self.task = PeriodicTask(self.clean, period=CLEAN_SECONDS, failed="uploads_not_cleaned")
         """Deletes ciphertexts that no message names; woken when officers change or another register is in force."""
 
@@ -81,20 +86,26 @@ class Upload:
             raise Rejected("malformed", "ciphertext_sha256 is not 32 bytes long")
         if not MIN_CIPHERTEXT_BYTES <= size <= MAX_CIPHERTEXT_BYTES:
             raise Rejected("too_large", f"an attachment has {MIN_CIPHERTEXT_BYTES} to {MAX_CIPHERTEXT_BYTES} bytes")
-        here = await asyncio.to_thread(self._files.holds, ciphertext, size)
+        files, holder = self._of(officer.id), (officer.id, ciphertext)
+        known = await asyncio.to_thread(self._is_known, officer, ciphertext)
+        here = known and await asyncio.to_thread(files.holds, ciphertext, size)
         if not here:
-            offset = await asyncio.to_thread(self._files.offset, ciphertext)
+            offset = await asyncio.to_thread(files.offset, ciphertext)
             # Not in a thread, which would go on when the caller hangs up, and grant it to nobody.
-            self._files.room.grant((officer.id, ciphertext), size - offset)
+            files.room.grant(holder, size - offset)
         # If we crash here, nothing is granted, and the officer's program asks again.
         try:
-            row = (await self._ledger.commit(lambda tx: _note(tx, officer, ciphertext, size, here=here))).result
+            committed = await self._ledger.commit(
+                lambda tx: _note(tx, model.Upload(ciphertext, officer.id, size, tx.now, here), known=known)
+            )
         except BaseException:  # the caller may hang up: else whole disks could be granted for uploads without a row
-            self._files.room.give_back((officer.id, ciphertext))
+            files.room.give_back(holder)
             raise
+        row = committed.result
         if row.whole:
+            files.room.give_back(holder)
             return attachment_pb2.StartUploadResponse(offset=size, whole=True)
-        offset = await asyncio.to_thread(self._files.offset, ciphertext)
+        offset = await asyncio.to_thread(files.offset, ciphertext)
         if offset == size:  # all bytes came, and the process ended before they were checked
             try:
                 return await self._finish(row)
@@ -113,7 +124,8 @@ class Upload:
         row = await asyncio.to_thread(self._mine, officer, first.ciphertext_sha256)
         if row.whole:
             return attachment_pb2.UploadResponse(offset=row.size, whole=True)
-        writer = await asyncio.to_thread(self._files.writer, row.ciphertext_sha256, first.offset, row.size, row.officer)
+        files = self._of(officer.id)
+        writer = await asyncio.to_thread(files.writer, row.ciphertext_sha256, first.offset, row.size, officer.id)
         try:
             await self._write(writer, first.data)
             async for request in requests:
@@ -123,7 +135,7 @@ class Upload:
             await asyncio.to_thread(writer.sync)
         finally:
             # A cancelled call has no time to wait, and its bytes must count when it is begun again.
-            self._files.release(row.ciphertext_sha256, writer)
+            files.release(row.ciphertext_sha256, writer)
         if writer.offset < row.size:
             return attachment_pb2.UploadResponse(offset=writer.offset)
         done = await self._finish(row)
@@ -136,10 +148,13 @@ class Upload:
         """
         before = self._clock() - ORPHAN_LIFE
         committed = await self._ledger.commit(lambda tx: _give_up(tx, before, self._unreleased, self._may_act))
-        old = committed.result
+        old, unreferenced = committed.result
+        for each in old:
+            await asyncio.to_thread(self._of(each.officer).discard, each.ciphertext_sha256)
+            self.room.give_back(_holder(each))
         leftovers = await asyncio.to_thread(self._files.older_than, LEFTOVER_SECONDS)
         unnamed = leftovers - await asyncio.to_thread(self._named, leftovers)
-        for ciphertext in {*old, *unnamed}:
+        for ciphertext in {*unreferenced, *unnamed}:
             await asyncio.to_thread(self._files.remove, ciphertext)
         if old or unnamed:
             log.info("uploads_given_up", uploads=len(old), leftovers=len(unnamed))
@@ -150,20 +165,34 @@ class Upload:
 
     async def _finish(self, row: model.Upload) -> attachment_pb2.StartUploadResponse:
         """Check the digest of the bytes on disk, and only then mark the file as whole."""
-        await asyncio.to_thread(self._files.check, row.ciphertext_sha256)
-        await asyncio.to_thread(self._files.complete, row.ciphertext_sha256)
-        self._files.room.give_back(_holder(row))
-        # If we crash here, the next StartUpload finds the whole file and records that.
+        files = self._of(row.officer)
+        await asyncio.to_thread(files.check, row.ciphertext_sha256)
+        await asyncio.to_thread(files.complete, row.ciphertext_sha256)
+        self.room.give_back(_holder(row))
+        # If we crash here, the file is whole and the bytes are taken once more: it could be another's as well.
         await self._ledger.commit(lambda tx: attachments_store.put_upload(tx.conn, replace(row, whole=True)))
         log.info("uploaded", officer=row.officer, bytes=row.size)
         return attachment_pb2.StartUploadResponse(offset=row.size, whole=True)
 
     def _mine(self, officer: Officer, ciphertext: bytes) -> model.Upload:
         with self._store.reads() as reads:
-            row = attachments_store.uploads(reads, [ciphertext]).get(ciphertext)
-        if row is None or row.officer != officer.id:
+            row = attachments_store.uploads(reads, [officer.id], [ciphertext]).get(ciphertext)
+        if row is None:
             raise Rejected("unknown_id", "this officer has begun no such upload")
         return row
+
+    def _of(self, officer: str) -> AttachmentFiles:
+        if officer not in self._by_officer:
+            self._by_officer[officer] = self._files.uploaded_by(officer)
+        return self._by_officer[officer]
+
+    def _is_known(self, officer: Officer, ciphertext: bytes) -> bool:
+        """Return whether an officer uploaded a ciphertext whole, or may open a message that names it."""
+        with self._store.reads() as reads:
+            row = attachments_store.uploads(reads, [officer.id], [ciphertext]).get(ciphertext)
+            naming = attachments_store.messages_naming(reads, ciphertext)
+            may_open = bool(access_store.seen_messages(reads, naming, open_scope(officer)))
+        return may_open or (row is not None and row.whole)
 
     def _named(self, ciphertexts: set[bytes]) -> set[bytes]:
         with self._store.reads() as reads:
@@ -175,17 +204,21 @@ def _holder(upload: model.Upload) -> Holder:
     return upload.officer, upload.ciphertext_sha256
 
 
-def _note(tx: LogTransaction, officer: Officer, ciphertext: bytes, size: int, *, here: bool) -> model.Upload:
-    """Find or begin an upload; runs in the ledger's transaction, so that an officer's share is counted correctly."""
-    row = attachments_store.uploads(tx.conn, [ciphertext]).get(ciphertext)
-    if row is not None and (row.officer, row.size) != (officer.id, size):
-        raise Rejected("conflict", "another upload of this digest is under way")
+def _note(tx: LogTransaction, upload: model.Upload, *, known: bool) -> model.Upload:
+    """Find or begin an upload; runs in the ledger's transaction, so that an officer's share is counted correctly.
+
+    ``known``: the officer may know whether the file is here whole.
+    """
+    row = attachments_store.uploads(tx.conn, [upload.officer], [upload.ciphertext_sha256]).get(upload.ciphertext_sha256)
     if row is None:
-        own = attachments_store.uploads_of(tx.conn, officer.id)
-        if len(own) >= MAX_OFFICER_UPLOADS or sum(each.size for each in own) + size > MAX_OFFICER_BYTES:
+        own = attachments_store.uploads_of(tx.conn, upload.officer)
+        if len(own) >= MAX_OFFICER_UPLOADS or sum(each.size for each in own) + upload.size > MAX_OFFICER_BYTES:
             raise Unavailable("quota_exceeded", "this officer has as many uploads that no message names as allowed")
-        row = model.Upload(ciphertext, size, officer.id, tx.now)
-    row = replace(row, whole=row.whole or here)
+        row = upload
+    if row.size != upload.size:
+        raise Rejected("conflict", "another upload of this digest is under way")
+    # The file of a known one may be gone: then its bytes are taken again. One that is whole since stays so.
+    row = replace(row, whole=upload.whole or (row.whole and not known))
     attachments_store.put_upload(tx.conn, row)
     return row
 
@@ -195,8 +228,10 @@ def _give_up(
     before: datetime,
     unreleased: Callable[[ReadConnection], Collection[bytes]],
     may_act: Callable[[str], bool],
-) -> list[bytes]:
-    """Delete old uploads, and unfinished ones of officers who may not act; return those without another reference.
+) -> tuple[list[model.Upload], list[bytes]]:
+    """Delete old uploads, and unfinished ones of officers who may not act.
+
+    Return them, and the ciphertexts of them without another reference.
 
     An upload that a pending message names begins its time anew: its second officer may take longer than an upload
     lives.
@@ -206,9 +241,10 @@ def _give_up(
     for upload in found:
         if upload.ciphertext_sha256 in waiting:
             attachments_store.put_upload(tx.conn, replace(upload, started_time=tx.now))
-    old = [upload.ciphertext_sha256 for upload in found if upload.ciphertext_sha256 not in waiting]
     half = attachments_store.half_uploads(tx.conn)
     acting = {officer: may_act(officer) for officer in {each.officer for each in half}}
-    old += [each.ciphertext_sha256 for each in half if not acting[each.officer]]
+    old = {upload for upload in found if upload.ciphertext_sha256 not in waiting}
+    old |= {each for each in half if not acting[each.officer]}
     attachments_store.drop_uploads(tx.conn, old)
-    return sorted(set(old) - attachments_store.named_ciphertexts(tx.conn, old))
+    ciphertexts = {each.ciphertext_sha256 for each in old}
+    return list(old), sorted(ciphertexts - attachments_store.named_ciphertexts(tx.conn, ciphertexts))

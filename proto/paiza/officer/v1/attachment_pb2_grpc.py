@@ -61,7 +61,8 @@ class AttachmentServiceServicer:
     """
 
     def StartUpload(self, request, context):
-        """Announces a ciphertext, or returns how much of it the node already holds. May be repeated at any time.
+        """Announces a ciphertext, or returns how much of it the node already holds from this officer, or in messages that they
+        may open. May be repeated at any time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

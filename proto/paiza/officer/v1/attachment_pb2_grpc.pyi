@@ -37,7 +37,9 @@ class AttachmentServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AttachmentServiceAsyncStub: ...
     StartUpload: _grpc.UnaryUnaryMultiCallable[_attachment_pb2.StartUploadRequest, _attachment_pb2.StartUploadResponse]
-    """Announces a ciphertext, or returns how much of it the node already holds. May be repeated at any time."""
+    """Announces a ciphertext, or returns how much of it the node already holds from this officer, or in messages that they
+    may open. May be repeated at any time.
+    """
     Upload: _grpc.StreamUnaryMultiCallable[_attachment_pb2.UploadRequest, _attachment_pb2.UploadResponse]
     """Uploads the bytes from the node's offset to the end, or until the connection breaks."""
     Download: _grpc.UnaryStreamMultiCallable[_attachment_pb2.DownloadRequest, _attachment_pb2.DownloadResponse]
@@ -54,7 +56,9 @@ class AttachmentServiceAsyncStub(AttachmentServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartUpload: _aio.UnaryUnaryMultiCallable[_attachment_pb2.StartUploadRequest, _attachment_pb2.StartUploadResponse]  # type: ignore[assignment]
-    """Announces a ciphertext, or returns how much of it the node already holds. May be repeated at any time."""
+    """Announces a ciphertext, or returns how much of it the node already holds from this officer, or in messages that they
+    may open. May be repeated at any time.
+    """
     Upload: _aio.StreamUnaryMultiCallable[_attachment_pb2.UploadRequest, _attachment_pb2.UploadResponse]  # type: ignore[assignment]
     """Uploads the bytes from the node's offset to the end, or until the connection breaks."""
     Download: _aio.UnaryStreamMultiCallable[_attachment_pb2.DownloadRequest, _attachment_pb2.DownloadResponse]  # type: ignore[assignment]
@@ -74,7 +78,9 @@ class AttachmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _attachment_pb2.StartUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_attachment_pb2.StartUploadResponse, _abc.Awaitable[_attachment_pb2.StartUploadResponse]]:
-        """Announces a ciphertext, or returns how much of it the node already holds. May be repeated at any time."""
+        """Announces a ciphertext, or returns how much of it the node already holds from this officer, or in messages that they
+        may open. May be repeated at any time.
+        """
 
     @_abc_1.abstractmethod
     def Upload(

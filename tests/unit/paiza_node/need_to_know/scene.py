@@ -50,14 +50,15 @@ class Target:
     message_id: bytes
     thread_name: str
     source_row: bytes
-    ciphertext: bytes
+    ciphertext: bytes  # of an attachment
+    second_ciphertext: bytes  # of another one
 
     @classmethod
     def absent(cls) -> "Target":
         """Return one that names nothing."""
         random = secrets.token_bytes
         thread_id, message_id = (wire.new_message_id(datetime.now(UTC)) for _ in range(2))
-        return cls(random(32), thread_id, message_id, "KAZ-2026-99999", random(32), random(32))
+        return cls(random(32), thread_id, message_id, "KAZ-2026-99999", random(32), random(32), random(32))
 
 
 class Scene:
@@ -78,8 +79,8 @@ class Scene:
         self.crowd = [self._note(hiding) for _ in range(CROWD)]
         self.unasked = self._erasure_request()
         header = hiding.header(["tjk"])
-        self.file = attaching.seal(folder, header, 100)
-        self.attached = attaching.signed(hiding, header, [self.file.said])
+        self.files = [attaching.seal(folder, header, 100, number) for number in (1, 2)]
+        self.attached = attaching.signed(hiding, header, [each.said for each in self.files])
         self.homeless = self._request(self.signers[HOMELESS], "tjk")
         self.row = secrets.token_bytes(32)
         self.reviewed = self._request(self.peer, "kaz", attention=HIDDEN_UNIT)
@@ -113,8 +114,9 @@ class Scene:
         await self._submit(node, HIDING, [self.pending])
         await self._submit(node, HIDING, self.crowd)
         upload = "/paiza.officer.v1.AttachmentService/"
-        await node.call(upload + "StartUpload", node.officer(HIDING), self.file.start)
-        await node.call(upload + "Upload", node.officer(HIDING), self._bytes())
+        for each in self.files:
+            await node.call(upload + "StartUpload", node.officer(HIDING), each.start)
+            await node.call(upload + "Upload", node.officer(HIDING), self._bytes(each))
         await self._submit(node, HIDING, [self.attached])
         both = [digest_of(self.sent), digest_of(self.open_before[0])]
         together = officer_pb2.OpenMessagesRequest(message_digests=both, reason_text="Case 17")
@@ -136,9 +138,9 @@ class Scene:
         assert all(each.WhichOneof("result") in {"released", "waiting"} for each in answer.results), answer.results
         return [each.released.thread_name for each in answer.results]
 
-    async def _bytes(self) -> AsyncIterator[attachment_pb2.UploadRequest]:
-        yield attachment_pb2.UploadRequest(ciphertext_sha256=self.file.said.ciphertext_sha256)
-        for piece in self.file.pieces():
+    async def _bytes(self, file: attaching.Ciphertext) -> AsyncIterator[attachment_pb2.UploadRequest]:
+        yield attachment_pb2.UploadRequest(ciphertext_sha256=file.said.ciphertext_sha256)
+        for piece in file.pieces():
             yield attachment_pb2.UploadRequest(data=piece)
 
     def _request(self, officer: Officer, to: str, *, attention: str = "") -> bytes:
@@ -180,9 +182,8 @@ class Scene:
         """Return a message as requests name it."""
         header = wire.parse_header(pb.SignedMessage.FromString(raw).header)
         name = thread_name or "KAZ-2026-99998"
-        return Target(
-            digest_of(raw), header.thread_id, header.message_id, name, self.row, self.file.said.ciphertext_sha256
-        )
+        first, second = [each.said.ciphertext_sha256 for each in self.files]
+        return Target(digest_of(raw), header.thread_id, header.message_id, name, self.row, first, second)
 
     def reply(self, name: str, target: Target, kind: str, *, parents: bool = True) -> bytes:
         """Write a message of an officer in the thread of a target."""

@@ -141,7 +141,13 @@ TABLE: Final[dict[str, Row]] = {
         ]
     ),
     "ApprovalService/ListOfficers": Row([lambda _: approval_pb2.ListOfficersRequest()]),
-    "AttachmentService/StartUpload": Row(exempt="a ciphertext is named by who holds its bytes"),
+    "AttachmentService/StartUpload": Row(
+        namings=[
+            lambda scene, _, it: attachment_pb2.StartUploadRequest(
+                ciphertext_sha256=it.second_ciphertext, ciphertext_size=scene.files[1].size
+            )
+        ]
+    ),
     "AttachmentService/Upload": Row(namings=[lambda _, __, it: uploads(it)]),
     "AttachmentService/Download": Row(
         namings=[

@@ -110,21 +110,30 @@ def test_bytes_of_a_member_are_counted_by_the_day(store: Store) -> None:
 
 def test_uploads_are_an_officers_until_a_message_names_them(store: Store) -> None:
     """Uploads are found by digest, officer and age; what a message names stays named when its upload is forgotten."""
-    upload = Upload(digest("photo 1"), 1000, "spiffe://kaz.paiza.example/officer/one", NOW)
+    upload = Upload(digest("photo 1"), "spiffe://kaz.paiza.example/officer/one", 1000, NOW)
+    others = replace(upload, officer="spiffe://kaz.paiza.example/officer/two")
     with store.transaction() as conn:
         attachments_store.put_upload(conn, upload)
         attachments_store.put_upload(conn, replace(upload, whole=True))
-        assert attachments_store.uploads(conn, [upload.ciphertext_sha256, digest("other")]) == {
-            upload.ciphertext_sha256: replace(upload, whole=True)
+        attachments_store.put_upload(conn, others)
+        for officers in ([upload.officer], [upload.officer, others.officer]):
+            assert attachments_store.uploads(conn, officers, [upload.ciphertext_sha256, digest("other")]) == {
+                upload.ciphertext_sha256: replace(upload, whole=True)
+            }
+        assert attachments_store.uploads(conn, [others.officer], [upload.ciphertext_sha256]) == {
+            upload.ciphertext_sha256: others
         }
         assert [each.ciphertext_sha256 for each in attachments_store.uploads_of(conn, upload.officer)] == [
             upload.ciphertext_sha256
         ]
         assert attachments_store.old_uploads(conn, NOW, 10) == []
-        assert len(attachments_store.old_uploads(conn, NOW + HOUR, 10)) == 1
+        assert len(attachments_store.old_uploads(conn, NOW + HOUR, 10)) == 2
         attachments_store.put_attachments(conn, [row("photo")])
-        attachments_store.drop_uploads(conn, [upload.ciphertext_sha256])
-        assert attachments_store.uploads(conn, [upload.ciphertext_sha256]) == {}
+        attachments_store.drop_uploads(conn, [upload])
+        assert attachments_store.uploads(conn, [upload.officer], [upload.ciphertext_sha256]) == {}
+        assert attachments_store.uploads(conn, [others.officer], [upload.ciphertext_sha256]) != {}
+        attachments_store.drop_uploads(conn, [others])
+        assert attachments_store.messages_naming(conn, upload.ciphertext_sha256) == {digest("photo")}
         assert attachments_store.named_ciphertexts(conn, [upload.ciphertext_sha256, digest("other")]) == {
             upload.ciphertext_sha256
         }

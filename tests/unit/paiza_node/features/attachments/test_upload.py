@@ -21,6 +21,7 @@ from paiza_node.features.approvals.model import ApprovalRow, ApprovalState
 from paiza_node.features.approvals.pending import named_ciphertexts
 from paiza_node.features.attachments import disk_room
 from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.attachments.attached import check_uploaded
 from paiza_node.features.attachments.disk_room import Holder
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.attachments.model import AttachmentRow
@@ -32,6 +33,7 @@ from paiza_wire.tlog.notes import SignerKey
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 OFFICER = Officer("spiffe://kaz.paiza.example/officer/one", frozenset({"liaison"}), "exercise")
+STRANGER = Officer("spiffe://kaz.paiza.example/officer/two", frozenset({"liaison"}), "exercise")
 DATA = b"ciphertext of nothing real" * 10
 NAME = sha256(DATA).digest()
 SLOW_SECONDS = 0.1
@@ -52,25 +54,27 @@ class Desk:
 
     def __init__(self, store: Store, folder: Path) -> None:
         self.now = NOW
+        self.store = store
         self.stopped: set[str] = set()
         signer = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
         self.ledger = Ledger(store, LogSigner([signer]), NoFile(), lambda: bytes(32), lambda: self.now)
-        self.files = AttachmentFiles(folder)
+        files = AttachmentFiles(folder)
+        self.files = files.uploaded_by(OFFICER.id)
         self.upload = Upload(
             ledger=self.ledger,
             store=store,
-            files=self.files,
+            files=files,
             clock=lambda: self.now,
             unreleased=named_ciphertexts,
             may_act=lambda officer: officer not in self.stopped,
         )
 
-    async def start(self) -> attachment_pb2.StartUploadResponse:
+    async def start(self, officer: Officer = OFFICER) -> attachment_pb2.StartUploadResponse:
         """Announce the ciphertext."""
         request = attachment_pb2.StartUploadRequest(ciphertext_sha256=NAME, ciphertext_size=len(DATA))
-        return await self.upload.start(OFFICER, request)
+        return await self.upload.start(officer, request)
 
-    async def bring(self, offset: int, *pieces: bytes) -> attachment_pb2.UploadResponse:
+    async def bring(self, offset: int, *pieces: bytes, officer: Officer = OFFICER) -> attachment_pb2.UploadResponse:
         """Bring these bytes."""
 
         async def requests() -> AsyncIterator[attachment_pb2.UploadRequest]:
@@ -78,7 +82,7 @@ class Desk:
             for piece in pieces:
                 yield attachment_pb2.UploadRequest(data=piece)
 
-        return await self.upload.receive(OFFICER, requests())
+        return await self.upload.receive(officer, requests())
 
 
 def naming(ciphertext: bytes) -> pb.Header:
@@ -197,15 +201,61 @@ async def test_a_crash_before_the_digest_was_checked_loses_nothing(desk: Desk) -
     assert (await desk.start()).whole
 
 
-async def test_a_crash_before_the_commit_loses_nothing(desk: Desk) -> None:
-    """The file is whole and the database does not know: the next announcement finds it."""
+async def test_a_crash_before_the_commit_loses_no_upload(desk: Desk) -> None:
+    """The file is whole and the database does not know whose it is: the next announcement takes the bytes again."""
     await desk.start()
     writer = desk.files.writer(NAME, 0, len(DATA))
     writer.write(DATA)
     desk.files.release(NAME, writer)
     desk.files.check(NAME)
     desk.files.complete(NAME)
+    started = await desk.start()
+    assert (started.offset, started.whole) == (0, False)
+    assert (await desk.bring(0, DATA)).whole
+
+
+async def test_nobody_learns_what_another_officer_uploads(desk: Desk) -> None:
+    """The answers are those for bytes that are not here, and neither officer disturbs the other."""
+    strangers = await desk.start(STRANGER)
+    await desk.bring(0, DATA[:100], officer=STRANGER)
+    assert await desk.start() == strangers == attachment_pb2.StartUploadResponse()
+    with pytest.raises(Rejected, match="part_digest_mismatch"):
+        await desk.bring(0, bytes(len(DATA)))
+    assert (await desk.start(STRANGER)).offset == 100
+    assert (await desk.bring(100, DATA[100:], officer=STRANGER)).whole
+    assert await desk.start() == attachment_pb2.StartUploadResponse()
+    with desk.store.reads() as reads, pytest.raises(Unavailable, match="attachment_incomplete"):
+        check_uploaded(reads, naming(NAME), {OFFICER.id})
+    assert (await desk.bring(0, DATA)).whole
+    with desk.store.reads() as reads:
+        assert [each.officer for each in check_uploaded(reads, naming(NAME), {OFFICER.id})] == [OFFICER.id]
+    desk.now = NOW + ORPHAN_LIFE + timedelta(seconds=1)
+    await desk.upload.clean()
+    assert not desk.files.holds(NAME, len(DATA))
+
+
+async def test_what_is_given_up_leaves_what_another_officer_uploads(desk: Desk) -> None:
+    """The bytes of the one are gone, those of the other are kept."""
+    for officer in (OFFICER, STRANGER):
+        await desk.start(officer)
+        await desk.bring(0, DATA[:100], officer=officer)
+    desk.stopped.add(OFFICER.id)
+    await desk.upload.clean()
+    assert desk.files.offset(NAME) == 0
+    assert (await desk.start(STRANGER)).offset == 100
+
+
+async def test_a_whole_upload_whose_file_is_gone_is_taken_again(desk: Desk) -> None:
+    """It is whole only with its file, and keeps no room once that is here."""
+    await desk.start()
+    assert (await desk.bring(0, DATA)).whole
+    desk.files.remove(NAME)
+    assert await desk.start() == attachment_pb2.StartUploadResponse()
+    assert desk.files.room.granted == len(DATA)
+    assert (await desk.bring(0, DATA)).whole
+    assert desk.files.room.granted == 0
     assert (await desk.start()).whole
+    assert desk.files.room.granted == 0
 
 
 async def test_bytes_that_a_power_cut_damaged_are_brought_again(desk: Desk) -> None:

@@ -458,11 +458,11 @@ def _create_attachments() -> None:
     op.create_table(
         "upload",
         sa.Column("ciphertext_sha256", sa.LargeBinary, nullable=False),
-        sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("officer", sa.Text, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("started_time", sa.BigInteger, nullable=False),
         sa.Column("whole", sa.Boolean, nullable=False),
-        sa.PrimaryKeyConstraint("ciphertext_sha256", name="pk_upload"),
+        sa.PrimaryKeyConstraint("ciphertext_sha256", "officer", name="pk_upload"),
     )
     op.create_index("ix_upload_officer", "upload", ["officer"])
     op.create_table(
