@@ -34,6 +34,9 @@ DAYS ?= 400
 MINUTES ?= 30
 DEMO_ARGS ?=
 
+# Tests keep their files in memory where there is room for them: what they prove hangs on no disk, their time does.
+MEMORY := $(shell [ "$$(df -k --output=avail /dev/shm 2>/dev/null | tail -n 1)" -ge 8388608 ] 2>/dev/null && echo /dev/shm)
+
 BIN := $(abspath $(VENV))/bin
 LOCK := requirements/lock.txt
 LOCKED := $(VENV)/.locked
@@ -97,7 +100,7 @@ bent: setup
 
 # All tests but those of whole programs, which `make system` runs.
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(or $(PYTEST_ARGS),--ignore=tests/system)
+	$(if $(MEMORY),TMPDIR=$(MEMORY)) $(BIN)/python -m pytest -n 2 --dist loadfile $(or $(PYTEST_ARGS),--ignore=tests/system)
 
 # Federations of real processes, with the programs as people call them; they are killed, cut off and attacked: minutes.
 system: setup

@@ -18,7 +18,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -319,6 +318,9 @@ def free_ports(count: int) -> int:
 
 @cache
 def _reserved() -> int:
-    """Open the file of reservations, once: to close it would give all of them back."""
-    path = Path(tempfile.gettempdir()) / f"paiza-test-ports-{os.getuid()}"
+    """Open the file of reservations, once: to close it would give all of them back.
+
+    All runs on a machine share it, wherever each keeps its other files.
+    """
+    path = Path("/tmp") / f"paiza-test-ports-{os.getuid()}"  # noqa: S108 - locks only; its name holds the user
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -106,10 +106,15 @@ class PostgreSQL:
 
     def create_database(self, name: str) -> str:
         """Make an empty database, in place of one that may stand under this name; gives its URL."""
+        self.drop_database(name)
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
             connection.execute(f'CREATE DATABASE "{name}"'.encode())
         return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        """Remove a database, and end the connections to it."""
+        with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
 
     def serve_again(self) -> None:
         """Serve the cluster that was stopped, with the settings as they are now."""
