@@ -96,10 +96,12 @@ admin_socket = {admin_socket}
 # What one officer may release in a day, and what their calls may add to the log. An import is counted by its rows. The
 # day is one of UTC. A stop, a report of lost control, a recall, an approval and a FLASH message are never refused.
 # officer_messages_per_day = 120000
+# officer_message_bytes_per_day = 4000000000
 # officer_log_entries_per_day = 1000000
 
 # What one peer's node may deliver in a day, and what its calls may add to the log. The rest waits at that node.
 # peer_messages_per_day = 500000
+# peer_message_bytes_per_day = 16000000000
 # peer_log_entries_per_day = 1000000
 """
 

@@ -44,8 +44,10 @@ FULL_RATE_SECONDS: Final = 20.0
 SHARE: Final = 0.5  # of the full rate
 LIMITS: Final = {  # of a day: each officer sends more in half an hour than one does in years
     "officer_messages_per_day": 10_000_000,
+    "officer_message_bytes_per_day": 1_000_000_000_000,
     "officer_log_entries_per_day": 100_000_000,
     "peer_messages_per_day": 10_000_000,
+    "peer_message_bytes_per_day": 1_000_000_000_000,
     "peer_log_entries_per_day": 100_000_000,
 }
 WINDOWS: Final = 40  # of the whole soak

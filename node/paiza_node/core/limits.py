@@ -20,7 +20,8 @@ class Limits:
 
     A commit that takes longer than `commit_seconds` is a slow database: its callers are answered that it is.
     Calls are those under way at once, of one caller; an officer's watches are counted apart from their other calls.
-    A day is one of UTC. Messages of an officer are those they release; of a peer, those it delivers and we store.
+    A day is one of UTC. Messages of an officer are those they release; of a peer, those it delivers and we store. The
+    bytes are those of the messages as they come, without attachments, also of those that wait for a second officer.
     Log entries are those of our own log that the caller's calls cause. No limit of a day refuses a stop, a report of
     lost control, a recall, an approval or a FLASH message.
     """
@@ -31,8 +32,10 @@ class Limits:
     watches_per_officer: int = _limit(8, 1, 64)
     calls_per_peer: int = _limit(16, 8, 256)
     officer_messages_per_day: int = _limit(120_000, 100, 10_000_000)
+    officer_message_bytes_per_day: int = _limit(4_000_000_000, 10_000_000, 1_000_000_000_000)
     officer_log_entries_per_day: int = _limit(1_000_000, 1_000, 100_000_000)
     peer_messages_per_day: int = _limit(500_000, 1_000, 10_000_000)
+    peer_message_bytes_per_day: int = _limit(16_000_000_000, 100_000_000, 1_000_000_000_000)
     peer_log_entries_per_day: int = _limit(1_000_000, 1_000, 100_000_000)
 
 

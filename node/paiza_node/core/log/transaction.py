@@ -36,7 +36,7 @@ class LogTransaction:
         self._quotas = quotas
         self._reserve = reserve
         self._caller = NODE
-        self._counted = 0  # messages of the work that is being done
+        self._counted = self._bytes = 0  # messages of the work that is being done, and their bytes
         self._began = 0  # entries before it
         self.conn = conn
         self.now = now
@@ -82,7 +82,7 @@ class LogTransaction:
 
     def begin_work(self, caller: CallerKey) -> None:
         """Begin the work of a caller: its messages and entries are counted for them."""
-        self._caller, self._counted, self._began = caller, 0, len(self.entries)
+        self._caller, self._counted, self._bytes, self._began = caller, 0, 0, len(self.entries)
 
     def count_message(self, size: int = 0, *, unhindered: bool) -> Unavailable | None:
         """Count a message of the caller with its bytes, or return why it has to wait.
@@ -90,18 +90,27 @@ class LogTransaction:
         The caller's quota of the day is used up, or the disk is nearly full. ``unhindered``: it is counted, and has to
         wait only if the disk is nearly full and the caller has used up a share of the reserve with such messages.
         """
-        if not unhindered and self._quotas is not None:
-            refusal = self._quotas.refusal(self._caller, self.now, self._caused, message=True)
-            if refusal is not None:
-                return refusal
-        if (refusal := self.take_room(size, unhindered=unhindered)) is not None:
+        if (refusal := self._take(Used(1, 1, size), unhindered=unhindered)) is not None:
             return refusal
         self._counted += 1
         return None
 
     def take_room(self, size: int, *, unhindered: bool) -> Unavailable | None:
-        """Count bytes that the caller has stored, or return Unavailable("disk_full") if they have to wait."""
-        return None if self._reserve is None else self._reserve.refusal(self._caller, size, unhindered=unhindered)
+        """Count the bytes of a message of the caller that is held, or return why it has to wait (`count_message`)."""
+        return self._take(Used(message_bytes=size), unhindered=unhindered)
+
+    def _take(self, wanted: Used, *, unhindered: bool) -> Unavailable | None:
+        size = wanted.message_bytes
+        if not unhindered and self._quotas is not None:
+            refusal = self._quotas.refusal(self._caller, self.now, wanted, self._caused)
+            if refusal is not None:
+                return refusal
+        if self._reserve is not None:
+            refusal = self._reserve.refusal(self._caller, size, unhindered=unhindered)
+            if refusal is not None:
+                return refusal
+        self._bytes += size
+        return None
 
     def end_work(self, *, counts_messages: bool) -> None:
         """Count what the work caused; Unavailable("daily_quota") if it made entries beyond the caller's quota.
@@ -112,14 +121,14 @@ class LogTransaction:
             return
         caused = self._caused
         if caused.log_entries and not counts_messages:
-            refusal = self._quotas.refusal(self._caller, self.now, message=False)
+            refusal = self._quotas.refusal(self._caller, self.now, Used(log_entries=1))
             if refusal is not None:
                 raise refusal
         self._quotas.add(self._caller, caused)
 
     @property
     def _caused(self) -> Used:
-        return Used(self._counted, len(self.entries) - self._began)
+        return Used(self._counted, len(self.entries) - self._began, self._bytes)
 
     def appended(self, index: int) -> StoredEntry:
         """Return an entry that was appended in this commit; LookupError if it is older."""

@@ -1,1 +1,1 @@
-"""Daily quotas: how many messages and log entries one caller may cause in a day."""
+"""Daily quotas: how many messages, bytes and log entries one caller may cause in a day."""

@@ -1,4 +1,4 @@
-"""Quotas: one caller's messages and log entries are bounded in a day, so that nobody fills disk and log.
+"""Quotas: one caller's messages, bytes and log entries are bounded in a day, so that nobody fills disk and log.
 
 A day is one of UTC. What was used is counted in the transaction that commits it, so it survives a restart; a commit
 that fails may be counted, which the next day forgives. The node's own work has no quota. A refusal is never final: an
@@ -15,7 +15,7 @@ from paiza_node.core.quotas.model import Used
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_wire.errors import Unavailable
 
-What = Literal["messages", "log_entries"]
+What = Literal["messages", "message_bytes", "log_entries"]
 _NOTHING: Final = Used()
 
 
@@ -26,8 +26,10 @@ class Quotas:
         """Begin with what was used today before the node was started."""
         self._limits: dict[tuple[str, What], int] = {
             ("officer", "messages"): limits.officer_messages_per_day,
+            ("officer", "message_bytes"): limits.officer_message_bytes_per_day,
             ("officer", "log_entries"): limits.officer_log_entries_per_day,
             ("peer", "messages"): limits.peer_messages_per_day,
+            ("peer", "message_bytes"): limits.peer_message_bytes_per_day,
             ("peer", "log_entries"): limits.peer_log_entries_per_day,
         }
         self._day = now.date()
@@ -41,15 +43,17 @@ class Quotas:
             self._used = {}
             self._changed.clear()
 
-    def refusal(self, caller: CallerKey, now: datetime, more: Used = _NOTHING, *, message: bool) -> Unavailable | None:
-        """Return the refusal of another message or entry of a caller; None while it is within its quotas.
+    def refusal(self, caller: CallerKey, now: datetime, wanted: Used, more: Used = _NOTHING) -> Unavailable | None:
+        """Return the refusal of what a caller wants to cause; None if it is within the caller's quotas.
 
         ``more``: what the present work caused before it.
         """
         used = self._used.get(caller, _NOTHING) + more
-        if message and used.messages >= self._limit(caller, "messages"):
+        if wanted.messages and used.messages + wanted.messages > self._limit(caller, "messages"):
             return _spent("messages", used.messages, now)
-        if used.log_entries >= self._limit(caller, "log_entries"):
+        if wanted.message_bytes and used.message_bytes + wanted.message_bytes > self._limit(caller, "message_bytes"):
+            return _spent("bytes of messages", used.message_bytes, now)
+        if wanted.log_entries and used.log_entries + wanted.log_entries > self._limit(caller, "log_entries"):
             return _spent("log entries", used.log_entries, now)
         return None
 

@@ -21,6 +21,7 @@ caller_day_table = Table(
     Column("day", Integer, nullable=False),  # counted from 0001-01-01
     Column("messages", BigInteger, nullable=False),
     Column("log_entries", BigInteger, nullable=False),
+    Column("message_bytes", BigInteger, nullable=False),
 )
 
 
@@ -29,7 +30,7 @@ def used_on(conn: ReadConnection, day: date) -> dict[CallerKey, Used]:
     c = caller_day_table.c
     rows = conn.execute(select(caller_day_table).where(c.day == day.toordinal()))
     return {
-        CallerKey(row.kind, row.caller): Used(row.messages, row.log_entries)
+        CallerKey(row.kind, row.caller): Used(row.messages, row.log_entries, row.message_bytes)
         for row in rows
         if row.kind in ("peer", "officer")
     }
@@ -37,8 +38,9 @@ def used_on(conn: ReadConnection, day: date) -> dict[CallerKey, Used]:
 
 def put_used(conn: WriteConnection, day: date, used: Mapping[CallerKey, Used]) -> None:
     """Store what callers caused on a day, in place of what they caused before."""
-    rows: Sequence[tuple[str, str, int, int, int]] = [
-        (caller.kind, caller.id, day.toordinal(), each.messages, each.log_entries) for caller, each in used.items()
+    rows: Sequence[tuple[str, str, int, int, int, int]] = [
+        (caller.kind, caller.id, day.toordinal(), each.messages, each.log_entries, each.message_bytes)
+        for caller, each in used.items()
     ]
     _PUT_USED.run(conn, rows)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,11 @@ OFFICER = CallerKey("officer", "spiffe://kaz.paiza.example/officer/liaison")
 OTHER = CallerKey("officer", "spiffe://kaz.paiza.example/officer/duty")
 PEER = CallerKey("peer", "tjk")
 LIMITS = Limits(
-    officer_messages_per_day=4, officer_log_entries_per_day=10, peer_messages_per_day=2, peer_log_entries_per_day=100
+    officer_messages_per_day=4,
+    officer_message_bytes_per_day=1000,
+    officer_log_entries_per_day=10,
+    peer_messages_per_day=2,
+    peer_log_entries_per_day=100,
 )
 
 
@@ -84,7 +89,20 @@ async def send(ledger: Ledger, caller: CallerKey, count: int, *, unhindered: boo
                 assert waits.reason == "daily_quota"
         return sent
 
-    return await _as(caller, lambda: ledger.commit(work, counts_messages=True))
+    sent: int = await _as(caller, lambda: ledger.commit(work, counts_messages=True))
+    return sent
+
+
+async def carry(ledger: Ledger, caller: CallerKey, size: int, *, unhindered: bool = False, held: bool = False) -> str:
+    """Send a message of so many bytes, or leave it to a second officer; return why it has to wait."""
+
+    def work(tx: LogTransaction) -> str:
+        counted = tx.take_room if held else tx.count_message
+        waits = counted(size, unhindered=unhindered)
+        return "" if waits is None else str(waits)
+
+    waits: str = await _as(caller, lambda: ledger.commit(work, counts_messages=True))
+    return waits
 
 
 async def search(ledger: Ledger, caller: CallerKey) -> None:
@@ -92,10 +110,10 @@ async def search(ledger: Ledger, caller: CallerKey) -> None:
     await _as(caller, lambda: ledger.commit(lambda tx: tx.append(log_entries.searched(actor=caller.id))))
 
 
-async def _as(caller: CallerKey, commit: Callable[[], object]) -> int:
+async def _as(caller: CallerKey, commit: Callable[[], object]) -> Any:
     token = CALLER.set(caller)
     try:
-        return (await commit()).result  # type: ignore[no-any-return,misc]  # of either kind of work
+        return (await commit()).result  # type: ignore[misc]  # of either kind of work
     finally:
         CALLER.reset(token)
 
@@ -111,6 +129,26 @@ async def test_messages_beyond_the_quota_wait_until_midnight(store: Store, clock
         assert await send(ledger, NODE, 20) == 20
         clock.now += timedelta(hours=1, seconds=1)
         assert await send(ledger, OFFICER, 5) == 4
+
+
+async def test_bytes_beyond_the_quota_wait_until_midnight(store: Store, clock: Clock) -> None:
+    """Few large messages use up a caller's bytes, released or held; small ones that fit pass, and urgent ones."""
+    most = LIMITS.officer_message_bytes_per_day
+    with opened(store, clock) as ledger:
+        assert await carry(ledger, OFFICER, most // 2) == ""
+        assert await carry(ledger, OFFICER, most // 2 - 10, held=True) == ""
+        for held in (True, False):
+            assert "daily_quota" in await carry(ledger, OFFICER, 11, held=held)
+        assert await carry(ledger, OFFICER, most, unhindered=True) == ""
+        assert await carry(ledger, OTHER, most) == ""
+        assert await carry(ledger, PEER, most) == ""
+        assert await carry(ledger, NODE, 10 * most) == ""
+        (use,) = [each for each in ledger.quotas.uses(clock.now.date()) if each.name == "officer_message_bytes_per_day"]
+        assert use == LimitUse("officer_message_bytes_per_day", 2 * most - 10, most, OFFICER.id)
+    with opened(store, clock) as ledger:
+        assert "daily_quota" in await carry(ledger, OTHER, 1)
+        clock.now += timedelta(hours=1, seconds=1)
+        assert await carry(ledger, OTHER, most) == ""
 
 
 async def test_what_nothing_may_hold_up_is_counted_and_never_waits(store: Store, clock: Clock) -> None:

@@ -55,6 +55,7 @@ def _create_settings() -> None:
         sa.Column("day", sa.Integer, nullable=False),
         sa.Column("messages", sa.BigInteger, nullable=False),
         sa.Column("log_entries", sa.BigInteger, nullable=False),
+        sa.Column("message_bytes", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("kind", "caller", name="pk_caller_day"),
     )
 
