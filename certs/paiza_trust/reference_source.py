@@ -7,7 +7,7 @@ publishes and who reads apply one rule.
 import csv
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,13 +32,14 @@ Row = Mapping[str, str]
 def shared_documents(folder: Path) -> dict[str, bytes]:
     """Return what the federation publishes together, by target path."""
     acts = _toml(folder / "acts.toml")
+    parties = list(_rows(folder / "participation.csv", _participation))
     return {
         SUBSTANCES: _document(
             substances=list(_rows(folder / "substances.csv", _substance)),
             international=list(_rows(folder / "international.csv", _international)),
         ),
         CONTROLS: _document(
-            acts=[{**_titled(each), **_kept(each, "id", "state", "from", "to", "source", "verified")}
+            acts=[{**_titled(each), **_kept(each, "id", "state", "from", "to"), **_stated(each)}
                   for each in _tables(folder / "acts.toml", acts, "act")],
             lists=[{**_titled(each), **_kept(each, "id", "state", "act", "regime", "complete", "from", "to")}
                    for each in _tables(folder / "acts.toml", acts, "list")],
@@ -46,7 +47,7 @@ def shared_documents(folder: Path) -> dict[str, bytes]:
         ),
         BORDER_POINTS: _document(points=list(_rows(folder / "border-points.csv", _border_point))),
         LEGAL_BASES: _document(
-            bases=[_basis(each) for each in _tables(
+            bases=[_basis(each, parties) for each in _tables(
                 folder / "legal-bases.toml", _toml(folder / "legal-bases.toml"), "basis")]
         ),
     }  # fmt: skip
@@ -101,7 +102,7 @@ def _rows(path: Path, parse: Callable[[Row], dict[str, Any]]) -> Iterator[dict[s
 
 def _substance(row: Row) -> dict[str, Any]:
     return {
-        **_kept(row, "id", "inn", "group", "type"),
+        **_kept(row, "id", "inn", "group", "type", "hs_source", "hs_compared"),
         "names": _kept(row, "en", "ru"),
         "note": {lang: row[f"note_{lang}"] for lang in ("en", "ru") if row[f"note_{lang}"]},
         **{name: _words(row[name]) for name in ("synonyms", "street", "cas", "hs")},
@@ -110,13 +111,15 @@ def _substance(row: Row) -> dict[str, Any]:
 
 
 def _international(row: Row) -> dict[str, Any]:
-    return {**_kept(row, "substance", "schedule", "from", "to", "recorded_from", "recorded_to"), **_evidence(row)}
+    days = _kept(row, "decided", "communicated", "attested", "from", "to", "recorded_from", "recorded_to")
+    return {**_kept(row, "substance", "schedule"), **days, **_evidence(row)}
 
 
 def _control(row: Row) -> dict[str, Any]:
     thresholds = [each.partition("=") for each in _words(row["thresholds_mg"])]
     return {
-        **_kept(row, "substance", "state", "list", "from", "to", "thresholds_act", "recorded_from", "recorded_to"),
+        **_kept(row, "substance", "state", "list", "thresholds_act"),
+        **_kept(row, "attested", "from", "to", "recorded_from", "recorded_to"),
         **({"concentration_percent": int(row["concentration_percent"])} if row["concentration_percent"] else {}),
         "thresholds": [{"code": code, "milligrams": int(amount)} for code, _, amount in thresholds],
         **_evidence(row),
@@ -125,18 +128,35 @@ def _control(row: Row) -> dict[str, Any]:
 
 def _border_point(row: Row) -> dict[str, Any]:
     sides = {
-        side: {"country": row[side], "names": {lang: row[f"{side}_{lang}"] for lang in ("en", "ru")}}
+        side: {
+            "country": row[side],
+            "names": {lang: row[f"{side}_{lang}"] for lang in ("en", "ru")},
+            **({"locode": row[f"{side}_locode"]} if row[f"{side}_locode"] else {}),
+        }
         for side in ("first", "second")
     }
-    return {**_kept(row, "id", "kind", "note"), **sides}
+    return {**_kept(row, "id", "kind", "note"), **sides, **_evidence(row)}
 
 
-def _basis(values: Mapping[str, Any]) -> dict[str, Any]:
-    parties = values.get("parties", [])
+def _participation(row: Row) -> dict[str, Any]:
+    reservations = {lang: row[f"reservations_{lang}"] for lang in ("en", "ru") if row[f"reservations_{lang}"]}
+    return {
+        **_kept(row, "basis", "state", "signed", "act", "deposited", "from", "to"),
+        **({"reservations": reservations} if reservations else {}),
+        **_evidence(row),
+    }
+
+
+def _basis(values: Mapping[str, Any], parties: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         **_titled(values),
-        **_kept(values, "id", "from", "to", "source", "verified"),
-        "parties": [each if isinstance(each, dict) else {"state": each} for each in parties],
+        **_kept(values, "id", "from", "to", "recorded_from", "recorded_to"),
+        **_stated(values),
+        "parties": [
+            {name: value for name, value in each.items() if name != "basis"}
+            for each in parties
+            if each["basis"] == values.get("id")
+        ],
         "provisions": [
             {**_kept(each, "subject", "article"), "requires": _kept(each, "ru", "en")}
             for each in values.get("provision", [])
@@ -153,9 +173,13 @@ def _kept(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _evidence(row: Row) -> dict[str, Any]:
-    if row["verified"] not in {"yes", "no"}:
-        raise ValueError("verified is neither yes nor no")
-    return {"source": row["source"], "verified": row["verified"] == "yes"}
+    doubt = {lang: row[f"doubt_{lang}"] for lang in ("en", "ru") if row[f"doubt_{lang}"]}
+    return {**_kept(row, "source", "compared"), **({"doubt": doubt} if doubt else {})}
+
+
+def _stated(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the evidence of a table of a TOML file."""
+    return {name: values[name] for name in ("source", "compared", "doubt") if name in values}
 
 
 def _words(text: str) -> list[str]:

@@ -59,16 +59,21 @@ def sound(documents: Mapping[str, bytes], folder: Path) -> reference.Reference:
 
 def _counts(found: reference.Reference) -> dict[str, int]:
     schedules = Counter(each.schedule for each in found.international if each.valid.is_open)
-    states = Counter(each.state for each in found.national)
+    standings = Counter((each.kind, each.evidence.standing) for each in reference.facts(found))
+    kinds = dict.fromkeys(kind for kind, _ in standings)
     return {
         "substances": len(found.substances),
         "substances with a CAS number": sum(bool(each.cas) for each in found.substances.values()),
         "substances with a Russian name": sum("ru" in each.names for each in found.substances.values()),
         **{f"schedule {schedule} now": count for schedule, count in sorted(schedules.items())},
-        "international records verified": sum(each.evidence.verified for each in found.international),
-        **{f"national records of {state}": count for state, count in sorted(states.items())},
-        "national records verified": sum(each.evidence.verified for each in found.national),
-        "border points": len(found.border_points),
-        "legal bases": len(found.legal_bases),
-        "profiles": len(found.profiles),
+        **{
+            f"facts, {kind}, {standing}": standings[kind, standing]
+            for kind in kinds
+            for standing in reference.Standing
+            if standings[kind, standing]
+        },
+        **{
+            f"facts {standing}": sum(count for (_, each), count in standings.items() if each is standing)
+            for standing in reference.Standing
+        },
     }

@@ -6,11 +6,22 @@ from typing import Final
 import click
 
 from paiza_client.cli.options import shared
-from paiza_client.cli.reference import Day, as_object, data, days, shown, span_object
+from paiza_client.cli.reference import (
+    Day,
+    DefaultShow,
+    as_object,
+    data,
+    day_text,
+    days,
+    shown,
+    span_object,
+    standing_text,
+    states,
+)
 from paiza_client.cli.terminal import Terminal, current_terminal, lang
 from paiza_client.language import N_, _
 from paiza_domain import reference
-from paiza_domain.reference import BorderPoint, Profile, SharedBasis
+from paiza_domain.reference import BorderPoint, Profile, Ratification, SharedBasis
 from paiza_domain.reference.model import Provision
 from paiza_domain.schema.reading import code_text
 from paiza_officer.errors import Refused, misused
@@ -33,8 +44,19 @@ _SUBJECTS: Final = {
     "cooperation": N_("cooperation"),
     "legal-assistance": N_("legal assistance"),
     "pre-export-notification": N_("pre-export notification"),
+    "scheduling": N_("decisions on schedules"),
 }
 """Names of the subjects of provisions; a subject that is not here is shown as it is published."""
+
+_ACTS: Final = {
+    "ratification": N_("ratification"),
+    "accession": N_("accession"),
+    "acceptance": N_("acceptance"),
+    "approval": N_("approval"),
+    "succession": N_("succession"),
+    "signature": N_("signature"),
+    "party": N_("party, act not recorded"),
+}
 
 
 @click.command(help=N_("Show what a member says about its practice: who authorises, substitution, notice, hours."))
@@ -70,13 +92,19 @@ def profile(*, member: str) -> None:
     terminal.pairs([(label, text) for label, text in rows if text])
 
 
-@click.command(help=N_("Show the legal bases that two states share, and what each requires of the SUBJECT."))
+@click.group("law", cls=DefaultShow, help=N_("Show the law that states share, and who is bound by which treaty."))
+@shared
+def law() -> None:
+    """Show the law between states."""
+
+
+@law.command("show", help=N_("Show the legal bases that two states share, and what each requires of the SUBJECT."))
 @click.argument("first", metavar="STATE")
 @click.argument("second", metavar="STATE")
 @click.argument("subject", required=False, default="")
 @click.option("--on", type=Day(), default=None, help=N_("The law of this day; else of today."))
 @shared
-def law(*, first: str, second: str, subject: str, on: date | None) -> None:
+def show(*, first: str, second: str, subject: str, on: date | None) -> None:
     """Show shared legal bases."""
     terminal = current_terminal()
     known = data(terminal).reference
@@ -94,6 +122,41 @@ def law(*, first: str, second: str, subject: str, on: date | None) -> None:
         _tell_basis(terminal, each, pair)
 
 
+@law.command(help=N_("Show who has signed and ratified which treaty, since when it binds, reservations, and the gaps."))
+@click.option("--in", "within", multiple=True, metavar="STATES", help=N_("Only these states: kaz,tjk."))
+@click.option("--on", type=Day(), default=None, help=N_("The law of this day; else of today."))
+@shared
+def ratification(*, within: tuple[str, ...], on: date | None) -> None:
+    """Show the position of states towards treaties."""
+    terminal = current_terminal()
+    known = data(terminal).reference
+    asked = states(within, reference.participants(known))
+    found = reference.ratifications(known, asked, on or datetime.now(UTC).date())
+    if terminal.wants_json:
+        terminal.json([_ratification_object(each) for each in found])
+        return
+    terminal.table(
+        (
+            _("Treaty"),
+            _("Where"),
+            _("Position"),
+            _("Signed"),
+            _("Deposited"),
+            _("In force"),
+            _("Reservations"),
+            _("Source"),
+        ),
+        [_ratification_row(each) for each in found if each.record is not None or within],
+        empty=_("No treaty is recorded."),
+    )
+    for each in found:
+        if each.is_gap:
+            text = _("Gap: {state}, {treaty}: {position}.")
+            terminal.warn(
+                text.format(state=each.state, treaty=each.basis.titles[lang()], position=each.standpoint.text(lang()))
+            )
+
+
 @click.command(help=N_("List the border crossing points of a state, or those between two states (our own list)."))
 @click.argument("first", metavar="STATE")
 @click.argument("second", metavar="[STATE]", required=False, default="")
@@ -106,13 +169,15 @@ def border(*, first: str, second: str) -> None:
         terminal.json([_point_object(each) for each in found])
         return
     terminal.table(
-        (_("Border"), _("Crossing point"), _("Way across"), _("Code")),
+        (_("Border"), _("Crossing point"), _("Way across"), _("Code"), "UN/LOCODE", _("Source")),
         [
             (
                 " – ".join(code_text("country", country.upper(), lang()) for country in each.countries),
                 each.name(lang()),
                 _(_CROSSINGS[each.kind]),
                 each.id,
+                ", ".join(code for code in each.locodes if code),
+                shown(each.evidence),
             )
             for each in found
         ],
@@ -124,11 +189,46 @@ def _tell_basis(terminal: Terminal, found: SharedBasis, pair: tuple[str, ...]) -
     basis = found.basis
     terminal.say(basis.titles[lang()], "bold")
     rows = [(_("Code"), basis.id), (_("In force"), days(basis.valid))]
-    rows += [(_("{state} bound").format(state=state), days(basis.parties[state])) for state in pair]
+    rows += [
+        (
+            _("{state} bound").format(state=state),
+            f"{days(party.valid)} ({standing_text(party.evidence)})".strip(),
+        )
+        for state, party in ((state, basis.parties[state]) for state in pair)
+    ]
     rows += [(_about(each), each.requires[lang()]) for each in found.provisions]
     rows.append((_("Source"), shown(basis.evidence)))
     terminal.pairs([(label, text) for label, text in rows if text])
     terminal.say()
+
+
+def _ratification_row(found: Ratification) -> tuple[str, ...]:
+    record = found.record
+    head = (found.basis.titles[lang()], found.state, found.standpoint.text(lang()))
+    if record is None:
+        return (*head, "", "", "", "", "")
+    deposited = " ".join(each for each in (_(_ACTS.get(record.act, record.act)), day_text(record.deposited)) if each)
+    reservations = record.reservations.get(lang()) or _("not recorded")
+    return (*head, day_text(record.signed), deposited, days(record.valid), reservations, shown(record.evidence))
+
+
+def _ratification_object(found: Ratification) -> dict[str, object]:
+    record = found.record
+    return {
+        "treaty": found.basis.id,
+        "state": found.state,
+        "position": found.standpoint.value,
+        "gap": found.is_gap,
+        "record": record
+        and {
+            "signed": record.signed,
+            "act": record.act,
+            "deposited": record.deposited,
+            **span_object(record.valid),
+            "reservations": dict(record.reservations),
+            **as_object(record.evidence),
+        },
+    }
 
 
 def _about(provision: Provision) -> str:
@@ -156,10 +256,11 @@ def _point_object(found: BorderPoint) -> dict[str, object]:
         "id": found.id,
         "kind": found.kind,
         "sides": [
-            {"country": country, "names": dict(names)}
-            for country, names in zip(found.countries, found.sides, strict=True)
+            {"country": country, "names": dict(names), "locode": locode}
+            for country, names, locode in zip(found.countries, found.sides, found.locodes, strict=True)
         ],
         "note": found.note,
+        **as_object(found.evidence),
     }
 
 

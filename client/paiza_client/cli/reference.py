@@ -11,9 +11,22 @@ from paiza_client.cli.terminal import Terminal, lang, run
 from paiza_client.language import _, date_text
 from paiza_client.local.reference_data import ReferenceData
 from paiza_client.sdk import reference
+from paiza_domain.reference import Standing
 from paiza_domain.reference.model import Evidence, Period
 
+_LOOK_UP: Final = "show"
+
 MAX_SHOWN: Final = 10  # wrong records told; the coordinator sees them all with paiza-trust reference check
+
+
+class DefaultShow(click.Group):
+    """A group in which `show` is meant if the first word is no subcommand: `substance NAME`, `law kaz tjk`."""
+
+    @override
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and not {*self.commands, *ctx.help_option_names} & set(args):
+            args = [_LOOK_UP, *args]
+        return super().parse_args(ctx, args)
 
 
 class Day(click.ParamType[date]):
@@ -56,24 +69,36 @@ def states(values: tuple[str, ...], otherwise: tuple[str, ...]) -> tuple[str, ..
 
 def days(span: Period) -> str:
     """Show a span of days."""
-    begin, end = (_day(each) if each else "…" for each in (span.begin, span.end))
+    begin, end = (day_text(each) if each else "…" for each in (span.begin, span.end))
     return f"{begin} – {end}" if span.begin or span.end else ""
 
 
-def _day(text: str) -> str:
+def day_text(text: str) -> str:
     """Return a day as the language in use writes it; a year or a month stands as it is."""
     return date_text(date.fromisoformat(text)) if len(text) == len("2026-11-23") else text
 
 
 def shown(evidence: Evidence) -> str:
-    """Show where a record comes from."""
-    word = _("verified") if evidence.verified else _("not verified")
-    return f"{evidence.source} ({word})"
+    """Show where a record comes from, and how far it can be believed."""
+    return f"{evidence.source} ({standing_text(evidence)})"
+
+
+def standing_text(evidence: Evidence) -> str:
+    """Show how far a record can be believed: the day of comparison, or what contradicts it."""
+    word = evidence.standing.text(lang())
+    if evidence.standing is Standing.DOUBTFUL:
+        return f"{word}: {evidence.doubt.get(lang()) or next(iter(evidence.doubt.values()))}"
+    return f"{word}, {day_text(evidence.compared)}" if evidence.compared else word
 
 
 def as_object(evidence: Evidence) -> dict[str, object]:
     """Return it for JSON."""
-    return {"source": evidence.source, "verified": evidence.verified}
+    return {
+        "source": evidence.source,
+        "standing": evidence.standing.value,
+        "compared": evidence.compared,
+        "doubt": dict(evidence.doubt),
+    }
 
 
 def span_object(span: Period) -> dict[str, str]:

@@ -2,34 +2,31 @@
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
-from typing_extensions import override
 
 from paiza_cli.exit_codes import ExitCode
 from paiza_client.cli.options import shared
-from paiza_client.cli.reference import Day, as_object, data, days, shown, span_object, states
+from paiza_client.cli.reference import Day, DefaultShow, as_object, data, day_text, days, shown, span_object, states
 from paiza_client.cli.terminal import Terminal, current_terminal, lang
 from paiza_client.language import N_, _, date_text, ngettext, number_text
 from paiza_client.local import reference_data
 from paiza_domain import reference
-from paiza_domain.reference import Consistency, ControlStatus, Difference, Finding, Reference, Substance, cas_lists
+from paiza_domain.reference import (
+    Consistency,
+    ControlStatus,
+    Difference,
+    Finding,
+    InternationalStatus,
+    Listing,
+    Reference,
+    Substance,
+    cas_lists,
+)
+from paiza_domain.reference.model import InternationalControl
 from paiza_domain.schema.reading import code_text
 from paiza_officer.errors import FieldProblem, Refused
-
-
-class _ByName(click.Group):
-    """`substance NAME` looks a substance up; its subcommands are no substances' names."""
-
-    @override
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and not {*self.commands, *ctx.help_option_names} & set(args):
-            args = [_LOOK_UP, *args]
-        return super().parse_args(ctx, args)
-
-
-_LOOK_UP: Final = "show"
 
 
 def _asked(command: Any) -> Any:
@@ -43,13 +40,15 @@ def _asked(command: Any) -> Any:
     return shared(command)
 
 
-@click.group("substance", cls=_ByName, help=N_("Look up a substance by any name or CAS number: its control in law."))
+@click.group(
+    "substance", cls=DefaultShow, help=N_("Look up a substance by any name or CAS number: its control in law.")
+)
 @shared
 def substance() -> None:
     """Look up substances."""
 
 
-@substance.command(_LOOK_UP, help=N_("Show a substance: names, numbers, schedules, and its status in each state."))
+@substance.command("show", help=N_("Show a substance: names, numbers, schedules, and its status in each state."))
 @click.argument("name", nargs=-1, required=True)
 @_asked
 def show(*, name: tuple[str, ...], within: tuple[str, ...], on: date | None, known_at: date | None) -> None:
@@ -159,17 +158,32 @@ def _tell(
         (_("Source"), shown(found.evidence)),
     ]
     terminal.pairs([(label, text) for label, text in rows if text])
-    schedules = reference.international(known, found.id, on, known_at)
+    status = reference.international(known, found.id, on, known_at)
+    listed = [(each, _effect(each)) for each in status.entries]
+    listed += [(each, _("not recorded for this day")) for each in status.undated]
+    absent = _("Not under international control.")
     terminal.table(
-        (_("Schedule"), _("Listed since"), _("Source")),
-        [(each.schedule, days(each.valid), shown(each.evidence)) for each in schedules],
-        empty=_("Not under international control."),
+        (_("Schedule"), _("Decided"), _("Communicated"), _("In effect"), _("Source")),
+        [
+            (each.schedule, day_text(each.decided), day_text(each.communicated), effect, shown(each.evidence))
+            for each, effect in listed
+        ],
+        empty=absent
+        if status.listing is Listing.NOT_LISTED
+        else _("No international control is recorded for this day."),
     )
     statuses = [reference.status(known, found.id, state, on, known_at) for state in asked]
     terminal.table(
         (_("Where"), _("Status on {day}").format(day=date_text(on))),
         [(each.state, each.text(lang())) for each in statuses],
     )
+
+
+def _effect(found: InternationalControl) -> str:
+    """Return since when an entry is in effect, or for which day at the earliest that is known."""
+    if found.attested and not found.valid.begin:
+        return _("by {day} at the latest").format(day=day_text(found.attested))
+    return days(found.valid)
 
 
 def _group(found: Substance) -> str:
@@ -195,11 +209,26 @@ def _as_object(
         "drug_type": found.drug_type,
         "note": dict(found.note),
         **as_object(found.evidence),
-        "international": [
-            {"schedule": each.schedule, **span_object(each.valid), **as_object(each.evidence)}
-            for each in reference.international(known, found.id, on, known_at)
-        ],
+        "international": _international_object(reference.international(known, found.id, on, known_at)),
         "national": [status_object(known, reference.status(known, found.id, state, on, known_at)) for state in asked],
+    }
+
+
+def _international_object(found: InternationalStatus) -> dict[str, object]:
+    def entry(control: InternationalControl) -> dict[str, object]:
+        return {
+            "schedule": control.schedule,
+            "decided": control.decided,
+            "communicated": control.communicated,
+            "attested": control.attested,
+            **span_object(control.valid),
+            **as_object(control.evidence),
+        }
+
+    return {
+        "listing": found.listing.value,
+        "in_effect": [entry(each) for each in found.entries],
+        "undated": [entry(each) for each in found.undated],
     }
 
 

@@ -5,15 +5,33 @@ data differ between members and versions, so they are only shown to people.
 """
 
 from paiza_domain.reference.consistency import Consistency, Difference, Finding, consistency
-from paiza_domain.reference.control_status import ControlStatus, Listing, international, status
+from paiza_domain.reference.control_status import (
+    ControlStatus,
+    InternationalStatus,
+    Listing,
+    international,
+    status,
+)
 from paiza_domain.reference.documents import read
-from paiza_domain.reference.law import SharedBasis, crossings, shared_bases, subjects
+from paiza_domain.reference.facts import Fact, facts
+from paiza_domain.reference.law import (
+    Ratification,
+    SharedBasis,
+    Standpoint,
+    crossings,
+    participants,
+    ratifications,
+    shared_bases,
+    subjects,
+)
 from paiza_domain.reference.mentions import NAMING_FIELDS, Mention, mentions, mentions_any
 from paiza_domain.reference.model import (
     BorderPoint,
     LegalBasis,
+    Participation,
     Profile,
     Reference,
+    Standing,
     Substance,
 )
 from paiza_domain.reference.names import NameIndex, NameMatch
@@ -24,21 +42,30 @@ __all__ = [
     "Consistency",
     "ControlStatus",
     "Difference",
+    "Fact",
     "Finding",
+    "InternationalStatus",
     "LegalBasis",
     "Listing",
     "Mention",
     "NameIndex",
     "NameMatch",
+    "Participation",
     "Profile",
+    "Ratification",
     "Reference",
     "SharedBasis",
+    "Standing",
+    "Standpoint",
     "Substance",
     "consistency",
     "crossings",
+    "facts",
     "international",
     "mentions",
     "mentions_any",
+    "participants",
+    "ratifications",
     "read",
     "shared_bases",
     "status",

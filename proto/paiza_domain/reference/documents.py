@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from paiza_domain.reference.model import (
+    BINDING_ACTS,
     CROSSING_KINDS,
     SCHEDULES,
     Act,
@@ -17,6 +18,7 @@ from paiza_domain.reference.model import (
     LegalBasis,
     NationalControl,
     NationalList,
+    Participation,
     Profile,
     Provision,
     Reference,
@@ -50,6 +52,7 @@ MAX_MILLIGRAMS: Final = 10**15
 
 _MEMBER_FILE: Final = re.compile(r"members/([a-z][a-z0-9-]{1,15})/profile\.json", re.ASCII)
 _HS: Final = re.compile(r"\d{4}(\.\d\d){0,3}( \(indicative\))?", re.ASCII)
+_LOCODE: Final = re.compile(r"[A-Z]{2}[A-Z2-9]{3}", re.ASCII)
 _LIST_ID: Final = re.compile(r"[a-z0-9]+(-[a-zA-Z0-9]+){0,15}", re.ASCII)
 _SUBSTITUTION: Final = ("lawful", "unlawful", "case-by-case", "unknown")
 
@@ -117,6 +120,7 @@ def _substance(record: Record) -> Substance:
         drug_type=record.code("type", "drug_type", needed=False),
         note=record.texts("note", MAX_NOTE, needed=()),
         evidence=record.evidence(),
+        hs_evidence=record.evidence("hs_", needed=record.has("hs_compared")),
     )
 
 
@@ -132,6 +136,9 @@ def _international(substances: Mapping[str, Substance]) -> Callable[[Record], In
     return lambda record: InternationalControl(
         substance=_known(record, "substance", substances),
         schedule=record.one_of("schedule", SCHEDULES),
+        decided=record.date("decided"),
+        communicated=record.date("communicated"),
+        attested=record.date("attested"),
         valid=record.span("from", "to"),
         recorded=record.span("recorded_from", "recorded_to"),
         evidence=record.evidence(),
@@ -171,6 +178,7 @@ def _national(
             substance=_known(record, "substance", substances),
             state=listed.state,
             list=listed.id,
+            attested=record.date("attested"),
             valid=record.span("from", "to"),
             recorded=record.span("recorded_from", "recorded_to"),
             evidence=record.evidence(),
@@ -194,19 +202,32 @@ def _border_point(record: Record) -> BorderPoint:
         id=record.word("id"),
         countries=countries,
         sides=(first.texts("names"), second.texts("names")),
+        locodes=(first.word("locode", _LOCODE, needed=False), second.word("locode", _LOCODE, needed=False)),
         kind=record.one_of("kind", CROSSING_KINDS),
         note=record.text("note", MAX_NOTE, needed=False),
+        evidence=record.evidence(),
+    )
+
+
+def _participation(record: Record) -> Participation:
+    return Participation(
+        state=record.word("state", MEMBER),
+        signed=record.date("signed"),
+        act=record.one_of("act", BINDING_ACTS) if record.has("act") else "",
+        deposited=record.date("deposited"),
+        valid=record.span("from", "to"),
+        reservations=record.texts("reservations", MAX_NOTE, needed=()),
+        evidence=record.evidence(),
     )
 
 
 def _legal_basis(record: Record) -> LegalBasis:
-    parties = {
-        each.word("state", MEMBER): each.span("from", "to") for each in record.inner_each("parties", MAX_PARTIES)
-    }
+    parties = {each.state: each for each in map(_participation, record.inner_each("parties", MAX_PARTIES))}
     return LegalBasis(
         id=record.word("id"),
         titles=record.texts("titles", MAX_NOTE),
         valid=record.span("from", "to"),
+        recorded=record.span("recorded_from", "recorded_to"),
         parties=MappingProxyType(parties),
         provisions=tuple(
             Provision(each.word("subject"), each.text("article", needed=False), each.texts("requires", MAX_NOTE))

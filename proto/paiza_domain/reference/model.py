@@ -1,9 +1,11 @@
 """Reference data as frozen records: substances, their control, border points, legal bases, profiles.
 
-Every record of law carries its source and whether somebody verified it. It has two periods: ``valid`` is when the law
-is in force, ``recorded`` is when the federation's data contained the record.
+Every record carries its source, the day on which somebody compared it with the source, and any doubt about it. A record
+of law has two periods: ``valid`` is when the law is in force, ``recorded`` is when the federation's data contained the
+record.
 """
 
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,10 +23,11 @@ SCHEDULES: Final = (
 )  # fmt: skip
 """Schedules of the Conventions of 1961 and 1971, tables of the Convention of 1988."""
 
+BINDING_ACTS: Final = ("ratification", "accession", "acceptance", "approval", "succession", "signature", "party")
+"""The acts by which a state becomes a party to a treaty; ``party`` if the act is not recorded."""
+
 CROSSING_KINDS: Final = ("road", "rail", "river", "sea", "air")
 """The kinds of border crossing points."""
-
-_FIRST_OF: Final = "0000-01-01"  # completes a year or a month to its first day
 
 
 class Regime(StrEnum):
@@ -54,16 +57,25 @@ _REGIMES: Final = {
 class Period:
     """A half-open period of days; ``begin`` and ``end`` are YYYY, YYYY-MM or YYYY-MM-DD, empty where not known or open.
 
-    A year or a month stands for its first day.
+    A year or a month says that the day lies somewhere in it, not that it is the first.
     """
 
     begin: str = ""
     end: str = ""
 
-    def covers(self, day: date) -> bool:
-        """Return whether the period contains the day."""
-        at = day.isoformat()
-        return self._first(self.begin) <= at and (not self.end or at < self._first(self.end))
+    def covers(self, day: date, default_begin: str = "") -> bool:
+        """Return whether the period is known to contain the day.
+
+        It is not known on a day in the year or month that a begin or an end names. ``default_begin`` stands for a
+        begin that is not recorded; if both are empty, the period has no begin.
+        """
+        at, begin = day.isoformat(), self.begin or default_begin
+        return last_day(begin) <= at and (not self.end or at < first_day(self.end))
+
+    def may_cover(self, day: date, earliest: str = "") -> bool:
+        """Return whether the period may contain the day; ``earliest`` bounds a begin that is not recorded."""
+        at, begin = day.isoformat(), self.begin or earliest
+        return first_day(begin) <= at and (not self.end or at < last_day(self.end))
 
     @property
     def is_open(self) -> bool:
@@ -73,24 +85,69 @@ class Period:
     @property
     def is_reversed(self) -> bool:
         """Return whether the period ends before it begins."""
-        return bool(self.begin and self.end) and self._first(self.end) < self._first(self.begin)
+        return bool(self.begin and self.end) and last_day(self.end) < first_day(self.begin)
 
-    @staticmethod
-    def _first(text: str) -> str:
-        return text + _FIRST_OF[len(text) :]
+
+def first_day(text: str) -> str:
+    """Return the first day of a year, month or day; empty for an empty text."""
+    return text and text + "0000-01-01"[len(text) :]
+
+
+def last_day(text: str) -> str:
+    """Return the last day of a year, month or day; empty for an empty text."""
+    if len(text) == len("2026-11"):
+        return f"{text}-{monthrange(int(text[:4]), int(text[5:]))[1]:02}"
+    return text and text + "0000-12-31"[len(text) :]
+
+
+class Standing(StrEnum):
+    """How far a record can be believed."""
+
+    VERIFIED = "verified"
+    """Somebody compared it with its source, and nothing contradicts it."""
+    UNVERIFIED = "unverified"
+    """Nobody compared it with its source."""
+    DOUBTFUL = "doubtful"
+    """Sources contradict each other."""
+
+    def text(self, lang: str) -> str:
+        """Return its name in `lang`."""
+        return translate(_STANDINGS[self], lang)
+
+
+_STANDINGS: Final = {
+    Standing.VERIFIED: N_("verified"),
+    Standing.UNVERIFIED: N_("not verified"),
+    Standing.DOUBTFUL: N_("doubtful"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The source of a record; ``verified``: somebody compared the record with it."""
+    """The source of a record.
+
+    ``compared`` is the day (YYYY-MM-DD) on which somebody compared the record with the source, empty if nobody did.
+    ``doubt`` says what contradicts the record, by language; empty if nothing does.
+    """
 
     source: str
-    verified: bool
+    compared: str = ""
+    doubt: Texts = field(default_factory=dict)
+
+    @property
+    def standing(self) -> Standing:
+        """Return how far the record can be believed."""
+        if self.doubt:
+            return Standing.DOUBTFUL
+        return Standing.VERIFIED if self.compared else Standing.UNVERIFIED
 
 
 @dataclass(frozen=True, slots=True)
 class Substance:
-    """A substance, plant or product; ``names`` by language, ``inn`` is the international name, if any."""
+    """A substance, plant or product; ``names`` by language, ``inn`` is the international name, if any.
+
+    ``evidence`` is that of its names and CAS numbers, ``hs_evidence`` that of its HS codes.
+    """
 
     id: str
     names: Texts
@@ -103,6 +160,7 @@ class Substance:
     drug_type: str
     note: Texts
     evidence: Evidence
+    hs_evidence: Evidence
 
     def name(self, lang: str) -> str:
         """Return its name in `lang`, or in English if there is none."""
@@ -116,10 +174,19 @@ class Substance:
 
 @dataclass(frozen=True, slots=True)
 class InternationalControl:
-    """The entry of a substance in a schedule or table."""
+    """The entry of a substance in a schedule or table.
+
+    ``decided`` is when the Commission on Narcotic Drugs decided, ``communicated`` when the Secretary-General
+    communicated the decision, ``valid`` begins on the day of effect; each is YYYY, YYYY-MM, YYYY-MM-DD or empty.
+    ``attested`` is the earliest day for which the source shows the entry in effect; it counts where the day of effect
+    is not recorded.
+    """
 
     substance: str
     schedule: str
+    decided: str
+    communicated: str
+    attested: str
     valid: Period
     recorded: Period
     evidence: Evidence
@@ -159,11 +226,15 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class NationalControl:
-    """The entry of a substance in a national list; ``concentration_percent`` 0 means any."""
+    """The entry of a substance in a national list; ``concentration_percent`` 0 means any.
+
+    ``attested`` is as in `InternationalControl`.
+    """
 
     substance: str
     state: str
     list: str
+    attested: str
     valid: Period
     recorded: Period
     evidence: Evidence
@@ -174,13 +245,15 @@ class NationalControl:
 
 @dataclass(frozen=True, slots=True)
 class BorderPoint:
-    """A border crossing point: ``countries`` and ``sides`` in one order, each side by its own name."""
+    """A border crossing point: ``countries``, ``sides`` (its names) and UN/LOCODEs, or "", in one order."""
 
     id: str
     countries: tuple[str, str]
     sides: tuple[Texts, Texts]
+    locodes: tuple[str, str]
     kind: str
     note: str
+    evidence: Evidence
 
     def name(self, lang: str) -> str:
         """Return its name in `lang`, from both sides."""
@@ -197,13 +270,31 @@ class Provision:
 
 
 @dataclass(frozen=True, slots=True)
+class Participation:
+    """The position of a state towards a treaty, by the days of its signature and of the deposit of its instrument.
+
+    ``act`` is one of `BINDING_ACTS`, or "" if the state is not bound. ``reservations`` is empty if nothing is recorded
+    about them; a state without any is recorded as such.
+    """
+
+    state: str
+    signed: str
+    act: str
+    deposited: str
+    valid: Period
+    reservations: Texts
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
 class LegalBasis:
-    """A treaty or agreement with its parties, and the dates of accession if known."""
+    """A treaty or agreement with the position of each recorded state; ``parties`` by state."""
 
     id: str
     titles: Texts
     valid: Period
-    parties: Mapping[str, Period]
+    recorded: Period
+    parties: Mapping[str, Participation]
     provisions: tuple[Provision, ...]
     evidence: Evidence
 

@@ -63,6 +63,10 @@ class Record:
         """Build the error of one field."""
         return RecordError(f"{self.where}.{name}", (code, values))
 
+    def has(self, name: str) -> bool:
+        """Return whether a field is there."""
+        return name in self._values
+
     def text(self, name: str, most: int = MAX_LINE, *, needed: bool = True) -> str:
         """Read a line of text; an optional one may be empty."""
         value = self._values.get(name, "")
@@ -131,20 +135,27 @@ class Record:
                 raise RecordError(f"{self.where}.{name}", problem)
         return tuple(dict.fromkeys(values))
 
+    def date(self, name: str) -> str:
+        """Read a day, or a month, or a year; it may be missing."""
+        value = self.text(name, needed=False)
+        if value and (problem := field_checks.date(value)):
+            raise RecordError(f"{self.where}.{name}", problem)
+        return value
+
     def span(self, begin: str, end: str) -> Period:
         """Read two days, or months, or years."""
-        for name in (begin, end):
-            value = self.text(name, needed=False)
-            if value and (problem := field_checks.date(value)):
-                raise RecordError(f"{self.where}.{name}", problem)
-        found = Period(self.text(begin, needed=False), self.text(end, needed=False))
+        found = Period(self.date(begin), self.date(end))
         if found.is_reversed:
             raise self.wrong(end, "period_reversed")
         return found
 
-    def evidence(self) -> Evidence:
-        """Read the source of the record."""
-        return Evidence(self.text("source", MAX_NOTE), self.flag("verified"))
+    def evidence(self, of: str = "", *, needed: bool = True) -> Evidence:
+        """Read the source of the record, or of a part of it, whose fields begin with `of`."""
+        compared = self.date(f"{of}compared")
+        if compared and len(compared) != len("2026-11-30"):
+            raise self.wrong(f"{of}compared", "date_malformed")
+        source = self.text(f"{of}source", MAX_NOTE, needed=needed)
+        return Evidence(source, compared, self.texts(f"{of}doubt", MAX_NOTE, needed=()))
 
     def inner(self, name: str) -> "Record":
         """Read an object in this one."""

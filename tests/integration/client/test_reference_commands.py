@@ -24,7 +24,7 @@ content:
   notice_id: EX-77
   notice_version: 1
   status: initial
-  seized_at: 2026-11-20
+  seized_at: 2026-11-25
   reporting_agency: An invented agency
   place: {country: KAZ}
   substances:
@@ -47,13 +47,18 @@ def test_a_substance_is_shown_with_its_status_in_each_state(paiza: Paiza) -> Non
     found = paiza("kaz-liaison", "substance", "acetic anhydride", "--in", "kaz,tkm", "--json").json
     (match,) = found["matches"]
     assert match["id"] == "acetic-anhydride"
-    assert [each["schedule"] for each in match["international"]] == ["1988-I"]
+    assert [each["schedule"] for each in match["international"]["in_effect"]] == ["1988-I"]
     assert [(each["state"], each["listing"]) for each in match["national"]] == [
         ("kaz", "listed"),
         ("tkm", "not-recorded"),
     ]
     before = paiza("kaz-liaison", "substance", "108-24-7", "--on", "1999-01-01", "--in", "kaz", "--json").json
-    assert [each["schedule"] for each in before["matches"][0]["international"]] == ["1988-II"]
+    assert [each["schedule"] for each in before["matches"][0]["international"]["in_effect"]] == ["1988-II"]
+    assert before["matches"][0]["national"][0]["listing"] == "not-recorded"  # the act of today is no answer for 1999
+    between = paiza("kaz-liaison", "substance", "108-24-7", "--on", "2005-01-01", "--json").json
+    status = between["matches"][0]["international"]
+    assert (status["listing"], status["in_effect"]) == ("not-recorded", [])
+    assert [each["decided"] for each in status["undated"]] == ["2001"]
     unrecorded = paiza("kaz-liaison", "substance", "heroin", "--known-at", "2020-01-01", "--in", "kaz", "--json").json
     assert unrecorded["matches"][0]["national"][0]["listing"] == "not-recorded"
     assert "сведений нет" in paiza("kaz-liaison", "substance", "героин", "--in", "tkm", "--lang", "ru").out
@@ -78,6 +83,19 @@ def test_profile_law_and_border_speak(paiza: Paiza) -> None:
     assert paiza("kaz-liaison", "law", "kaz", "tjk", "nonsense").code == 2
     points = paiza("kaz-liaison", "border", "uzb", "kaz", "--json").json
     assert "kaz-uzb-konysbayeva" in {each["id"] for each in points}
+    assert "не сверено" in paiza("kaz-liaison", "border", "uzb", "kaz", "--lang", "ru").out
+
+
+def test_ratification_shows_the_gaps(paiza: Paiza) -> None:
+    """Who signed, who is bound since when, with which reservations, and who is not."""
+    found = paiza("kaz-liaison", "law", "ratification", "--in", "kaz,irn", "--json").json
+    by_place = {(each["treaty"], each["state"]): each for each in found}
+    assert by_place["un-1988", "kaz"]["record"]["from"] == "1997-07-28"
+    assert [place for place, each in by_place.items() if each["gap"]] == [("untoc", "irn")]
+    assert by_place["sco-2004", "irn"]["record"] is None
+    shown = paiza("kaz-liaison", "law", "ratification", "--in", "irn", "--lang", "ru")
+    assert "подписано, не ратифицировано" in shown.err
+    assert "Не связан статьёй 31" in " ".join(shown.out.split())
 
 
 def test_differences_and_wrong_numbers_are_reported(paiza: Paiza, tmp_path: Path) -> None:

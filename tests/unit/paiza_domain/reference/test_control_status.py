@@ -1,5 +1,7 @@
 """The status of a substance in a state on a day, as known on a day."""
 
+from calendar import monthrange
+from collections import Counter
 from datetime import date
 
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paiza_domain import reference
-from paiza_domain.reference import Difference, Listing, Reference
+from paiza_domain.reference import Difference, Listing, Reference, Standing
 from paiza_domain.reference.model import Period
 
 TODAY = date(2026, 11, 24)
@@ -19,6 +21,9 @@ TODAY = date(2026, 11, 24)
         ("heroin", "kaz", TODAY, Listing.LISTED),
         ("heroin", "kaz", date(2010, 4, 30), Listing.NOT_LISTED),  # before the list had it, and the list is complete
         ("heroin", "kaz", date(2010, 5, 1), Listing.LISTED),
+        ("heroin", "kaz", date(2000, 6, 30), Listing.NOT_RECORDED),  # before the act: nothing is recorded
+        ("heroin", "tjk", date(2012, 12, 30), Listing.NOT_RECORDED),  # some day of 2012
+        ("heroin", "tjk", date(2012, 12, 31), Listing.LISTED),
         ("tramadol", "kaz", TODAY, Listing.NOT_LISTED),
         ("mephedrone", "tjk", TODAY, Listing.NOT_RECORDED),  # the list of tjk is recorded in part
         ("heroin", "uzb", TODAY, Listing.NOT_RECORDED),  # nothing is recorded of uzb
@@ -60,9 +65,52 @@ def test_a_status_says_list_regime_concentration_and_doubt(known: Reference) -> 
 
 def test_schedules_end(known: Reference) -> None:
     """A substance deleted from a schedule stands in it until that day."""
-    day_before = [each.schedule for each in reference.international(known, "heroin", date(2020, 12, 1))]
-    assert day_before == ["1961-I", "1961-IV"]
-    assert [each.schedule for each in reference.international(known, "heroin", date(2020, 12, 2))] == ["1961-I"]
+    day_before = reference.international(known, "heroin", date(2020, 12, 1)).entries
+    assert [each.schedule for each in day_before] == ["1961-I", "1961-IV"]
+    day_after = reference.international(known, "heroin", date(2020, 12, 2)).entries
+    assert [each.schedule for each in day_after] == ["1961-I"]
+
+
+@pytest.mark.parametrize(
+    ("substance", "on", "listing", "entries", "undated"),
+    [
+        ("heroin", date(1964, 12, 12), Listing.NOT_RECORDED, 0, 1),  # IV began on some day of 1964
+        ("mephedrone", date(2014, 12, 31), Listing.NOT_RECORDED, 0, 0),  # before the decision
+        ("mephedrone", date(2015, 1, 1), Listing.NOT_RECORDED, 0, 1),  # a year is not its first day
+        ("mephedrone", date(2026, 10, 31), Listing.NOT_RECORDED, 0, 1),
+        ("mephedrone", TODAY, Listing.LISTED, 1, 0),  # since it was recorded
+        ("metamfetamine", date(1988, 10, 11), Listing.NOT_RECORDED, 0, 1),
+        ("metamfetamine", date(1988, 10, 12), Listing.LISTED, 1, 0),  # by a list of that day
+        ("alpha-pvp", date(2016, 11, 14), Listing.NOT_RECORDED, 0, 0),  # decided and communicated, not in effect
+        ("alpha-pvp", date(2016, 11, 15), Listing.LISTED, 1, 0),
+        ("tramadol", TODAY, Listing.NOT_LISTED, 0, 0),
+        ("tramadol", date(2015, 1, 1), Listing.NOT_RECORDED, 0, 0),  # nothing is recorded for that day
+    ],
+)
+def test_a_schedule_answers_for_no_day_before_its_record(
+    known: Reference, substance: str, on: date, listing: Listing, entries: int, undated: int
+) -> None:
+    """A decision counts from its effect; without one, from the day for which it is attested or recorded."""
+    found = reference.international(known, substance, on)
+    assert (found.listing, len(found.entries), len(found.undated)) == (listing, entries, undated)
+
+
+def test_evidence_says_how_far_it_can_be_believed(known: Reference) -> None:
+    """Only a comparison with a day verifies; a contradiction makes it doubtful."""
+    standings = {each.substance: each.evidence.standing for each in known.international}
+    assert standings["mephedrone"] is Standing.VERIFIED
+    assert standings["alpha-pvp"] is Standing.DOUBTFUL
+    assert [each.evidence.standing for each in known.border_points] == [Standing.UNVERIFIED, Standing.VERIFIED]
+    assert [each.text("ru") for each in Standing] == ["сверено", "не сверено", "вызывает сомнения"]
+
+
+def test_every_record_is_a_fact(known: Reference) -> None:
+    """The facts hold each record with a source once."""
+    kinds = Counter(each.kind for each in reference.facts(known))
+    assert kinds == {
+        "substance": 6, "schedule": 5, "act": 2, "national list": 4, "border point": 2, "treaty": 2,
+        "participation": 6, "profile": 1,
+    }  # fmt: skip
 
 
 def test_differences_are_found_and_named(known: Reference) -> None:
@@ -73,6 +121,8 @@ def test_differences_are_found_and_named(known: Reference) -> None:
         (Difference.DIFFERENT_REGIME, "heroin", ("kaz", "tjk")),
         (Difference.NOT_IN_STATE, "mephedrone", ("kaz",)),
         (Difference.NOT_RECORDED, "mephedrone", ("tjk",)),
+        *((Difference.NOT_IN_STATE, each, ("kaz",)) for each in ("metamfetamine", "alpha-pvp")),
+        *((Difference.NOT_RECORDED, each, ("tjk",)) for each in ("metamfetamine", "alpha-pvp")),
         (Difference.NATIONAL_ONLY, "tramadol", ("tjk",)),
     }
     for each in Difference:
@@ -84,10 +134,15 @@ _days = st.dates(min_value=date(1900, 1, 1), max_value=date(2100, 1, 1))
 
 @given(begin=_days, end=_days, day=_days)
 def test_a_span_covers_exactly_its_days(begin: date, end: date, day: date) -> None:
-    """Whole days compare as dates do; a year or a month begins with its first day."""
+    """Whole days compare as dates do; a year or a month is certain only when it is over, or has not begun."""
     span = Period(begin.isoformat(), end.isoformat())
     assert span.covers(day) == (begin <= day < end)
     assert span.is_reversed == (end < begin)
-    assert Period(f"{begin:%Y-%m}").covers(day) == (begin.replace(day=1) <= day)
-    assert Period(f"{begin:%Y}").covers(day) == (begin.replace(month=1, day=1) <= day)
+    first, last = begin.replace(day=1), begin.replace(day=monthrange(begin.year, begin.month)[1])
+    assert Period(f"{begin:%Y-%m}").covers(day) == (last <= day)
+    assert Period(f"{begin:%Y-%m}").may_cover(day) == (first <= day)
+    assert Period(f"{begin:%Y}").covers(day) == (date(begin.year, 12, 31) <= day)
+    assert Period("", f"{begin:%Y}").covers(day) == (day < date(begin.year, 1, 1))
+    assert Period("", f"{begin:%Y}").may_cover(day) == (day < date(begin.year, 12, 31))
     assert Period().covers(day)
+    assert Period().covers(day, begin.isoformat()) == (begin <= day)
