@@ -7,7 +7,7 @@
 #   DEMO_ARGS    what `make demo`, `up` and `down` hand on (for example DEMO_ARGS="--lang ru")
 #   FAULTS       one in how many of the trials `make faults` makes (default: 1, all of them)
 #   ROUNDS SEED  how many rounds `make kill` runs on each database (default: 100), and from which seed (default: drawn);
-#                SEED also for `make explore`
+#                SEED also for `make explore`, and to draw 40 verified facts in `make reference-check`
 #   SEEDS SEED   how many seeds `make simulate` lives through (default: 2000), and from which on (default: 1)
 #   SUITE        a checkout of theupdateframework/tuf-conformance, for `make conformance`
 #   CHANGES      through how many changes nodes sleep in `make membership` (default: 1000)
@@ -52,10 +52,10 @@ WRITE_STUBS = mkdir -p "$(1)" && PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tool
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test system explore fuzz bent simulate faults kill attachments conformance membership calendar soak lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
+.PHONY: help setup test system explore fuzz bent simulate faults kill attachments conformance membership calendar soak reference-check lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
 
 help:
-	@echo "make setup | test | explore | fuzz | bent | simulate | faults | kill | attachments | conformance | membership | calendar | soak | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
+	@echo "make setup | test | explore | fuzz | bent | simulate | faults | kill | attachments | conformance | membership | calendar | soak | reference-check | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
 
 setup: $(READY)
 
@@ -141,6 +141,10 @@ soak: setup
 # A member comes, goes and comes back; custodians and publishers change; nodes sleep through it: two minutes and more.
 membership: setup
 	PAIZA_MEMBERSHIP_CHANGES=$(CHANGES) $(BIN)/python -m pytest -n 0 -s tests/membership/story.py
+
+# The reference data against themselves and against the CAS numbers of the package `chemicals`; seconds.
+reference-check: setup
+	@$(BIN)/python -m tests.reference_check $(if $(SEED),--seed $(SEED))
 
 lint: setup
 	$(BIN)/ruff check .

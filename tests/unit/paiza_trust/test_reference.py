@@ -5,14 +5,17 @@ import json
 import re
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from paiza_domain import reference
-from paiza_domain.reference import Reference
+from paiza_domain.reference import Reference, Standing
+from paiza_domain.reference.model import Period
 from paiza_domain.schema.identifiers import cas_problem
 from paiza_trust import reference_source
+from tests.reference_check import consistency, numbers
 from tests.unit.paiza_trust.test_commands import run
 
 COMPLETE = {
@@ -58,9 +61,38 @@ def test_every_substance_has_both_names(ours: Reference) -> None:
 
 def test_nothing_unverified_claims_to_be_verified(ours: Reference) -> None:
     """A record that says it was taken from general knowledge is not marked verified; amounts name their act."""
-    evidence = [each.evidence for each in ours.international] + [each.evidence for each in ours.national]
-    assert [each for each in evidence if "general knowledge" in each.source and each.verified] == []
+    verified = [each for each in reference.facts(ours) if each.evidence.standing is Standing.VERIFIED]
+    assert [each for each in verified if "general knowledge" in each.evidence.source] == []
     assert [each for each in ours.national if bool(each.thresholds) != bool(each.thresholds_act)] == []
+
+
+def test_the_reference_check_finds_nothing(ours: Reference) -> None:
+    """Numbers, HS codes, schedules, groups and days agree, or the table explains why they do not."""
+    assert list(consistency.problems(ours)) == []
+    assert list(numbers.problems(ours, numbers.explanations(reference_source.OURS))) == []
+
+
+def test_the_reference_check_finds_what_is_wrong(ours: Reference) -> None:
+    """A number of another substance, an explanation of no difference, and days that break a treaty are problems."""
+    wrong = replace(ours.substances["allobarbital"], cas=("58-15-1",))
+    changed = replace(ours, substances={"allobarbital": wrong})
+    assert list(numbers.problems(changed, {})) == ["allobarbital: 58-15-1 is aminopyrine by `chemicals`"]
+    known = replace(ours, substances={"heroin": ours.substances["heroin"]})
+    assert len(list(numbers.problems(known, {"heroin": "no reason"}))) == 1
+    entry = replace(ours.international[0], schedule="1971-I", communicated="2016-05-19", valid=Period("2016-05-19"))
+    (found,) = consistency.problems(Reference(international=(entry,)))
+    assert "binds from 2016-11-15" in found
+    misplaced = replace(ours.substances["acetone"], drug_type="precursor-table-i", hs=("2402.20",))
+    tables = [each for each in ours.international if each.substance == "acetone"]
+    assert len(list(consistency.problems(Reference({"acetone": misplaced}, tuple(tables))))) == 2
+
+
+def test_what_the_conventions_say_of_days_is_recorded(ours: Reference) -> None:
+    """The amended Convention of 1961 has its own day; a decision's year is no day of effect."""
+    treaties = {each.id: each for each in ours.legal_bases}
+    assert treaties["un-1961"].valid.begin == "1975-08-08"
+    assert {each.subject for each in treaties["un-1971"].provisions} >= {"scheduling"}
+    assert [each for each in ours.international if len(each.valid.begin) == len("2001")] == []
 
 
 def test_no_list_is_called_complete(ours: Reference) -> None:

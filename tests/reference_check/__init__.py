@@ -1,0 +1,1 @@
+"""Reference data against each other and against the numbers of PubChem; `make reference-check`."""
