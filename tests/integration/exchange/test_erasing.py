@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -151,6 +152,17 @@ def verified(federation: Federation, member: str) -> dict[str, bool]:
     return {part["part"]: part["findings"] or part["passed"] for part in answer["parts"]}
 
 
+async def until_cosigned(federation: Federation, member: str, owner: str, count: int) -> None:
+    """Wait until a node has proofs of so many entries of another member's log to notes that a quorum cosigned."""
+    question = "SELECT count(*) FROM cosigned_proof WHERE origin LIKE ?"
+    async with asyncio.timeout(60):
+        while True:
+            with closing(sqlite3.connect(federation.node(member).data / "paiza.db")) as database:
+                if database.execute(question, (f"{owner}.%",)).fetchone()[0] >= count:
+                    return
+            await asyncio.sleep(0.1)
+
+
 async def test_one_is_away_and_one_holds(federation: Federation, kaz: Desk, tjk: Desk, uzb: Desk) -> None:
     """An absent member answers when it is back; a member with a hold denies, and erases once it is lifted.
 
@@ -168,6 +180,8 @@ async def test_one_is_away_and_one_holds(federation: Federation, kaz: Desk, tjk:
         assert lying_about(federation, "tjk", signed), "what is under hold stays"
         federation.node("uzb").start()
         await until_logged(uzb, digest, "ERASED")
+        # Both entries of tjk are proven to witnessed notes before its next answer takes the place of the denial.
+        await until_cosigned(federation, "kaz", "tjk", 2)
         assert await at_tjk.erase_own_copy(digest) == "legal_hold"
         assert await at_tjk.release_hold(digest, "case closed") == ""
         await until_logged(tjk, digest, "ERASURE_DENIED", "ERASED")

@@ -12,7 +12,6 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.errors import N_
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.log import store as log_store
-from paiza_node.core.messages import store as messages_store
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.model import FindingKind
 from paiza_node.core.storage import ReadConnection, scanning
@@ -67,8 +66,9 @@ class Witnesses(Check):
            have cosigned it, with keys of theirs in the register.
         2. A cosigned proof leads from the stored entry to its note, which is consistent with the note before it; a
            quorum cosigned both, by the register that they were verified with.
-        3. Every stored entry has a cosigned proof or waits for one, and every cosigned proof is of a stored entry and
-           names two notes that are stored as such.
+        3. Every stored entry has a cosigned proof or waits for one, and every cosigned proof names two notes that are
+           stored as such. One of an entry that is not stored harms nothing: a member's next answer to a request to
+           erase takes the place of the one before, whose proof stays.
         """
         notes = proofs = 0
         tree = TileTree(log_store.head(self._scan).size, partial(log_store.tile, self._scan))
@@ -114,13 +114,11 @@ class Witnesses(Check):
                     )
                 spans.add(row.id)
             step(len(rows))
-        retired = bool(scanning.count(self._scan, messages_store.retired_message_table))
         for rows in scanning.rows(self._scan, witness_store.cosigned_proof_table):
             for row in rows:
-                places = kept.get(row.origin, set())
-                if row.span not in spans or not (retired or row.log_index in places):
-                    _find_place(part, N_("The cosigned proof is of no stored entry or no stored notes."), row)
-                places.discard(row.log_index)
+                if row.span not in spans:
+                    _find_place(part, N_("The cosigned proof names no stored notes."), row)
+                kept.get(row.origin, set()).discard(row.log_index)
             step(len(rows))
         for rows in scanning.rows(self._scan, witness_store.uncosigned_table):
             for row in rows:
