@@ -24,7 +24,7 @@ from tests.officer import Officer
 SUBMIT: Final = "/paiza.officer.v1.OfficerService/Submit"
 IN_FLIGHT: Final = 4  # Submit calls at a time
 SUBMIT_SECONDS: Final = 60.0
-ANSWER_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 60.0  # a limit, not a measure: machines are shared
 # The node counts its queue to answer, so a long queue is not looked at often: half the time it needs at best.
 FASTEST_RATE: Final = 5_000  # messages/s
 LEAST_PACE_SECONDS: Final = 0.02  # near the end: the error of the time measured
@@ -133,7 +133,7 @@ def released(answers: list[bytes]) -> int:
 
 
 async def check_delivered(officer: Officer, count: int) -> None:
-    """List what the officer's node sent: exactly this many, each with its receipt."""
+    """List what the officer's node sent: exactly this many, each with the receipt of every recipient."""
     found, token = 0, ""
     async with officer.channel() as channel:
         stub = officer_pb2_grpc.OfficerServiceStub(channel)
@@ -141,7 +141,7 @@ async def check_delivered(officer: Officer, count: int) -> None:
             request = officer_pb2.ListMessagesRequest(box=officer_pb2.BOX_SENT, page_size=PAGE, page_token=token)
             page = await stub.ListMessages(request, timeout=ANSWER_SECONDS)
             for each in page.messages:
-                if [delivery.state for delivery in each.deliveries] != [delivery_pb2.DELIVERY_STATE_DELIVERED]:
+                if {delivery.state for delivery in each.deliveries} != {delivery_pb2.DELIVERY_STATE_DELIVERED}:
                     raise TrafficError(f"not delivered: {each.deliveries}")
             found += len(page.messages)
             token = page.next_page_token
