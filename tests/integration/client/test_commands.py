@@ -39,12 +39,9 @@ content:
 async def arrives(federation: Federation, profile: str, message_id: str) -> None:
     """Wait until a message is at a node, by its own news or because it is there already."""
     async with connect(profiles.load(federation.home / profile)) as session:
-        if not (await session.list_messages(id_prefix=message_id)).messages:
-            async for news in session.watch():
-                if news.id == message_id:
-                    return
-                if (await session.list_messages(id_prefix=message_id)).messages:
-                    return
+        async for news in session.watch(after=0):
+            if news.id == message_id:
+                return
 
 
 def send(paiza: Paiza, federation: Federation, draft: Path, kind: str = "free-message") -> str:
