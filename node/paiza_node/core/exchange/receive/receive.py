@@ -151,7 +151,9 @@ class Receive:
             _announce(tx, checked, _arrived(checked, outcomes), told, alarms)
             return outcomes
 
-        committed = await self._ledger.commit(work, first=bool(alarms), items=len(dispatches), counts_messages=True)
+        # The answers cost the ledger's time as well, and there may be more of them than messages.
+        items = len(dispatches) + sum(len(proven) for _, proven in answers)
+        committed = await self._ledger.commit(work, first=bool(alarms), items=items, counts_messages=True)
         self._certificates.note(certificate for item in going for certificate in item.certificates)
         arrived = _arrived(checked, committed.result)
         log.info("received", peer=member.id, messages=[digest.hex()[:LOGGED_DIGITS] for digest in arrived])
