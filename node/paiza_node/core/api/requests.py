@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, Final
 
 from google.protobuf import message_factory
-from google.protobuf.descriptor import Descriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -19,7 +19,7 @@ from paiza_node.core.api.services import SMALL_REQUEST_BYTES
 from paiza_wire.errors import Rejected
 from paiza_wire.field_count import check_fields
 
-TIMES_DEPTH: Final = 2  # depth of nested messages in which the times of a request are checked: a query, its period
+CHECKED_DEPTH: Final = 2  # of nested messages in which times and texts of a request are checked: a query, its period
 REQUEST_SECONDS: Final = 60.0  # for the bytes of a request to arrive: 8 MiB over a slow line
 
 
@@ -94,7 +94,7 @@ def check_size(data: bytes, max_bytes: int) -> None:
 
 
 def parse(request_type: type[Message], data: bytes) -> Message:
-    """Return the request of a type; Rejected("malformed") if it is not one, or a time in it is invalid.
+    """Return the request of a type; Rejected("malformed") if it is not one, or a time or a text in it is invalid.
 
     Rejected("too_large") if it has too many fields.
     """
@@ -103,22 +103,33 @@ def parse(request_type: type[Message], data: bytes) -> Message:
         request = request_type.FromString(data)
     except DecodeError as error:
         raise Rejected("malformed", f"the request is not a {request_type.DESCRIPTOR.full_name}") from error
-    for path in _times(request_type.DESCRIPTOR):
+    for path in _paths(request_type.DESCRIPTOR, _is_time):
         _check_time(request, path)
+    for path in _paths(request_type.DESCRIPTOR, _is_text):
+        _check_text(request, path)
     return request
 
 
+def _is_time(field: FieldDescriptor) -> bool:
+    kind = field.message_type
+    return kind is not None and kind.full_name == Timestamp.DESCRIPTOR.full_name and not field.is_repeated
+
+
+def _is_text(field: FieldDescriptor) -> bool:
+    return field.type == FieldDescriptor.TYPE_STRING
+
+
 @cache
-def _times(kind: Descriptor, depth: int = TIMES_DEPTH) -> tuple[tuple[str, ...], ...]:
-    """Yield the times of a request: its own, and those of its nested messages."""
+def _paths(
+    kind: Descriptor, wanted: Callable[[FieldDescriptor], bool], depth: int = CHECKED_DEPTH
+) -> tuple[tuple[str, ...], ...]:
+    """Return where the wanted fields of a request are: its own, and those of its nested messages."""
     found: list[tuple[str, ...]] = []
     for field in kind.fields:
-        if field.message_type is None or field.is_repeated:
-            continue
-        if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
+        if wanted(field):
             found.append((field.name,))
-        elif depth > 1:
-            found.extend((field.name, *rest) for rest in _times(field.message_type, depth - 1))
+        elif field.message_type is not None and not field.is_repeated and depth > 1:
+            found.extend((field.name, *rest) for rest in _paths(field.message_type, wanted, depth - 1))
     return tuple(found)
 
 
@@ -133,3 +144,12 @@ def _check_time(request: Message, path: Sequence[str]) -> None:
         at.ToDatetime()
     except (ValueError, OverflowError):
         raise Rejected("malformed", f"{'.'.join(path)} is no time") from None
+
+
+def _check_text(request: Message, path: Sequence[str]) -> None:
+    """Raise if a text of a request, or one of several, contains NUL: PostgreSQL stores none."""
+    at: Any = request
+    for name in path:
+        at = getattr(at, name)
+    if any("\0" in text for text in ([at] if isinstance(at, str) else at)):
+        raise Rejected("malformed", f"{'.'.join(path)} contains the character NUL")
