@@ -8,8 +8,9 @@ In rounds, one a second, and one at once when a member announces another registe
    known version is shown to the reader, which proves a fork. Proofs of misbehaviour are passed on.
 3. Older versions that messages name are fetched and archived.
 4. What the publisher decides to publish is accepted here, and so stored, before others can see it.
-5. A member that was silent for a while is asked what it holds: so all have a new version within a minute, also while no
-   register is in force.
+5. A member that was silent for a while is asked what it holds, beside the rounds: so all have a new version within a
+   minute, also while no register is in force. One that answers, but not this, is asked for files: it does so if it
+   suspended this member.
 
 Sets with new content are taken from others within an `Allowance`, those that are put into force and those that only
 messages name. A member that answers slowly, or with what does not verify, is left alone for a while, so that no member
@@ -85,6 +86,7 @@ class _Member:
     left_alone_until: float = float("-inf")
     not_learnt_from_until: float = float("-inf")
     failures: int = 0
+    serves_files_only: bool = False
     handled: tuple[bytes, bytes] | None = None
 
 
@@ -130,6 +132,7 @@ class RegisterRefresh:
         self._logged = b""
         self._heard: dict[str, tuple[register_pb2.RegisterState, datetime]] = {}
         self._taken, self._learnt = Allowance(), Allowance()
+        self._greetings: set[asyncio.Task[PaizaError | None]] = set()
         self._rounds = 0
         self._ended = asyncio.Event()
         self._publishes_from = float("-inf")
@@ -203,19 +206,27 @@ class RegisterRefresh:
 
     async def run(self) -> None:
         """Run round after round as long as the node runs."""
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._cache.asked.wait(), ROUND_SECONDS)
-            self._cache.asked.clear()
-            try:
-                await self._round()
-            except PaizaError as error:
-                log.warning("register_not_refreshed", reason=error.reason, detail=error.detail)
-            except OSError as error:  # our own disk failed: the register in force stays in force
-                log.warning("register_not_refreshed", reason="disk_full", detail=error.strerror)
-            self._rounds += 1
-            ended, self._ended = self._ended, asyncio.Event()
-            ended.set()
+        try:
+            while True:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._cache.asked.wait(), ROUND_SECONDS)
+                self._cache.asked.clear()
+                await self._ended_round()
+        finally:
+            for greeting in self._greetings:
+                greeting.cancel()
+
+    async def _ended_round(self) -> None:
+        """Do a round; one that fails ends too."""
+        try:
+            await self._round()
+        except PaizaError as error:
+            log.warning("register_not_refreshed", reason=error.reason, detail=error.detail)
+        except OSError as error:  # our own disk failed: the register in force stays in force
+            log.warning("register_not_refreshed", reason="disk_full", detail=error.strerror)
+        self._rounds += 1
+        ended, self._ended = self._ended, asyncio.Event()
+        ended.set()
 
     async def _round(self) -> None:
         # 1.
@@ -238,8 +249,15 @@ class RegisterRefresh:
         # 4.
         await self._publish()
         # 5.
-        silent = [member for member in sources if self._is_silent(member)]
-        await asyncio.gather(*(self._greet(member, sources[member]) for member in silent))
+        for member, source in sources.items():
+            known = self._member(member)
+            if known.serves_files_only and monotonic() >= known.left_alone_until:
+                await self._take_files(known, source)
+            if self._is_silent(member):
+                greeting = asyncio.create_task(self._greet(member, source))
+                self._greetings.add(greeting)
+                greeting.add_done_callback(self._greetings.discard)
+                known.greeted = monotonic()
 
     def _member(self, member: str) -> _Member:
         return self._members.setdefault(member, _Member())
@@ -474,23 +492,27 @@ class RegisterRefresh:
         return now >= max(known.heard, known.greeted) + SILENT_SECONDS
 
     async def _greet(self, member: str, source: RegisterSource) -> PaizaError | None:
-        """Ask a member what it holds; return why it did not answer.
-
-        One that answers, but not this, is asked for files: it does so if it suspended this member.
-        """
+        """Ask a member what it holds; return why it did not answer."""
         known = self._member(member)
         known.greeted = monotonic()
         try:
             self._cache.note_state(member, await source.greet(self._cache.state))
         except PaizaError as error:
-            began = monotonic()
-            if error.reason != "peer_unreachable" and began >= known.left_alone_until:
-                with suppress(PaizaError):
-                    await asyncio.to_thread(self._reader.refresh, self._clock(), self._fetcher(source))
-                    await self._follow()
-                known.left_alone_until = max(known.left_alone_until, _patience(began))
+            known.serves_files_only = error.reason != "peer_unreachable"
             return error
+        except Exception as error:  # no answer of one peer may end the node
+            log.exception("register_not_asked", peer=member)
+            return Unavailable("internal_error", type(error).__name__)
+        known.serves_files_only = False
         return None
+
+    async def _take_files(self, known: _Member, source: RegisterSource) -> None:
+        """Fetch the newest set of a member that does not say what it holds."""
+        began, known.serves_files_only = monotonic(), False
+        with suppress(PaizaError):
+            await asyncio.to_thread(self._reader.refresh, self._clock(), self._fetcher(source))
+            await self._follow()
+        known.left_alone_until = max(known.left_alone_until, _patience(began))
 
     def _fetcher(self, source: RegisterSource, version: bytes = b"") -> Fetch:
         return fetcher(source, self._loop, version)

@@ -145,6 +145,7 @@ class Scene:
                     node.cache.note_state(other.member, other.cache.state)
         for node in there:
             await node.refresh._round()
+            await asyncio.gather(*node.refresh._greetings)
 
     async def rounds(self, count: int, seconds: float = 1.0) -> None:
         """Do some rounds; no member is left alone for longer than one."""
@@ -366,6 +367,54 @@ async def test_a_silent_member_does_not_keep_the_rounds_waiting(scene: Scene, mo
             node.cache._want(sha256(bytes([named])).digest())
         await node.refresh._round()
     assert len(silent.asked) == 1
+
+
+async def test_a_member_that_is_silent_when_greeted_does_not_keep_the_rounds_waiting(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another one announces is in force meanwhile; the silent one is not greeted again before it has answered."""
+    await scene.rounds(1)
+    greeted = list[bytes]()
+
+    async def greet(state: register_pb2.RegisterState) -> register_pb2.RegisterState:
+        greeted.append(state.register_version)
+        await asyncio.Event().wait()
+        return state
+
+    node = scene[FIRST]
+    monkeypatch.setattr(scene[MIDDLE], "greet", greet)
+    node.refresh._members[MIDDLE].heard = node.refresh._members[MIDDLE].greeted = float("-inf")
+    scene[LAST].reader.accept(scene.by(LAST, scene.held, scene.change("one")).files, scene.now)
+    await scene[LAST].refresh._follow()
+    async with asyncio.timeout(10):
+        await node.refresh._round()
+        node.cache.note_state(LAST, scene[LAST].cache.state)
+        await node.refresh._round()
+    assert node.name == "one"
+    assert len(greeted) == len(node.refresh._greetings) == 1
+    for greeting in node.refresh._greetings:
+        greeting.cancel()
+
+
+async def test_a_member_that_answers_no_greeting_is_asked_for_files(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It suspended this one, which learns of that from it."""
+    await scene.rounds(1)
+
+    async def greet(_state: register_pb2.RegisterState) -> register_pb2.RegisterState:
+        raise Unavailable("own_member_suspended", "not with you")
+
+    node = scene[FIRST]
+    monkeypatch.setattr(scene[LAST], "greet", greet)
+    for known in node.refresh._members.values():
+        known.heard = known.greeted = known.left_alone_until = float("-inf")
+    scene[LAST].reader.accept(scene.by(LAST, scene.held, scene.change("one")).files, scene.now)
+    await scene[LAST].refresh._follow()
+    for _ in range(2):
+        await node.refresh._round()
+        await asyncio.gather(*node.refresh._greetings)
+    assert node.name == "one"
 
 
 async def test_a_slow_member_is_left_alone_though_it_serves(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
