@@ -2,8 +2,9 @@
 
     python3 verify_evidence.py [--lang en|ru] EVIDENCE ROOT.json [DIR for the disclosed parts]
 
-ROOT.json is the federation's bootstrap root, which must have come another way. Exit code 0 or 1. README.md beside it
-lists what it checks, "Evidence" in proto/README.md the format. It shares no code with the rest of the project.
+ROOT.json is the federation's bootstrap root, which must have come another way. Exit code 0 (proven), 1 (not proven), 2
+(wrong usage) or 3 (`cryptography` is missing or too old). README.md beside it lists what it checks, "Evidence" in
+proto/README.md the format. It shares no code with the rest of the project.
 """
 
 import io
@@ -20,15 +21,26 @@ from hashlib import sha256, sha512
 from itertools import pairwise
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.cobblestone import Cobblestone256Decryptor
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey, generate_private_key
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+try:
+    from cryptography import x509
+    from cryptography.cobblestone import Cobblestone256Decryptor
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ec import (
+        ECDSA,
+        SECP256R1,
+        EllipticCurvePublicKey,
+        generate_private_key,
+    )
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+except ImportError as missing:
+    english = f"This program needs cryptography 50 or newer: pip install 'cryptography>=50' ({missing})"
+    russian = f"Программе нужен пакет cryptography версии 50 или новее: pip install 'cryptography>=50' ({missing})"
+    print(russian if "ru" in sys.argv else english, file=sys.stderr)
+    sys.exit(3)  # not 1: nothing was verified, so nothing was found not proven
 
 EPOCH, TOLERANCE = datetime(1970, 1, 1, tzinfo=UTC), timedelta(minutes=10)  # the latter between clocks of states
 MAX_FILE, MAX_MEMBERS, MAX_SETS, MAX_NOTE, MAX_SIGNATURES = 128 << 20, 8192, 512, 256 << 10, 64

@@ -3,6 +3,8 @@
 import ast
 import io
 import json
+import os
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -112,6 +114,24 @@ def test_it_is_short_and_needs_nothing_else() -> None:
     assert imported - set(sys.stdlib_module_names) == {"cryptography"}
     assert "__import__" not in text
     assert "importlib" not in text
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "needs cryptography 50 or newer"), ("ru", "версии 50 или новее")])
+def test_an_old_cryptography_is_told_in_one_line(tmp_path: Path, lang: str, said: str) -> None:
+    """Without the library nothing is verified: exit code 3 is not that of what is not proven."""
+    old = tmp_path / "cryptography"
+    old.mkdir()
+    (old / "__init__.py").write_text("__version__ = '43.0.0'\n")
+    ran = subprocess.run(
+        [sys.executable, str(PROGRAM), "--lang", lang, "evidence.zip", "root.json"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert said in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
 
 
 def test_the_disclosed_parts_are_written_into_a_new_folder(
