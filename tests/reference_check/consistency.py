@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Final
 
 from paiza_domain.reference import Reference, Substance
-from paiza_domain.reference.model import InternationalControl, Participation
+from paiza_domain.reference.model import SURVEILLANCE, InternationalControl, Participation
 from paiza_domain.schema.identifiers import cas_problem
 
 AFTER_COMMUNICATION: Final = timedelta(days=180)
@@ -60,6 +60,9 @@ def _entry(entry: InternationalControl) -> Iterator[str]:
 
 def _substance(substance: Substance, schedules: set[str]) -> Iterator[str]:
     yield from (f"{number} has a wrong check digit" for number in substance.cas if cas_problem(number))
+    if (SURVEILLANCE in schedules) != (substance.drug_type == "precursor-watch-list"):
+        yield f"type {substance.drug_type}, but lists {sorted(schedules)}"
+    schedules = schedules - {SURVEILLANCE}
     tables = {each for each in schedules if each.startswith("1988")}
     unlisted = substance.drug_group != "precursors" or substance.drug_type in _UNLISTED_TYPES
     if unlisted == bool(tables):

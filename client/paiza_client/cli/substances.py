@@ -8,7 +8,18 @@ import click
 
 from paiza_cli.exit_codes import ExitCode
 from paiza_client.cli.options import shared
-from paiza_client.cli.reference import Day, DefaultShow, as_object, data, day_text, days, shown, span_object, states
+from paiza_client.cli.reference import (
+    Day,
+    DefaultShow,
+    as_object,
+    data,
+    day_text,
+    days,
+    shown,
+    span_object,
+    standing_text,
+    states,
+)
 from paiza_client.cli.terminal import Terminal, current_terminal, lang
 from paiza_client.language import N_, _, date_text, ngettext, number_text
 from paiza_client.local import reference_data
@@ -24,7 +35,7 @@ from paiza_domain.reference import (
     Substance,
     cas_lists,
 )
-from paiza_domain.reference.model import InternationalControl
+from paiza_domain.reference.model import SURVEILLANCE, InternationalControl
 from paiza_domain.schema.reading import code_text
 from paiza_officer.errors import FieldProblem, Refused
 
@@ -152,7 +163,7 @@ def _tell(
         (_("Synonyms"), ", ".join(found.synonyms)),
         (_("Street names"), ", ".join(found.street)),
         ("CAS", ", ".join(found.cas)),
-        ("HS", ", ".join(found.hs)),
+        ("HS", f"{', '.join(found.hs)} ({standing_text(found.hs_evidence)})" if found.hs else ""),
         (_("Group"), _group(found)),
         (_("Note"), found.note.get(lang(), "")),
         (_("Source"), shown(found.evidence)),
@@ -161,22 +172,26 @@ def _tell(
     status = reference.international(known, found.id, on, known_at)
     listed = [(each, _effect(each)) for each in status.entries]
     listed += [(each, _("not recorded for this day")) for each in status.undated]
-    absent = _("Not under international control.")
     terminal.table(
         (_("Schedule"), _("Decided"), _("Communicated"), _("In effect"), _("Source")),
         [
-            (each.schedule, day_text(each.decided), day_text(each.communicated), effect, shown(each.evidence))
+            (_schedule(each), day_text(each.decided), day_text(each.communicated), effect, shown(each.evidence))
             for each, effect in listed
         ],
-        empty=absent
-        if status.listing is Listing.NOT_LISTED
-        else _("No international control is recorded for this day."),
     )
+    if status.listing is Listing.NOT_LISTED:
+        terminal.note(_("Not under international control."))
+    elif status.listing is Listing.NOT_RECORDED:
+        terminal.note(_("No international control is recorded for this day."))
     statuses = [reference.status(known, found.id, state, on, known_at) for state in asked]
     terminal.table(
         (_("Where"), _("Status on {day}").format(day=date_text(on))),
         [(each.state, each.text(lang())) for each in statuses],
     )
+
+
+def _schedule(found: InternationalControl) -> str:
+    return _("surveillance list of the INCB") if found.schedule == SURVEILLANCE else found.schedule
 
 
 def _effect(found: InternationalControl) -> str:

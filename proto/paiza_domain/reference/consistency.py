@@ -8,7 +8,7 @@ from typing import Final
 
 from paiza_domain.i18n import N_, translate
 from paiza_domain.reference.control_status import ControlStatus, Listing, in_force, is_complete, status
-from paiza_domain.reference.model import Reference, Regime
+from paiza_domain.reference.model import SURVEILLANCE, Reference, Regime
 
 
 class Difference(StrEnum):
@@ -62,7 +62,7 @@ def consistency(reference: Reference, states: Sequence[str], on: date, known_at:
     """Compare the schedules with the lists of some states, and these lists with each other."""
     schedules: dict[str, list[str]] = {}
     for each in reference.international:
-        if in_force(each, on, known_at):
+        if each.schedule != SURVEILLANCE and in_force(each, on, known_at):
             schedules.setdefault(each.substance, []).append(each.schedule)
     findings: list[Finding] = []
     for substance in reference.substances:

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from paiza_domain.i18n import N_, translate
 from paiza_domain.reference.model import (
+    SURVEILLANCE,
     InternationalControl,
     NationalControl,
     NationalList,
@@ -45,7 +46,8 @@ _CONCENTRATION: Final = N_("from {n} %")
 class InternationalStatus:
     """The schedules and tables that list a substance on a day.
 
-    ``entries`` are in effect. ``undated`` may be: the day of effect is not recorded, or only its year or month.
+    ``entries`` are in effect. ``undated`` may be: the day of effect is not recorded, or only its year or month. Both
+    hold an entry of the surveillance list too, which lists nothing under control.
     """
 
     listing: Listing
@@ -98,11 +100,11 @@ def international(reference: Reference, substance: str, on: date, known_at: date
     undated = tuple(
         each for each in known if each not in entries and each.valid.may_cover(on, each.communicated or each.decided)
     )
-    if entries:
+    if any(each.schedule != SURVEILLANCE for each in entries):
         return InternationalStatus(Listing.LISTED, entries, undated)
     since = min((each.recorded.begin for each in reference.international if each.recorded.begin), default="")
     absent = not undated and since and since <= on.isoformat()
-    return InternationalStatus(Listing.NOT_LISTED if absent else Listing.NOT_RECORDED, (), undated)
+    return InternationalStatus(Listing.NOT_LISTED if absent else Listing.NOT_RECORDED, entries, undated)
 
 
 def status(reference: Reference, substance: str, state: str, on: date, known_at: date | None = None) -> ControlStatus:

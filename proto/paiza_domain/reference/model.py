@@ -18,10 +18,14 @@ from paiza_domain.schema.field_errors import FieldError
 Texts = Mapping[str, str]
 """One text by language."""
 
+SURVEILLANCE: Final = "ISSL"
+"""The limited international special surveillance list of the INCB: chemicals to watch, under no control in law."""
+
 SCHEDULES: Final = (
     "1961-I", "1961-II", "1961-III", "1961-IV", "1971-I", "1971-II", "1971-III", "1971-IV", "1988-I", "1988-II",
+    SURVEILLANCE,
 )  # fmt: skip
-"""Schedules of the Conventions of 1961 and 1971, tables of the Convention of 1988."""
+"""Schedules of the Conventions of 1961 and 1971, tables of the Convention of 1988, and the surveillance list."""
 
 BINDING_ACTS: Final = ("ratification", "accession", "acceptance", "approval", "succession", "signature", "party")
 """The acts by which a state becomes a party to a treaty; ``party`` if the act is not recorded."""

@@ -32,6 +32,7 @@ FILES: dict[str, Any] = {
             substance("methylone", "Methylone", "Метилон", "nps", synonyms=["3-MMC"], street=["ice"]),
             substance("alpha-pvp", "alpha-PVP", "Альфа-ПВП", "nps", synonyms=["α-PVP"]),
             substance("tramadol", "Tramadol", "Трамадол"),
+            substance("iodine", "Iodine", "Йод", "precursors"),
         ],
         "international": [
             {"substance": "heroin", "schedule": "1961-I", "from": "1964-12-13", **SOURCE},
@@ -40,6 +41,7 @@ FILES: dict[str, Any] = {
              **SOURCE},
             {"substance": "metamfetamine", "schedule": "1971-II", "attested": "1988-10-12",
              "recorded_from": "2026-11-01", **SOURCE},
+            {"substance": "iodine", "schedule": "ISSL", "recorded_from": "2026-11-01", **SOURCE},
             {"substance": "alpha-pvp", "schedule": "1971-II", "decided": "2016-03-18", "communicated": "2016-05-19",
              "from": "2016-11-15", "recorded_from": "2026-11-01", "source": "two gazettes",
              "doubt": titled("They differ")},

@@ -83,6 +83,7 @@ def test_schedules_end(known: Reference) -> None:
         ("metamfetamine", date(1988, 10, 12), Listing.LISTED, 1, 0),  # by a list of that day
         ("alpha-pvp", date(2016, 11, 14), Listing.NOT_RECORDED, 0, 0),  # decided and communicated, not in effect
         ("alpha-pvp", date(2016, 11, 15), Listing.LISTED, 1, 0),
+        ("iodine", TODAY, Listing.NOT_LISTED, 1, 0),  # watched, and under no control in law
         ("tramadol", TODAY, Listing.NOT_LISTED, 0, 0),
         ("tramadol", date(2015, 1, 1), Listing.NOT_RECORDED, 0, 0),  # nothing is recorded for that day
     ],
@@ -108,7 +109,7 @@ def test_every_record_is_a_fact(known: Reference) -> None:
     """The facts hold each record with a source once."""
     kinds = Counter(each.kind for each in reference.facts(known))
     assert kinds == {
-        "substance": 6, "schedule": 5, "act": 2, "national list": 4, "border point": 2, "treaty": 2,
+        "substance": 7, "schedule": 6, "act": 2, "national list": 4, "border point": 2, "treaty": 2,
         "participation": 6, "profile": 1,
     }  # fmt: skip
 
