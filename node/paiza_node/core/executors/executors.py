@@ -3,22 +3,27 @@
 The interpreter runs one thread at a time and divides its time among those that are ready. One thread for the bulk of
 each operation gives each an equal share: submitting cannot starve delivering. Small batches use threads of their own.
 The callers take turns at every thread, and the check of a batch pauses every few milliseconds for them.
+
+Work on a few small messages takes less time than a thread needs to get its turn: it is done on the event loop.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
 import structlog
 
-from paiza_node.core.executors.fair_threads import SLICE_SECONDS, FairThreads, Slices
+from paiza_node.core import blocking
+from paiza_node.core.executors.fair_threads import SLICE_SECONDS, FairThreads, Slices, whole
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 QUICK_ITEMS: Final = 32  # messages; a batch of up to so many takes some ten milliseconds
 QUICK_THREADS: Final = 4
 QUICK_THREADS_OF_ONE: Final = 2  # of one caller: another finds one free
 FIRST_THREADS: Final = 1  # for urgent batches, which are rare
+LOOP_ITEMS: Final = 4  # messages; checking so many takes a millisecond
+LOOP_BYTES: Final = 64 * 1024  # of them: parts are hashed and opened too
 
 T = TypeVar("T")
 log = structlog.get_logger("paiza.executors")
@@ -46,12 +51,23 @@ class Executor:
         self._shared = shared
         self._bulk = FairThreads(1, f"{name}-bulk")
 
-    async def run(self, items: int, work: Callable[[], T], *, first: bool = False) -> T:
-        """Run work on so many messages in a thread; ``first`` ahead of all other work."""
-        return await asyncio.wrap_future(self._threads(items, first=first).submit(work))
+    async def run(self, items: int, work: Callable[[], T], *, first: bool = False, on_loop: bool = False) -> T:
+        """Run work on so many messages in a thread; ``first`` ahead of all other work.
 
-    async def run_in_slices(self, items: int, work: Callable[[], Slices[T]], *, first: bool = False) -> T:
+        ``on_loop``: it is so little (`fits_loop`) that the event loop does it, unless it would block. Such work changes
+        nothing before it has done all that may block.
+        """
+        return await self.run_in_slices(items, lambda: whole(work), first=first, on_loop=on_loop)
+
+    async def run_in_slices(
+        self, items: int, work: Callable[[], Slices[T]], *, first: bool = False, on_loop: bool = False
+    ) -> T:
         """Run work that pauses for others, as `each` does; otherwise as `run`."""
+        if on_loop:
+            try:
+                return _at_once(work())
+            except blocking.WouldBlock:
+                pass
         return await asyncio.wrap_future(self._threads(items, first=first).submit_slices(work))
 
     def _threads(self, items: int, *, first: bool) -> FairThreads:
@@ -79,6 +95,21 @@ class Executors:
         for executor in (self.submit, self.receive, self.deliver):
             executor.close()
         self._shared.close()
+
+
+def fits_loop(sizes: Sequence[int]) -> bool:
+    """Return whether messages of these sizes (bytes) are so few and small that the event loop may work on them."""
+    return len(sizes) <= LOOP_ITEMS and sum(sizes) <= LOOP_BYTES
+
+
+def _at_once(slices: Slices[T]) -> T:
+    with blocking.on_loop():
+        while True:
+            try:
+                next(slices)
+            except StopIteration as end:
+                result: T = end.value
+                return result
 
 
 def each(items: Iterable[Any], step: Callable[..., object], *core: object) -> Slices[list[Any]]:

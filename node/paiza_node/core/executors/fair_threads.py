@@ -41,7 +41,7 @@ class FairThreads(ThreadPoolExecutor):
     @override
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         """Run a function when its caller's turn comes; Unavailable("busy") if too much waits."""
-        return self._add(_whole(partial(fn, *args, **kwargs)))
+        return self._add(whole(partial(fn, *args, **kwargs)))
 
     def submit_slices(self, work: Callable[[], Slices[T]]) -> "Future[T]":
         """Run work in slices, as `submit` does."""
@@ -107,6 +107,7 @@ class _Job:
         return True
 
 
-def _whole(work: Callable[[], T]) -> Slices[T]:
+def whole(work: Callable[[], T]) -> Slices[T]:
+    """Do work that does not pause."""
     yield from ()  # a generator that never pauses
     return work()

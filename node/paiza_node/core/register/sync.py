@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 import structlog
 
 from paiza.core.v1 import register_pb2
+from paiza_node.core.blocking import may_block
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.policy import Policy
 from paiza_node.core.register.state import is_well_formed, state_of
@@ -113,16 +114,21 @@ class RegisterCache:
 
     def archived(self, version: bytes) -> Register:
         """Return a register that was in force here; Unavailable("register_unknown") if it never was."""
-        return self._register if version == self._register.version else self._reader.archived(version)
+        if version == self._register.version:
+            return self._register
+        may_block()
+        return self._reader.archived(version)
 
     def unrevoked_until(self, member: str, revoked: frozenset[bytes]) -> datetime | None:
         """Return until when the register surely revoked none of these certificates and keys; None if unknown here."""
+        may_block()
         return self._reader.unrevoked_until(member, revoked)
 
     def check_known(self, version: bytes) -> None:
         """Raise Unavailable if a message names a register we do not have; request it. From any thread."""
         if version == self._register.version:
             return
+        may_block()
         try:
             self._reader.archived(version)
         except Unavailable:

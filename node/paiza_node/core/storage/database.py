@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from paiza_node.core.blocking import may_block
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.storage.connection import ReadConnection, WriteConnection, said
 from paiza_node.core.storage.engine import (
@@ -101,10 +102,12 @@ class Store:
 
     def reads(self) -> AbstractContextManager[ReadConnection]:
         """Ask questions over one connection of the pool, all of one moment (`reader_engine`)."""
+        may_block()
         return _reads(self._readers)
 
     def tile_reads(self) -> AbstractContextManager[ReadConnection]:
         """Ask for the log's tiles, one caller at a time; the caller may hold a connection of `reads`."""
+        may_block()
         return _reads(self._tile_readers)
 
     def purge(self, tables: Collection[Table]) -> None:
