@@ -4,7 +4,7 @@ The kinds declare it (`Kind.overtakes`). A claim to go first is taken from the u
 message forward in our queues, and only in batches so small that they delay nobody noticeably.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -34,11 +34,6 @@ def urgency_of(header: message_pb2.Header) -> int:
     return AHEAD_OF_FLASH if overtakes(header.kind) else header.urgency
 
 
-def first(kind_names: Iterable[str]) -> bool:
-    """Return whether a batch with messages of these kinds goes first."""
-    return any(map(overtakes, kind_names))
-
-
 def unhindered(header: message_pb2.Header) -> bool:
     """Return whether no budget or quota may hold a message up: it overtakes, recalls another one, or is FLASH."""
     return overtakes(header.kind) or header.kind == RECALL or header.urgency == message_pb2.URGENCY_FLASH
@@ -46,21 +41,19 @@ def unhindered(header: message_pb2.Header) -> bool:
 
 def claims_unhindered(messages: Sequence[bytes]) -> bool:
     """Return whether a small batch of serialized SignedMessages holds one whose header says that it is `unhindered`."""
-    return len(messages) <= MAX_FIRST and any(_claims(message, unhindered) for message in messages)
+    return any(unhindered(each.header) for each in read_small(messages) if each is not None)
 
 
-def claims_first(messages: Sequence[bytes]) -> bool:
-    """Return whether a small batch of serialized SignedMessages holds one whose header names a kind that overtakes."""
-    return len(messages) <= MAX_FIRST and any(_claims(message, _overtakes) for message in messages)
+def read_small(messages: Sequence[bytes]) -> list[wire.ParsedMessage | None]:
+    """Parse the messages of a batch that is small enough to go first; None for one that is refused, or empty.
+
+    Nothing is returned for a larger batch.
+    """
+    return [_read(message) for message in messages] if len(messages) <= MAX_FIRST else []
 
 
-def _overtakes(header: message_pb2.Header) -> bool:
-    return overtakes(header.kind)
-
-
-def _claims(signed: bytes, claim: Callable[[message_pb2.Header], bool]) -> bool:
+def _read(message: bytes) -> wire.ParsedMessage | None:
     try:
-        header = wire.parse_strictly(message_pb2.SignedMessage, signed, "the message").header
-        return claim(wire.parse_header(header))
+        return wire.parse_message(message)
     except Rejected:
-        return False  # it is refused where messages are checked
+        return None  # it is refused where messages are checked

@@ -28,7 +28,7 @@ from paiza_register import Member, Register
 from paiza_wire import message as wire
 from paiza_wire import receipts
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.message import attachment
+from paiza_wire.message import ParsedMessage, attachment
 from paiza_wire.receipts import VerifiedEntry
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
@@ -51,9 +51,13 @@ class ValidateIncoming:
         self._notes = AuthorNotes(core.register_cache, core.logs, core.clock)
 
     def __call__(
-        self, member: Member, dispatches: Sequence[exchange_pb2.Dispatch], checkpoint: VerifiedCheckpoint
+        self,
+        member: Member,
+        dispatches: Sequence[exchange_pb2.Dispatch],
+        checkpoint: VerifiedCheckpoint,
+        parsed: Sequence[ParsedMessage | None] = (),
     ) -> Slices[list[Checked]]:
-        """Check a batch, with pauses.
+        """Check a batch, with pauses; ``parsed`` holds its messages if they were parsed before.
 
         A message that fails before step 5 is not attributed to the author, and does not occupy its id.
 
@@ -76,20 +80,22 @@ class ValidateIncoming:
             raise Rejected("too_large", f"at most {MAX_CERTIFICATES} certificates are proven at once")
         register, now = self._register_cache.current, self._clock()
         certified: dict[bytes, ProvenCertificate] = {}
-        released = yield from each(dispatches, self._prove, member, checkpoint, now, certified)
+        sent = zip(dispatches, parsed or [None] * len(dispatches), strict=True)
+        released = yield from each(sent, self._prove, member, checkpoint, now, certified)
         ascribed = yield from each(released, self._ascribe, member, register, certified)
         opened = yield from each(ascribed, self._open)
         return (yield from each(opened, self._judge, register, member, now))
 
     def _prove(
         self,
-        dispatch: exchange_pb2.Dispatch,
+        sent: tuple[exchange_pb2.Dispatch, ParsedMessage | None],
         member: Member,
         checkpoint: VerifiedCheckpoint,
         now: datetime,
         certified: dict[bytes, ProvenCertificate],
-    ) -> tuple[exchange_pb2.Dispatch, VerifiedEntry]:
+    ) -> tuple[exchange_pb2.Dispatch, ParsedMessage | None, VerifiedEntry]:
         # 1.
+        dispatch, parsed = sent
         match dispatch.WhichOneof("delivery"):
             case "release":
                 shown = dispatch.release.released
@@ -103,31 +109,33 @@ class ValidateIncoming:
         if released.time > now + MAX_CLOCK_SKEW:
             raise Unavailable("clock_skew", "the release lies in our future: one of the two clocks is wrong", 60.0)
         certified |= of_release(member, dispatch.release.certificates, checkpoint)
-        return dispatch, released
+        return dispatch, parsed, released
 
     def _ascribe(
         self,
-        proven: tuple[exchange_pb2.Dispatch, VerifiedEntry],
+        proven: tuple[exchange_pb2.Dispatch, ParsedMessage | None, VerifiedEntry],
         member: Member,
         register: Register,
         certificates: Proven,
     ) -> Arrival:
-        dispatch, released = proven
+        dispatch, parsed, released = proven
         if not dispatch.HasField("release"):
-            return self._passed_on.check(dispatch, released, member)
+            return self._passed_on.check(dispatch, released, member, parsed)
         # 2.
         if len(released.entry.register_version) != wire.DIGEST_SIZE:
             raise Rejected("malformed", "the release names no register version")
         # It may be the one that revokes a signer: until it is here, the own register may be the older one.
         self._register_cache.check_known(released.entry.register_version)
         try:
-            message = wire.verify(dispatch.release.message, register.certificate_verifier(), at=released.time)
+            parsed = parsed or wire.parse_message(dispatch.release.message)
+            message = wire.verify(parsed, register.certificate_verifier(), at=released.time)
         except Rejected as refused:
-            # It may verify under its own register, which may name a new officer CA: that one is fetched first.
-            self._register_cache.check_known(_named_register(dispatch.release.message, otherwise=register.version))
-            if refused.reason != "certificate_revoked":
+            if parsed is not None:
+                # It may verify under its own register, which may name a new officer CA: that one is fetched first.
+                self._register_cache.check_known(parsed.header.register_version)
+            if parsed is None or refused.reason != "certificate_revoked":
                 raise
-            message = self._verified_before(dispatch.release, released, member)
+            message = self._verified_before(parsed, dispatch.release, released, member)
         # 3.
         if message.header.author != member.id:
             raise Rejected("wrong_member", "the author is not the member whose node calls")
@@ -155,14 +163,14 @@ class ValidateIncoming:
         )
 
     def _verified_before(
-        self, release: exchange_pb2.Release, released: VerifiedEntry, member: Member
+        self, parsed: ParsedMessage, release: exchange_pb2.Release, released: VerifiedEntry, member: Member
     ) -> wire.VerifiedMessage:
         """Verify a message with a signer whom our register revokes, under the register that its release names.
 
         It counts if a quorum cosigned a checkpoint with that release before the revocation.
         """
         certificates = self._register_cache.archived(released.entry.register_version).certificate_verifier()
-        message = wire.verify(release.message, certificates, at=released.time)
+        message = wire.verify(parsed, certificates, at=released.time)
         checkpoint = released.checkpoint
         if release.HasField("witnessed"):
             shown = self._notes.counting(member, release.witnessed.checkpoint)
@@ -214,16 +222,6 @@ class ValidateIncoming:
         # 8.
         main, *annex = unsealed.parts
         validation.check_message(header, main, annex[0] if annex else None, now, subject=unsealed.subject)
-
-
-def _named_register(signed: bytes, *, otherwise: bytes) -> bytes:
-    """Return a request to retry if an unverified message names an unknown register; ``otherwise`` if unreadable."""
-    try:
-        return wire.parse_header(
-            wire.parse_strictly(message_pb2.SignedMessage, signed, "the message").header
-        ).register_version
-    except Rejected:
-        return otherwise
 
 
 def _names_thread(name: str, header: message_pb2.Header) -> bool:

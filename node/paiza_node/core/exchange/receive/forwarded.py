@@ -23,7 +23,7 @@ from paiza_register import Member
 from paiza_wire import message as wire
 from paiza_wire import receipts
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.message import VerifiedMessage
+from paiza_wire.message import ParsedMessage, VerifiedMessage
 from paiza_wire.receipts import VerifiedEntry
 
 
@@ -40,8 +40,16 @@ class ReceiveForwarded:
         self._logs = core.logs
         self._notes = AuthorNotes(core.register_cache, core.logs, core.clock)
 
-    def check(self, dispatch: exchange_pb2.Dispatch, forwarded: VerifiedEntry, member: Member) -> Arrival:
+    def check(
+        self,
+        dispatch: exchange_pb2.Dispatch,
+        forwarded: VerifiedEntry,
+        member: Member,
+        parsed: ParsedMessage | None = None,
+    ) -> Arrival:
         """Check a dispatch whose entry ``forwarded`` is proven to be in the log of ``member``.
+
+        ``parsed`` is its message if that was parsed before.
 
         What fails before step 7 is not attributed to anybody, and is not logged.
 
@@ -71,7 +79,9 @@ class ReceiveForwarded:
         if entry.counterpart != self._member:
             raise Rejected("not_addressed", "the message was passed on to another member")
         # 3.-5.
-        message, origin, certificates = self._verified(shown.message, shown.origin, shown.certificates, member)
+        message, origin, certificates = self._verified(
+            parsed or wire.parse_message(shown.message), shown.origin, shown.certificates, member
+        )
         if message.digest != entry.message_digest:
             raise Rejected("bad_proof", "the FORWARDED entry is of another message")
         if message.header.author == self._member:
@@ -100,7 +110,7 @@ class ReceiveForwarded:
         )
 
     def _verified(
-        self, raw: bytes, origin: log_pb2.LogProof, shown: Sequence[log_pb2.LogProof], teller: Member
+        self, parsed: ParsedMessage, origin: log_pb2.LogProof, shown: Sequence[log_pb2.LogProof], teller: Member
     ) -> tuple[VerifiedMessage, VerifiedEntry, tuple[ProvenCertificate, ...]]:
         """Verify a message by the proof of its release, which may be years old; with the proofs that are new here.
 
@@ -108,7 +118,7 @@ class ReceiveForwarded:
         """
         register = self._register_cache.current
         # 3.
-        header = _unverified_header(raw)
+        header = parsed.header
         author = register.member(header.author)
         try:
             checkpoint = self._notes.counting(author, origin.checkpoint)
@@ -128,10 +138,10 @@ class ReceiveForwarded:
         self._register_cache.check_known(header.register_version)
         annex = message_pb2.PART_KIND_NOMINAL_ANNEX
         present = [n for n, part in enumerate(header.parts) if part.kind != message_pb2.PART_KIND_ATTACHMENT]
-        carried = {part.part_number for part in message_pb2.SignedMessage.FromString(raw).parts}
+        carried = {part.part_number for part in parsed.signed.parts}
         expected = [n for n in present if n in carried or header.parts[n].kind != annex]
         certificates = self._register_cache.archived(version).certificate_verifier()
-        message = wire.verify(raw, certificates, at=released.time, parts=expected, forwarded_to=self._member)
+        message = wire.verify(parsed, certificates, at=released.time, parts=expected, forwarded_to=self._member)
         self._notes.check_not_revoked(author, message, checkpoint)
         # 5.
         if recipient not in {each.member for each in header.recipients}:
@@ -199,15 +209,10 @@ class ReceiveForwarded:
         """Check the one presented grant like a message; the forwarder's entry must rely on it."""
         if not shown.HasField("grant") or len(shown.grant.message) > MAX_GRANT_BYTES:
             raise Rejected("grant_missing", "the entry and the dispatch do not rely on one grant")
-        grant, _, certificates = self._verified(shown.grant.message, shown.grant.released, shown.certificates, teller)
+        grant, _, certificates = self._verified(
+            wire.parse_message(shown.grant.message), shown.grant.released, shown.certificates, teller
+        )
         if grant.digest != entry.forwarded.grant_digest:
             raise Rejected("grant_missing", "the FORWARDED entry relies on another grant")
         self._check_consent(grant, query)
         return certificates
-
-
-def _unverified_header(raw: bytes) -> message_pb2.Header:
-    """Return the header of a message that is verified next; Rejected if unreadable."""
-    if len(raw) > wire.MAX_MESSAGE_BYTES:
-        raise Rejected("too_large", f"a message is at most {wire.MAX_MESSAGE_BYTES} bytes")
-    return wire.parse_header(wire.parse_strictly(message_pb2.SignedMessage, raw, "the message").header)

@@ -38,6 +38,7 @@ from paiza_node.core.rate_limit import RateLimit
 from paiza_node.core.register.state import check_state
 from paiza_register import Member
 from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import ParsedMessage
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 MAX_DISPATCHES: Final = 256  # of one Deliver; one commit, one checkpoint signature
@@ -93,18 +94,19 @@ class Receive:
             checkpoint = await accept_claim(self._ledger, self._logs, member, request.consistency_claim)
         except ConsistencyMismatch as mismatch:
             return self._mismatch(mismatch, request.consistency_claim.known_size)
-        size = len(request.dispatches)
-        first = precedence.claims_first(
-            [each.release.message or each.forwarding.message for each in request.dispatches]
-        )
+        messages = [each.release.message or each.forwarding.message for each in request.dispatches]
+        parsed = precedence.read_small(messages)
+        first = any(precedence.overtakes(each.header.kind) for each in parsed if each is not None)
         in_share = not first or self._firsts.take(member.id, monotonic())
         first = first and in_share
         answers = await self._check_piggybacked(member, request, checkpoint)
         committed = await self.take(
-            member, request.dispatches, checkpoint, first=first, answers=answers, ahead=in_share
+            member, request.dispatches, checkpoint, parsed, first=first, answers=answers, ahead=in_share
         )
         return await self._executor.run(
-            size, lambda: self._answer(member, committed, request.consistency_claim.known_size), first=first
+            len(messages),
+            lambda: self._answer(member, committed, request.consistency_claim.known_size),
+            first=first,
         )
 
     async def _check_piggybacked(
@@ -124,6 +126,7 @@ class Receive:
         member: Member,
         dispatches: Sequence[exchange_pb2.Dispatch],
         checkpoint: VerifiedCheckpoint,
+        parsed: Sequence[ParsedMessage | None] = (),
         *,
         first: bool = False,
         answers: Sequence[CheckedAnswers] = (),
@@ -132,12 +135,14 @@ class Receive:
     ) -> Committed[list[Answer]]:
         """Check and store messages that a member's node delivered, proven to an accepted checkpoint.
 
-        ``first``: ahead of all other work. ``answers``: those carried by the delivery. ``ahead``: whether overtaking
-        kinds go first; False once the member has used up its share. ``before``: work done first in the same
-        transaction.
+        ``parsed`` holds the messages if they were parsed before. ``first``: ahead of all other work. ``answers``: those
+        carried by the delivery. ``ahead``: whether overtaking kinds go first; False once the member has used up its
+        share. ``before``: work done first in the same transaction.
         """
         checked = await self._executor.run_in_slices(
-            len(dispatches), lambda: self._admit(member, dispatches, checkpoint), first=first
+            len(dispatches),
+            lambda: self._admit(member, dispatches, checkpoint, parsed),
+            first=first,
         )
         known = self._logs.to_store(member.id, checkpoint)
         going = [item for item in checked if isinstance(item, Arrival)]
@@ -184,10 +189,10 @@ class Receive:
         # If two of its calls overlap, the caller already knows the size in our answer to the earlier one. If that
         # answer was lost, it asks (ProveConsistency).
         from_size = max(caller_knows, self._answered.get(member.id, 0))
+        claim = consistency_claim(self._ledger, checkpoint, from_size, self._logs.size(member.id))
         self._answered[member.id] = checkpoint.size
         return exchange_pb2.DeliverResponse(
-            consistency_claim=consistency_claim(self._ledger, checkpoint, from_size, self._logs.size(member.id)),
-            results=[_result(outcome, proofs) for outcome in outcomes],
+            consistency_claim=claim, results=[_result(outcome, proofs) for outcome in outcomes]
         )
 
 

@@ -149,12 +149,13 @@ class Submit:
     def _verify(self, item: officer_pb2.SubmitItem, register: Register, now: datetime) -> Submission:
         # 1.
         message: VerifiedMessage | PendingMessage
+        parsed = wire.parse_message(item.message)
         try:
-            message = wire.verify(item.message, register.certificate_verifier(), at=now)
+            message = wire.verify(parsed, register.certificate_verifier(), at=now)
         except Rejected as error:
             if error.reason != "wrong_signers":
                 raise
-            message = wire.verify_pending(item.message, register.certificate_verifier(), at=now)
+            message = wire.verify_pending(parsed, register.certificate_verifier(), at=now)
         if item.source_row_sha256 and len(item.source_row_sha256) != wire.DIGEST_SIZE:
             raise Rejected("malformed", "source_row_sha256 is not 32 bytes long")
         return Submission(message, item.message, item.source_row_sha256)

@@ -9,7 +9,7 @@ import pytest
 from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryAcknowledgement
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza_node.core.errors import BrokenRules
-from paiza_node.core.exchange.precedence import claims_first, overtakes, urgency_of
+from paiza_node.core.exchange.precedence import overtakes, read_small, urgency_of
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.features.workflows.legality import MAX_CHECKED_STEPS, StepLegality
@@ -180,9 +180,6 @@ def test_kinds_say_what_goes_first(room: Room) -> None:
     assert not overtakes("cd-request")
     assert urgency_of(stop.header) > 5
     assert urgency_of(request.header) == request.header.urgency
-    assert [claims_first(raw), claims_first(raw[:1]), claims_first([b"nonsense"]), claims_first(raw * 5)] == [
-        True,
-        False,
-        False,
-        False,
-    ]
+    read = read_small([*raw, b"nonsense"])
+    assert [each and overtakes(each.header.kind) for each in read] == [False, True, None]
+    assert read_small(raw * 5) == []
