@@ -26,6 +26,7 @@ from paiza_node.core.exchange.receive.arrivals import Answer, Arrival, Arrivals,
 from paiza_node.core.exchange.receive.certificates import KnownCertificates
 from paiza_node.core.exchange.receive.check import ValidateIncoming
 from paiza_node.core.exchange.receive.forwarded import ReceiveForwarded
+from paiza_node.core.executors.executors import fits_loop
 from paiza_node.core.log.changes import HoldersChanged, MessagesChanged
 from paiza_node.core.log.ledger import Committed
 from paiza_node.core.log.model import StoredEntry
@@ -107,6 +108,7 @@ class Receive:
             len(messages),
             lambda: self._answer(member, committed, request.consistency_claim.known_size),
             first=first,
+            on_loop=fits_loop([len(message) for message in messages]),
         )
 
     async def _check_piggybacked(
@@ -143,6 +145,7 @@ class Receive:
             len(dispatches),
             lambda: self._admit(member, dispatches, checkpoint, parsed),
             first=first,
+            on_loop=fits_loop([dispatch.ByteSize() for dispatch in dispatches]),
         )
         known = self._logs.to_store(member.id, checkpoint)
         going = [item for item in checked if isinstance(item, Arrival)]

@@ -29,7 +29,7 @@ from paiza_node.core.errors import SourceRowKnown, breaches_of, rejection, retry
 from paiza_node.core.exchange.reactions import Reaction
 from paiza_node.core.exchange.send.release import Release
 from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseStage, Submission, prepare
-from paiza_node.core.executors.executors import each
+from paiza_node.core.executors.executors import each, fits_loop
 from paiza_node.core.executors.fair_threads import Slices
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.model import LOGGED_DIGITS
@@ -83,7 +83,8 @@ class Submit:
         """
         if len(items) > MAX_ITEMS:
             raise Rejected("too_large", f"a batch has at most {MAX_ITEMS} items")
-        checked = await self._executor.run_in_slices(len(items), lambda: self._check_all(officer, items))
+        small = fits_loop([len(item.message) for item in items])
+        checked = await self._executor.run_in_slices(len(items), lambda: self._check_all(officer, items), on_loop=small)
         first = any(isinstance(item, Submission) and item.goes_first for item in checked)
         size = self._ledger.group_items
         pieces = [checked[begin : begin + size] for begin in range(0, max(1, len(checked)), size)]
@@ -91,7 +92,9 @@ class Submit:
         outcomes = [outcome for piece, _ in committed for outcome in piece]
         checkpoint = max((each for _, each in committed), key=lambda each: each.size)
         self.log_released(officer, outcomes)
-        results = await self._executor.run(len(items), lambda: self._answer_all(outcomes, checkpoint.size))
+        results = await self._executor.run(
+            len(items), lambda: self._answer_all(outcomes, checkpoint.size), on_loop=small
+        )
         return officer_pb2.SubmitResponse(checkpoint=checkpoint.note, results=results)
 
     async def _commit(
