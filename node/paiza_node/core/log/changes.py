@@ -49,9 +49,10 @@ class WorkflowsMoved(Change):
 
 @dataclass(frozen=True, slots=True)
 class DeliveriesQueued(Change):
-    """Deliveries to these members are due now."""
+    """Deliveries to these members are due now; ``urgencies`` are those they are queued with, empty if not stated."""
 
     members: frozenset[str]
+    urgencies: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

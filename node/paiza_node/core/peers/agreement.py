@@ -123,11 +123,14 @@ class LogAgreement:
         self._health.answered(self._clock())
         self._register_cache.note_state(self._channel.member, response.register_state)
 
-    async def deliver(self, size: int, build: Build) -> exchange_pb2.DeliverResponse:
-        """Deliver a batch of so many items; if the peer knows another size of our log, once more from that size."""
+    async def deliver(self, size: int, build: Build, *, on_loop: bool = False) -> exchange_pb2.DeliverResponse:
+        """Deliver a batch of so many items; if the peer knows another size of our log, once more from that size.
+
+        ``on_loop``: building the request is so little work that the event loop does it.
+        """
         for _ in range(MAX_CLAIM_ATTEMPTS):
             own = self._ledger.checkpoint
-            request = await self._executor.run(size, partial(build, own))
+            request = await self._executor.run(size, partial(build, own), on_loop=on_loop)
             self._check_active()
             # No await from here to the call: claims are sent in the order in which they build on each other.
             assumed = self._assumed or 0

@@ -100,12 +100,14 @@ class PeerSession:
 
     # Claims of our log
 
-    async def deliver(self, size: int, build: Build) -> tuple[exchange_pb2.DeliverResponse, VerifiedCheckpoint]:
+    async def deliver(
+        self, size: int, build: Build, *, on_loop: bool = False
+    ) -> tuple[exchange_pb2.DeliverResponse, VerifiedCheckpoint]:
         """Deliver a batch of so many items; return the answer and the peer's checkpoint that it is proven to.
 
-        Call `agreement.agree` first.
+        ``on_loop``: building the request is so little work that the event loop does it. Call `agreement.agree` first.
         """
-        response = await self.agreement.deliver(size, build)
+        response = await self.agreement.deliver(size, build, on_loop=on_loop)
         return response, await self.accept(response.consistency_claim)
 
     async def submit_checkpoint(

@@ -11,9 +11,10 @@ An unreachable peer is tried again with growing, jittered pauses.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from itertools import takewhile
 from typing import Any, Final
@@ -28,12 +29,13 @@ from paiza_node.core.exchange.precedence import MAX_FIRST
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.certificates import ShownCertificates, own_certificates
 from paiza_node.core.exchange.send.forwarded import pack
-from paiza_node.core.exchange.send.results import FIRST_RETRY_SECONDS, Sent, record_receipts
+from paiza_node.core.exchange.send.results import Sent, record_receipts
 from paiza_node.core.exchange.send.witnessed import UNWITNESSED, Cosigned, witnessed_release
+from paiza_node.core.executors.executors import fits_loop
 from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.peers.health import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from paiza_node.core.peers.session import PeerSession
-from paiza_wire.errors import Unavailable
+from paiza_wire import message as wire
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 BULK_BATCH: Final = 256  # messages; the receiver's commit and signature are shared by all of them
@@ -46,6 +48,21 @@ URGENT_PAUSE_SECONDS: Final = 5.0  # an urgent delivery finds within this time t
 LEAST_PAUSE_SECONDS: Final = 0.05  # if a due delivery cannot be proven yet
 PATIENCE_SECONDS: Final = 5.0  # longest pause of the other slots: an undeliverable stop holds up nothing
 IDLE_SECONDS: Final = 30.0  # query the store at least this often
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Deliveries of one slot that are due, after those in flight.
+
+    ``more``: others may be due behind them. ``next_time``: if none is due, when one will be; None if none waits.
+    """
+
+    batch: list[Outgoing]
+    more: bool
+    next_time: datetime | None = None
+
+
+NOT_READ: Final = Due([], more=True)
 
 
 class PeerQueue:
@@ -62,10 +79,10 @@ class PeerQueue:
         self._poked = asyncio.Event()  # it is to be tried again before the other slots continue
         self._certificates = ShownCertificates()
 
-    def wake(self) -> None:
-        """Note that deliveries may wait."""
-        for event in self._wakers.values():
-            event.set()
+    def wake(self, slots: Iterable[Slot] = Slot) -> None:
+        """Note that deliveries may wait in these slots."""
+        for slot in slots:
+            self._wakers[slot].set()
 
     async def run(self) -> None:
         """Deliver as long as the node runs. Cancelling it between or within batches loses nothing."""
@@ -83,32 +100,32 @@ class PeerQueue:
         flights: deque[asyncio.Task[Sent]] = deque()
         settling: asyncio.Task[None] | None = None
         last_id = 0  # deliveries up to here are in flight or being recorded: not to be selected again before
-        failures = 0
+        failures, due, waker = 0, NOT_READ, self._wakers[slot]
         try:
             while True:
-                self._wakers[slot].clear()
                 try:
-                    while len(flights) < (BULK_FLIGHTS if slot is Slot.BULK else 1):
-                        batch = await self._take(slot, after_id=last_id)
-                        if not batch:
+                    while len(flights) < (BULK_FLIGHTS if slot is Slot.BULK else 1) and (due.more or waker.is_set()):
+                        waker.clear()
+                        due = await self._take(slot, after_id=last_id)
+                        if not due.batch:
                             break
                         if slot is Slot.FIRST:
                             self._way.clear()
                         # Urgent deliveries are not in the order of ids.
-                        last_id = batch[-1].id if slot is Slot.BULK else 0
-                        flights.append(asyncio.create_task(self._send(slot, batch)))
-                    if flights:
+                        last_id = due.batch[-1].id if slot is Slot.BULK else 0
+                        flights.append(asyncio.create_task(self._send(slot, due.batch)))
+                    if answered := bool(flights):
                         sent = await flights.popleft()
                         await _done(settling)
-                        settling = asyncio.create_task(self._settled(sent))
-                        failures = 0
+                        settling, failures = asyncio.create_task(self._settled(sent)), 0
                     if slot is Slot.FIRST:
                         self._held = False
                     if slot is not Slot.BULK or not flights:
                         await _done(settling)
                         settling = None
-                    if flights or settling is not None or last_id:
-                        last_id = last_id if flights else 0  # query from the beginning before pausing
+                    if not flights:  # query from the beginning before pausing
+                        last_id, due = 0, NOT_READ if answered else due
+                    if answered:
                         continue
                 except NodeStopped:
                     raise
@@ -117,12 +134,13 @@ class PeerQueue:
                     self.session.health.failed(error, failures)
                     await _ended(settling, *flights)
                     flights.clear()
-                    settling, last_id = None, 0
+                    settling, last_id, due = None, 0, NOT_READ
                     self.session.agreement.forget()  # start again from the size the peer reports
                     self._held = self._held or slot is Slot.FIRST
                 if slot is Slot.FIRST:
                     self._way.set()
-                await self._pause(slot, failures)
+                await self._pause(slot, failures, due.next_time)
+                due = NOT_READ
         finally:
             for flight in flights:
                 flight.cancel()
@@ -138,8 +156,8 @@ class PeerQueue:
                     self._poked.set()
                     await self._way.wait()
 
-    async def _pause(self, slot: Slot, failures: int) -> None:
-        """Wait for a wake-up, the next attempt that falls due, or the end of the peer's pause."""
+    async def _pause(self, slot: Slot, failures: int, due: datetime | None) -> None:
+        """Wait for a wake-up, the next attempt, which falls ``due`` then, or the end of the peer's pause."""
         if failures:
             longest = LONGEST_PAUSE_SECONDS if slot is Slot.BULK else URGENT_PAUSE_SECONDS
             if slot is not Slot.FIRST:
@@ -150,7 +168,6 @@ class PeerQueue:
             self._poked.clear()
             return
         core = self._core
-        due = await asyncio.to_thread(self._next_attempt, slot)
         seconds = (
             IDLE_SECONDS
             if due is None
@@ -161,15 +178,8 @@ class PeerQueue:
         except TimeoutError:
             return
 
-    def _next_attempt(self, slot: Slot) -> datetime | None:
-        try:
-            with self._core.store.reads() as reads:
-                return deliveries_store.next_attempt(reads, self.session.member, slot=slot)
-        except Unavailable:
-            return self._core.clock() + timedelta(seconds=FIRST_RETRY_SECONDS)  # the database is unavailable now
-
-    async def _take(self, slot: Slot, *, after_id: int) -> list[Outgoing]:
-        """Return the next batch of due deliveries."""
+    async def _take(self, slot: Slot, *, after_id: int) -> Due:
+        """Return the next batch of due deliveries; if there is none, when to look again."""
         self._core.register_cache.current.active_member(self.session.member)
         return await self._core.executors.deliver.run(
             BATCHES[slot], lambda: self._due(slot, after_id=after_id), first=slot is Slot.FIRST
@@ -182,7 +192,11 @@ class PeerQueue:
             # Checked only now: a stop may be queued while the peer is unreachable or the last batch is in flight.
             await self._wait_for_urgent()
         attached: dict[bytes, int] = {}
-        response, checkpoint = await self.session.deliver(len(batch), partial(self._request, batch, attached))
+        response, checkpoint = await self.session.deliver(
+            len(batch),
+            partial(self._request, batch, attached),
+            on_loop=fits_loop([len(outgoing.signed) for outgoing in batch]),
+        )
         self._certificates.answered(batch, attached, response.results)
         return Sent(batch, response.results, checkpoint)
 
@@ -190,22 +204,27 @@ class PeerQueue:
         await record_receipts(self._core, self.session.member, sent)
         self.session.health.answered(self._core.clock())
 
-    def _due(self, slot: Slot, *, after_id: int) -> list[Outgoing]:
-        provable = self._core.ledger.checkpoint.size
+    def _due(self, slot: Slot, *, after_id: int) -> Due:
+        provable, member = self._core.ledger.checkpoint.size, self.session.member
         with self._core.store.reads() as reads:
-            batch = deliveries_store.due(
+            found = deliveries_store.due(
                 reads,
-                self.session.member,
+                member,
                 self._core.clock(),
                 slot=slot,
                 limit=BATCHES[slot],
                 max_bytes=MAX_BATCH_BYTES,
                 after_id=after_id,
             )
-        # An entry committed a moment ago may still wait for the checkpoint that proves it; it is in the next batch.
-        batch = list(takewhile(lambda outgoing: outgoing.released_index < provable, batch))
+            # An entry committed a moment ago may still wait for the checkpoint that proves it; it is in the next batch.
+            batch = list(takewhile(lambda outgoing: outgoing.released_index < provable, found))
+            if not batch:
+                return Due([], more=False, next_time=deliveries_store.next_attempt(reads, member, slot=slot))
         passed = [at for at, outgoing in enumerate(batch) if outgoing.delivery_kind != DeliveryKind.OWN]
-        return batch if len(passed) <= MAX_FORWARDED else batch[: passed[MAX_FORWARDED]]
+        if len(passed) > MAX_FORWARDED:
+            del batch[passed[MAX_FORWARDED] :]
+        left_out = MAX_BATCH_BYTES - sum(len(outgoing.signed) for outgoing in batch) < wire.MAX_MESSAGE_BYTES
+        return Due(batch, more=left_out or len(batch) < len(found) or len(found) == BATCHES[slot])
 
     def _request(
         self, batch: Sequence[Outgoing], attached: dict[bytes, int], own: VerifiedCheckpoint

@@ -13,9 +13,10 @@ import structlog
 
 from paiza.core.v1 import delivery_pb2
 from paiza_node.core.dependencies import Core
-from paiza_node.core.exchange.model import DeliveryRow, Settlement
+from paiza_node.core.exchange.model import DeliveryRow, Settlement, Slot
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.peer_queue import PeerQueue
+from paiza_node.core.exchange.send.store import slot_of
 from paiza_node.core.exchange.send.witnessed import Cosigned
 from paiza_node.core.log.changes import Change, DeliveriesQueued, MessagesChanged
 from paiza_node.core.log.transaction import LogTransaction
@@ -42,11 +43,11 @@ class OutboundQueues:
         self._ending: set[asyncio.Task[None]] = set()
 
     def notify(self, changes: Sequence[Change]) -> None:
-        """Wake the queues of members with new deliveries."""
+        """Wake the slots of members' queues that have new deliveries."""
         for change in changes:
             if isinstance(change, DeliveriesQueued):
                 for member in change.members & self._queues.keys():
-                    self._queues[member].wake()
+                    self._queues[member].wake(set(map(slot_of, change.urgencies)) or Slot)
 
     def catch_up(self) -> None:
         """Wake every queue."""

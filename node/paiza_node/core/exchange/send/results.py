@@ -19,6 +19,7 @@ from paiza_node.core.exchange.model import DeliveryKind, ForeignProof, Outgoing,
 from paiza_node.core.exchange.rewrap import rewrap
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.witnessed import UNWITNESSED
+from paiza_node.core.executors.executors import fits_loop
 from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.log.changes import MessagesChanged
 from paiza_node.core.log.transaction import LogTransaction
@@ -60,7 +61,8 @@ class Outcomes:
 async def record_receipts(core: Core, peer: str, sent: Sent) -> None:
     """Verify every answer of a batch and commit the results."""
     check = _AnswerCheck(core, peer, sent.checkpoint, core.register_cache.current)
-    outcomes = await core.executors.deliver.run(len(sent.batch), lambda: check.check_all(sent))
+    small = fits_loop([len(outgoing.signed) for outgoing in sent.batch])
+    outcomes = await core.executors.deliver.run(len(sent.batch), lambda: check.check_all(sent), on_loop=small)
     known = core.logs.to_store(peer, sent.checkpoint)
     await core.ledger.commit(lambda tx: _write(tx, core.node_id, peer, outcomes, known), items=len(sent.batch))
     settled = [outgoing.digest for _, outgoing, _ in outcomes.settlements]
@@ -78,6 +80,7 @@ class _AnswerCheck:
         self._outcomes = Outcomes([], [], [], [])
 
     def check_all(self, sent: Sent) -> Outcomes:
+        self._outcomes = Outcomes([], [], [], [])
         if len(sent.results) != len(sent.batch):
             raise Unavailable("unexpected_answer", "the peer did not answer for every message")
         for outgoing, result in zip(sent.batch, sent.results, strict=True):

@@ -383,6 +383,13 @@ URGENT_FROM: Final = int(message_pb2.URGENCY_URGENT)  # it and FLASH have a slot
 MAX_DETAIL: Final = 500  # stored characters of a reason's detail
 
 
+def slot_of(urgency: int) -> Slot:
+    """Return the slot of an outbound queue in which a delivery of this urgency waits."""
+    if urgency >= AHEAD_OF_FLASH:
+        return Slot.FIRST
+    return Slot.URGENT if urgency >= URGENT_FROM else Slot.BULK
+
+
 def add_deliveries(conn: WriteConnection, deliveries: Sequence[DeliveryRow]) -> None:
     """Queue deliveries."""
     rows = [

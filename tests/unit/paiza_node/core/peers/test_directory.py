@@ -1,7 +1,7 @@
 """The directory of peers, and the outbound queues that follow it: as the register names members."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import pytest
 
 from paiza_node.core.errors import NodeStopped
+from paiza_node.core.exchange.model import Slot
 from paiza_node.core.exchange.send.queue import OutboundQueues
 from paiza_node.core.log.changes import DeliveriesQueued
 from paiza_node.core.peers.blocks import PeerBlocks
@@ -235,7 +236,7 @@ async def test_outbound_queues_follow_the_sessions(members: Members, monkeypatch
             self.session, self.woken, self.ended = session, 0, False
             queues.append(self)
 
-        def wake(self) -> None:
+        def wake(self, _slots: Iterable[Slot] = Slot) -> None:
             self.woken += 1
 
         async def run(self) -> None:

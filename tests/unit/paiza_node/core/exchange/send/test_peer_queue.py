@@ -10,10 +10,14 @@ from typing import Any, Final, cast
 import pytest
 from typing_extensions import override
 
+from paiza.core.v1 import message_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.exchange.model import Outgoing, Slot
-from paiza_node.core.exchange.send.peer_queue import PeerQueue
+from paiza_node.core.exchange.precedence import AHEAD_OF_FLASH
+from paiza_node.core.exchange.send.peer_queue import Due, PeerQueue
+from paiza_node.core.exchange.send.queue import OutboundQueues
 from paiza_node.core.exchange.send.results import Sent
+from paiza_node.core.log.changes import DeliveriesQueued
 from paiza_node.core.peers.health import PeerHealth
 from paiza_wire.errors import Unavailable
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
@@ -58,10 +62,11 @@ class Session:
         """Assume nothing."""
 
     async def deliver(
-        self, _size: int, build: Callable[[Any], Any]
+        self, _size: int, build: Callable[[Any], Any], *, on_loop: bool
     ) -> tuple[exchange_pb2.DeliverResponse, VerifiedCheckpoint]:
         """Note what is sent, in its order."""
         batch, _attached = cast("Any", build).args
+        assert on_loop
         (outgoing,) = batch
         if outgoing.name == "stop":
             if self.failing_first:
@@ -87,27 +92,26 @@ class Scripted(PeerQueue):
         self.waiting: dict[Slot, list[str]] = {Slot.BULK: ["bulk 1", "bulk 2"], Slot.URGENT: [], Slot.FIRST: []}
         self.second_read = asyncio.Event()
         self.stop_taken = asyncio.Event()
+        self.takes: list[Slot] = []
 
     @override
-    async def _take(self, slot: Slot, *, after_id: int) -> list[Outgoing]:
+    async def _take(self, slot: Slot, *, after_id: int) -> Due:
+        self.takes.append(slot)
         if slot is Slot.BULK and after_id:
             await self.second_read.wait()
         if slot is Slot.FIRST and self.peer.stop_arrived:
-            return []
+            return Due([], more=False)
         named = self.waiting[slot][:1]
         if slot is not Slot.FIRST:
             del self.waiting[slot][:1]
         elif named:
             self.stop_taken.set()
-        return [cast("Outgoing", SimpleNamespace(id=1, name=name)) for name in named]
+        batch = [cast("Outgoing", SimpleNamespace(id=1, name=name, signed=b"")) for name in named]
+        return Due(batch, more=bool(self.waiting[slot]))
 
     @override
     async def _settled(self, sent: Sent) -> None:
         assert sent.checkpoint is CHECKPOINT
-
-    @override
-    def _next_attempt(self, _slot: Slot) -> datetime | None:
-        return None
 
 
 async def turns(count: int = 50) -> None:
@@ -159,3 +163,60 @@ async def test_stop_that_failed_is_tried_again_before_the_others() -> None:
     running = asyncio.create_task(queue.run())
     assert await finish(queue, running) == ["stop", "bulk 1", "bulk 2"]
     assert queue.peer.health.failures == ["peer_unreachable: not yet"]
+
+
+async def test_only_the_slots_concerned_are_woken() -> None:
+    """A message costs two looks into the store, by the slot it waits in: one finds it, one finds nothing more."""
+    queue = Scripted()
+    queue.waiting[Slot.BULK].clear()
+    queue.second_read.set()
+    queue.peer.there.set()
+    running = asyncio.create_task(queue.run())
+    await turns()
+    assert sorted(queue.takes) == sorted(Slot)
+    for slot in (Slot.URGENT, Slot.BULK):
+        queue.takes.clear()
+        queue.waiting[slot].append(f"one in {slot.name}")
+        queue.wake([slot])
+        await turns()
+        assert queue.takes == [slot, slot]
+    assert queue.peer.sent == ["one in URGENT", "one in BULK"]
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_what_comes_while_a_batch_is_in_flight_is_taken_too() -> None:
+    """Two bulk batches are in flight, although the store held only one when the slot was woken."""
+    queue = Scripted()
+    queue.waiting[Slot.BULK][:] = ["bulk 1"]
+    queue.second_read.set()
+    running = asyncio.create_task(queue.run())
+    await turns()
+    queue.waiting[Slot.BULK].append("bulk 2")
+    queue.wake([Slot.BULK])
+    queue.peer.there.set()
+    await turns()
+    assert queue.peer.sent == ["bulk 1", "bulk 2"]
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+@pytest.mark.parametrize(
+    ("urgency", "slot"),
+    [
+        (message_pb2.URGENCY_ROUTINE, Slot.BULK),
+        (message_pb2.URGENCY_URGENT, Slot.URGENT),
+        (message_pb2.URGENCY_FLASH, Slot.URGENT),
+        (AHEAD_OF_FLASH, Slot.FIRST),
+    ],
+)
+def test_released_messages_wake_their_slot(urgency: int, slot: Slot) -> None:
+    """What does not say which urgencies it queued wakes every slot."""
+    woken: list[object] = []
+    queues = OutboundQueues(cast("Any", None), cast("Any", None), lambda _reads, _proof: None)
+    queues._queues["tjk"] = cast("Any", SimpleNamespace(wake=woken.append))
+    queues.notify([DeliveriesQueued(frozenset({"tjk", "uzb"}), frozenset({urgency}))])
+    queues.notify([DeliveriesQueued(frozenset({"tjk"}))])
+    assert woken == [{slot}, Slot]
