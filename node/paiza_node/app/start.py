@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -21,6 +22,7 @@ from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store
+from paiza_node.core.storage.server_disk import server_folder
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import open_reader, prepare_data
 from paiza_node.ops.keys import Keys, bad_key, load_keys
@@ -62,6 +64,7 @@ async def _run_with(config: Config, read_config: Callable[[], Config], store: St
     node_keys = load_keys(config, own)
     _check_keys(config, node_keys, register_cache)
     checkpoint_file = CheckpointSlots(config.data / "checkpoint")
+    disks = await asyncio.to_thread(_disks, config, store)
     try:
         signer = LogSigner(node_keys.log, own.log_keys)
         ledger = await asyncio.to_thread(
@@ -73,7 +76,7 @@ async def _run_with(config: Config, read_config: Callable[[], Config], store: St
                 lambda: register_cache.version,
                 commit_seconds=config.limits.commit_seconds,
                 limits=config.limits,
-                free_bytes=partial(free_bytes, config.data),
+                free_bytes=partial(free_bytes, *disks),
             )
         )
         try:
@@ -82,6 +85,13 @@ async def _run_with(config: Config, read_config: Callable[[], Config], store: St
             await asyncio.to_thread(ledger.close)
     finally:
         checkpoint_file.close()
+
+
+def _disks(config: Config, store: Store) -> list[Path]:
+    """Return folders on the disks that messages fill."""
+    with store.reads() as reads:
+        folder = server_folder(reads)
+    return [config.data] if folder is None else [config.data, folder]
 
 
 def _check_keys(config: Config, node_keys: Keys, register_cache: RegisterCache) -> None:

@@ -3,8 +3,8 @@
 The quotas of a day count messages, whose bytes can fill a disk within minutes; a full disk ends the node for everybody.
 So a message that would leave less than `RESERVE_BYTES` free has to wait, whoever sends it. What nothing may hold up
 (`paiza_node.core.exchange.precedence.unhindered`) goes on, of each caller up to `CALLER_BYTES`: one who claims it for
-everything uses up neither the disk nor the room of others. With a database on another machine only the own disk is
-looked at.
+everything uses up neither the disk nor the room of others. The disk is that of the data folder, and that of a
+PostgreSQL server that runs here and shows its folder (`paiza_node.core.storage.server_disk`); what fills first counts.
 """
 
 import os
@@ -57,7 +57,6 @@ class DiskReserve:
         return None
 
 
-def free_bytes(folder: Path) -> int:
-    """Return how many bytes the disk of a folder has free."""
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize
+def free_bytes(*folders: Path) -> int:
+    """Return how many bytes the disks of folders have free, of several the fewest."""
+    return min(found.f_bavail * found.f_frsize for found in map(os.statvfs, folders))

@@ -1,7 +1,6 @@
 """The doctor's checks of this machine: keys, certificates, register, database, disk, log, queue."""
 
 import os
-import shutil
 import socket
 import stat
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import read_checkpoint
 from paiza_node.core.log.checks import check_head
+from paiza_node.core.log.disk_reserve import free_bytes
 from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage.findings import Part
 from paiza_node.core.storage.scanning import open_scan
@@ -136,9 +136,10 @@ def check_database_settings(config: Config) -> Iterator[Check]:
 def check_disk(config: Config, now: datetime) -> Iterator[Check]:
     """Check the free space, and for how long it lasts at the present growth of the store."""
     name = N_("disk")
-    free = shutil.disk_usage(config.data).free
+    facts = database_facts(config.database)
+    free = free_bytes(config.data, *([] if facts.folder is None else [facts.folder]))
     with open_scan(config.database) as scan:
-        growth = _growth(scan, database_facts(config.database).size, now)
+        growth = _growth(scan, facts.size, now)
     lasts = free / growth if growth else None
     values = {
         "free": shown_bytes(free),
@@ -146,7 +147,7 @@ def check_disk(config: Config, now: datetime) -> Iterator[Check]:
         "days": "-" if lasts is None else number_text(round(min(lasts, 99_999))),
     }
     what = N_("{free} free. The store grows by {growth} a day: enough for {days} days.")
-    if database_file(config) is None:
+    if database_file(config) is None and facts.folder is None:
         lasts = None
         what = N_("{free} free for attachments. The database grows by {growth} a day on a disk that is not looked at.")
     remedy = N_("Free some space, or move the data folder to a larger disk while the node is stopped.")

@@ -1,6 +1,7 @@
 """The doctor's queries of the database itself."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, inspect, text
@@ -10,6 +11,7 @@ from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage.engine import parse_url, reader_engine
 from paiza_node.core.storage.migrate import NEWEST, revision
 from paiza_node.core.storage.replication import Replication, replication
+from paiza_node.core.storage.server_disk import server_folder
 from paiza_wire.errors import Unavailable
 
 PG_SETTINGS: Final = ("fsync", "full_page_writes", "synchronous_commit")
@@ -19,7 +21,7 @@ PG_SETTINGS: Final = ("fsync", "full_page_writes", "synchronous_commit")
 class DatabaseFacts:
     """Kind and version, revision of the schema and whether it is the newest, size in bytes, durability settings.
 
-    ``replication`` is that of PostgreSQL.
+    ``replication`` is that of PostgreSQL, ``folder`` where its server keeps its files, if that can be seen.
     """
 
     kind: str
@@ -29,6 +31,7 @@ class DatabaseFacts:
     size: int
     settings: dict[str, str]
     replication: Replication | None
+    folder: Path | None = None
 
 
 def is_empty(url: str) -> bool:
@@ -53,11 +56,12 @@ def database_facts(url: str) -> DatabaseFacts:
             version = ".".join(str(part) for part in (connection.dialect.server_version_info or ()))
             size, settings = _sqlite(connection) if kind == "sqlite" else _postgresql(connection)
             standbys = None if kind == "sqlite" else replication(ReadConnection(connection))
+            folder = server_folder(ReadConnection(connection))
     except DBAPIError as error:
         raise Unavailable("database_unavailable", f"the database failed: {error.orig}") from error
     finally:
         engine.dispose()
-    return DatabaseFacts(kind, version, found, found == NEWEST, size, settings, standbys)
+    return DatabaseFacts(kind, version, found, found == NEWEST, size, settings, standbys, folder)
 
 
 def _sqlite(connection: Connection) -> tuple[int, dict[str, str]]:
