@@ -131,17 +131,12 @@ def _read(member: str, connection: Connection, signed_note: bytes | None) -> Hol
         messages_store.message_body_table, messages_store.message_body_table.c.seq == messages_store.message_table.c.seq
     )
     bodies = connection.execute(select(messages_store.message_table.c.digest).select_from(joined)).scalars().all()
-    d, p = deliveries_store.delivery_table.c, exchange_store.proof_table.c
+    d = deliveries_store.delivery_table.c
     deliveries = connection.execute(select(d.digest, d.recipient, d.state).order_by(d.id)).all()
     answers = connection.execute(
         select(exchange_store.answer_table.c.digest, exchange_store.answer_table.c.log_index)
     ).all()
-    noted = exchange_store.proof_table.join(
-        exchange_store.note_table, exchange_store.note_table.c.digest == p.note_digest
-    )
-    proofs = connection.execute(
-        select(p.digest, p.kind, p.entry, p.log_index, p.hashes, exchange_store.note_table.c.note).select_from(noted)
-    ).all()
+    proofs = map(exchange_store.foreign_proof, connection.execute(exchange_store.PROOFS))
     return Holding(
         member=member,
         head=log_store.head(ReadConnection(connection)),
@@ -150,7 +145,10 @@ def _read(member: str, connection: Connection, signed_note: bytes | None) -> Hol
         bodies=frozenset(bodies),
         deliveries=[(row[0], row[1], row[2]) for row in deliveries],
         answers={row[0]: row[1] for row in answers},
-        proofs={(row[0], row[1]): Proof(row[2], row[3], row[4], row[5]) for row in proofs},
+        proofs={
+            (each.digest, int(each.kind)): Proof(each.entry, each.index, each.hashes, each.checkpoint)
+            for each in proofs
+        },
         signed_note=signed_note,
     )
 

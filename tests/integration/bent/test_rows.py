@@ -22,7 +22,8 @@ ALWAYS_NAMED: Final = frozenset({"text", "bytes", "negative", "greatest"})
 NAMED: Final[Mapping[str, frozenset[str]]] = {
     "approval": frozenset({"", "digest", "message_id", "header", "submitted_time", "missing", "state", "signed"}),
     "attachment": frozenset({"", "state", "pending_since_time", "settled_time", "log_index", "size", "source"}),
-    "cosigned_proof": frozenset({"", "origin", "log_index", "hashes", "span"}),
+    "cosigned_path": frozenset({"", "id", "span", "hashes"}),
+    "cosigned_proof": frozenset({"", "origin", "log_index", "hashes", "path"}),
     "cosigned_span": frozenset({"", "id", "before_digest", "note_digest", "consistency_proof"}),
     "attachment_proof": frozenset({"", "digest", "part_number", "member", "entry", "hashes", "register_version"}),
     "known_log": frozenset({"", "member", "size", "root", "note"}),
@@ -36,6 +37,9 @@ NAMED: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
     "message_parent": frozenset({"", "parent", "kind", "seq"}),
+    "proof": frozenset({"", "digest", "member", "kind", "entry", "log_index", "hashes", "path"}),
+    "proof_path": frozenset({"", "id", "note_digest", "register_version", "hashes"}),
+    "signature_front": frozenset({"", "id", "digest", "front"}),
     "note": frozenset({"digest", "note"}),
     "officer_certificate": frozenset({"der", "not_before", "not_after"}),
     "opened_together": frozenset({"", "officer", "day", "count"}),

@@ -69,6 +69,13 @@ DAMAGE = {
     ),
     "a receipt changed": ("UPDATE proof SET entry = CAST(entry || x'00' AS BLOB)", "proofs", "ANSWER of tjk"),
     "a receipt of another place": ("UPDATE proof SET log_index = log_index + 1", "proofs", "ANSWER of tjk"),
+    "what receipts share lost": ("DELETE FROM proof_path", "proofs", "ANSWER of tjk"),
+    "what receipts share changed": (
+        "UPDATE proof_path SET note_digest = zeroblob(32)",
+        "proofs",
+        "ANSWER of tjk",
+    ),
+    "what cosigned proofs share lost": ("DELETE FROM cosigned_path", "witnesses", "entry"),
     "a cosigned checkpoint of the own log changed": (
         "UPDATE witnessed_note SET note = CAST(replace(CAST(note AS TEXT), '/log/1', '/log/2') AS BLOB)",
         "witnesses",

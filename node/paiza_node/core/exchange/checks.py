@@ -296,22 +296,21 @@ class Proofs(Check):
         """
         relied, receipted, answers = Tally(), Tally(), Tally()
         late = self._late()
-        for rows in scanning.rows(self._scan, exchange_store.proof_table):
-            for row in rows:
-                try:
-                    note = self._check(row)
-                except PaizaError as error:
-                    _proof(part, row, "{code}: {detail}", code=error.reason, detail=error.detail)
-                    continue
-                evidence = receipts.evidence_digest(row.entry, note)
-                if row.kind == ProofKind.ORIGIN:
-                    continue
-                if row.kind == ProofKind.RELEASED:
-                    relied.add(row.digest, row.member.encode(), evidence)
-                elif (row.digest, row.member) not in late:
-                    receipted.add(row.digest, row.member.encode(), evidence)
-                    answers.add(row.digest, row.member.encode())
-            step(len(rows))
+        for proof in exchange_store.proof_rows(self._scan):
+            step(1)
+            try:
+                note = self._check(proof)
+            except PaizaError as error:
+                _proof(part, proof, "{code}: {detail}", code=error.reason, detail=error.detail)
+                continue
+            evidence = receipts.evidence_digest(proof.entry, note)
+            if proof.kind == ProofKind.ORIGIN:
+                continue
+            if proof.kind == ProofKind.RELEASED:
+                relied.add(proof.digest, proof.member.encode(), evidence)
+            elif (proof.digest, proof.member) not in late:
+                receipted.add(proof.digest, proof.member.encode(), evidence)
+                answers.add(proof.digest, proof.member.encode())
         for rows in scanning.rows(self._scan, exchange_store.forwarding_table):
             for row in rows:
                 try:
@@ -470,8 +469,8 @@ def _proof(part: Part, row: Any, what: str, **values: Any) -> None:
 
 def kept_entries(scan: ReadConnection) -> Iterator[tuple[str, int, bytes, bytes]]:
     """Return the entries of other members' logs stored with messages: (member, index, entry, note digest)."""
-    for rows in scanning.rows(scan, exchange_store.proof_table):
-        yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
+    for proof in exchange_store.proof_rows(scan):
+        yield proof.member, proof.log_index, proof.entry, proof.note_digest
     for rows in scanning.rows(scan, exchange_store.forwarding_table):
         yield from ((row.forwarder, row.entry_index, row.entry, row.note_digest) for row in rows)
     for rows in scanning.rows(scan, exchange_store.certificate_table):

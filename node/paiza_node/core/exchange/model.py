@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from typing import Final
 
 from paiza.core.v1 import delivery_pb2
+
+OWN_HASHES: Final = 4 * 32  # bytes of an inclusion proof that are stored with its entry; those above are shared
 
 
 class ProofKind(IntEnum):
@@ -127,6 +130,28 @@ class ForeignProof:
     index: int
     hashes: bytes
     checkpoint: bytes
+    register_version: bytes
+
+
+def split_path(hashes: bytes) -> tuple[bytes, bytes]:
+    """Return the hashes of an inclusion proof as (those of the entry, those that it shares with its neighbours).
+
+    All entries of an aligned block of 16 that are proven to one checkpoint have the same upper hashes.
+    """
+    return hashes[:OWN_HASHES], hashes[OWN_HASHES:]
+
+
+@dataclass(frozen=True, slots=True)
+class ProofRow:
+    """A stored proof as it is, for verification: ``kind`` may be none, and the checkpoint may be missing."""
+
+    digest: bytes
+    member: str
+    kind: int
+    entry: bytes
+    log_index: int
+    hashes: bytes
+    note_digest: bytes
     register_version: bytes
 
 

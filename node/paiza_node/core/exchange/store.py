@@ -1,6 +1,6 @@
 """Proofs from other members' logs: of messages released, answered and forwarded, and of certificates."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -19,12 +19,20 @@ from sqlalchemy import (
     update,
 )
 
-from paiza_node.core.exchange.model import ForeignProof, ForwardingRow, ProofKind, ProvenCertificate
+from paiza_node.core.exchange.model import (
+    ForeignProof,
+    ForwardingRow,
+    ProofKind,
+    ProofRow,
+    ProvenCertificate,
+    split_path,
+)
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.store import log_entry_table
-from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage import ReadConnection, WriteConnection, scanning
 from paiza_node.core.storage.lifecycle import Key, Lifecycle
-from paiza_node.core.storage.schema import METADATA
+from paiza_node.core.storage.schema import METADATA, Number
+from paiza_node.core.storage.shared_rows import SharedRows
 from paiza_node.core.storage.statements import Lookup, blocks, insertion
 
 answer_table = Table(
@@ -43,8 +51,18 @@ proof_table = Table(
     Column("entry", LargeBinary, nullable=False),
     Column("log_index", BigInteger, nullable=False),
     Column("hashes", LargeBinary, nullable=False),
+    Column("path", Number, nullable=False),
+)
+
+# The data that the proofs of neighbouring entries share: the checkpoint that they lead to, the register that was in
+# force, and the upper hashes. A row stays when messages are retired.
+proof_path_table = Table(
+    "proof_path",
+    METADATA,
+    Column("id", Number, primary_key=True, autoincrement=False),
     Column("note_digest", LargeBinary, nullable=False),
     Column("register_version", LargeBinary, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
 )
 
 # Entries of other members' logs that they forwarded a message, to us or (of our own messages) to others.
@@ -87,6 +105,53 @@ note_table = Table(
     Column("digest", LargeBinary, primary_key=True),
     Column("note", LargeBinary, nullable=False),
 )
+
+
+# A proof with everything that it shares: columns of `proof`, and upper_hashes, note_digest, register_version, note.
+PROOFS: Final = (
+    select(
+        proof_table,
+        proof_path_table.c.hashes.label("upper_hashes"),
+        proof_path_table.c.note_digest,
+        proof_path_table.c.register_version,
+        note_table.c.note,
+    )
+    .join(proof_path_table, proof_path_table.c.id == proof_table.c.path)
+    .join(note_table, note_table.c.digest == proof_path_table.c.note_digest)
+)
+
+
+def foreign_proof(row: Row[Any]) -> ForeignProof:
+    """Return the proof of a row of `PROOFS`."""
+    return ForeignProof(
+        digest=row.digest,
+        member=row.member,
+        kind=ProofKind(row.kind),
+        entry=row.entry,
+        index=row.log_index,
+        hashes=row.hashes + row.upper_hashes,
+        checkpoint=row.note,
+        register_version=row.register_version,
+    )
+
+
+def proof_rows(conn: ReadConnection) -> Iterator[ProofRow]:
+    """Return all proofs; one whose shared data is missing leads to no checkpoint."""
+    p = proof_path_table.c
+    shared = p.hashes.label("upper_hashes"), p.note_digest, p.register_version
+    wanted = select(proof_table, *shared).outerjoin(proof_path_table, p.id == proof_table.c.path)
+    for rows in scanning.pages(conn, wanted, proof_table):
+        for row in rows:
+            yield ProofRow(
+                digest=row.digest,
+                member=row.member,
+                kind=row.kind,
+                entry=row.entry,
+                log_index=row.log_index,
+                hashes=row.hashes + (row.upper_hashes or b""),
+                note_digest=row.note_digest or b"",
+                register_version=row.register_version or b"",
+            )
 
 
 _FORWARDED: Final = select(forwarding_table, note_table.c.note).join(
@@ -171,16 +236,8 @@ def proofs(conn: ReadConnection, digest: bytes, kind: ProofKind | None = None) -
     """Return the proofs from other members' logs kept for one message."""
     p = proof_table.c
     of_kind = [p.kind == int(kind)] if kind is not None else []
-    rows = conn.execute(
-        select(proof_table, note_table.c.note)
-        .join(note_table, note_table.c.digest == p.note_digest)
-        .where(p.digest == digest, *of_kind)
-        .order_by(p.kind, p.member)
-    )
-    return [
-        ForeignProof(r.digest, r.member, ProofKind(r.kind), r.entry, r.log_index, r.hashes, r.note, r.register_version)
-        for r in rows
-    ]
+    rows = conn.execute(PROOFS.where(p.digest == digest, *of_kind).order_by(p.kind, p.member))
+    return list(map(foreign_proof, rows))
 
 
 _ANSWERS: Final = Lookup(
@@ -208,9 +265,12 @@ def releases(conn: ReadConnection, digest: bytes) -> list[bytes]:
 def add_proofs(conn: WriteConnection, proofs: Sequence[ForeignProof]) -> None:
     """Store proofs from other members' logs; one that is stored already is unchanged."""
     notes = add_notes(conn, [proof.checkpoint for proof in proofs])
+    split = [(proof, *split_path(proof.hashes)) for proof in proofs]
+    shared = [(notes[proof.checkpoint], proof.register_version, upper) for proof, _, upper in split]
+    paths = _PATHS.add(conn, shared)
     rows = [
-        (p.digest, p.member, int(p.kind), p.entry, p.index, p.hashes, notes[p.checkpoint], p.register_version)
-        for p in proofs
+        (p.digest, p.member, int(p.kind), p.entry, p.index, own, paths[path])
+        for (p, own, _), path in zip(split, shared, strict=True)
     ]
     _ADD_PROOF.run(conn, rows)
 
@@ -222,21 +282,15 @@ def add_answers(conn: WriteConnection, answers: Sequence[tuple[bytes, int]]) -> 
 
 _ADD_PROOF: Final = insertion(proof_table, ignore_known=True)
 
+_PATHS: Final = SharedRows(proof_path_table)
+
 _ADD_ANSWER: Final = insertion(answer_table)
 
 
 def proofs_at(conn: ReadConnection, member: str, index: int) -> list[ForeignProof]:
     """Return the stored proofs of one entry of a member's log. Reads every proof: only for rare suspicion."""
     p = proof_table.c
-    rows = conn.execute(
-        select(proof_table, note_table.c.note)
-        .join(note_table, note_table.c.digest == p.note_digest)
-        .where(p.member == member, p.log_index == index)
-    )
-    return [
-        ForeignProof(r.digest, member, ProofKind(r.kind), r.entry, index, r.hashes, r.note, r.register_version)
-        for r in rows
-    ]
+    return list(map(foreign_proof, conn.execute(PROOFS.where(p.member == member, p.log_index == index))))
 
 
 def held_proofs(conn: ReadConnection, digests: Collection[bytes], member: str) -> dict[bytes, list[ForeignProof]]:
@@ -244,17 +298,9 @@ def held_proofs(conn: ReadConnection, digests: Collection[bytes], member: str) -
     p, o = proof_table.c, forwarding_table.c
     found: dict[bytes, list[ForeignProof]] = {}
     for block in blocks(list(digests)):
-        kept = conn.execute(
-            select(proof_table, note_table.c.note)
-            .join(note_table, note_table.c.digest == p.note_digest)
-            .where(p.digest.in_(block), p.member == member, p.kind != int(ProofKind.ORIGIN))
-        )
-        for r in kept:
-            found.setdefault(r.digest, []).append(
-                ForeignProof(
-                    r.digest, member, ProofKind(r.kind), r.entry, r.log_index, r.hashes, r.note, r.register_version
-                )
-            )
+        kept = PROOFS.where(p.digest.in_(block), p.member == member, p.kind != int(ProofKind.ORIGIN))
+        for r in conn.execute(kept):
+            found.setdefault(r.digest, []).append(foreign_proof(r))
         passed = conn.execute(
             select(forwarding_table, note_table.c.note)
             .join(note_table, note_table.c.digest == o.note_digest)
@@ -315,7 +361,9 @@ def note(conn: ReadConnection, digest: bytes) -> bytes | None:
 
 KEPT_PROOFS: Final = (
     Lookup(
-        select(proof_table.c.member, proof_table.c.log_index, proof_table.c.entry, proof_table.c.note_digest),
+        select(proof_table.c.member, proof_table.c.log_index, proof_table.c.entry, proof_path_table.c.note_digest).join(
+            proof_path_table, proof_path_table.c.id == proof_table.c.path
+        ),
         proof_table.c.digest,
     ),
     Lookup(
@@ -345,6 +393,7 @@ Among them are those of the certificates that came with a message.
 LIFECYCLES: Final = (
     Lifecycle(answer_table, Key.DIGEST, answer_table.c.digest),
     Lifecycle(proof_table, Key.DIGEST, proof_table.c.digest),
+    Lifecycle(proof_path_table),
     Lifecycle(forwarding_table, Key.DIGEST, forwarding_table.c.digest),
     Lifecycle(certificate_table),
     Lifecycle(note_table),

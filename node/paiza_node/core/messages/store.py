@@ -39,6 +39,7 @@ from paiza_node.core.storage import ReadConnection, Store, WriteConnection, scan
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.scanning import BLOCK
 from paiza_node.core.storage.schema import METADATA, Number
+from paiza_node.core.storage.shared_rows import SharedRows
 from paiza_node.core.storage.statements import Lookup, addition, blocks, insertion, replacement
 from paiza_node.core.storage.times import from_micros, to_micros
 from paiza_wire.errors import Unavailable
@@ -295,7 +296,7 @@ _FRONT_NUMBERS: Final = Lookup(
     signature_front_table.c.digest,
 )
 
-_ADD_FRONT: Final = insertion(signature_front_table)
+_SHARED_FRONTS: Final = SharedRows(signature_front_table)
 
 
 def claimed(conn: ReadConnection, author: str, message_ids: Collection[bytes]) -> dict[bytes, bytes]:
@@ -417,9 +418,8 @@ def _front_numbers(conn: WriteConnection, fronts: Collection[bytes]) -> dict[byt
     known: dict[bytes, int] = dict(_FRONT_NUMBERS.run(conn, digests.values()))
     new = {digest: front for front, digest in digests.items() if digest not in known}
     if new:
-        last = conn.scalar(select(func.max(signature_front_table.c.id))) or 0
-        known |= {digest: last + at for at, digest in enumerate(new, 1)}
-        _ADD_FRONT.run(conn, [(known[digest], digest, front) for digest, front in new.items()])
+        numbers = _SHARED_FRONTS.add(conn, new.items())
+        known |= {digest: number for (digest, _front), number in numbers.items()}
     return {front: known[digest] for front, digest in digests.items()}
 
 

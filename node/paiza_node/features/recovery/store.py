@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table, Text, func
 
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
-from paiza_node.core.exchange.store import forwarding_table, note_table, proof_table
+from paiza_node.core.exchange.store import PROOFS, foreign_proof, forwarding_table, note_table, proof_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle
 from paiza_node.core.storage.schema import METADATA
@@ -40,16 +40,12 @@ def lost_entries(
     """
     p, beginning = proof_table.c, origin.encode() + b"\n"
     rows = conn.execute(
-        select(proof_table, note_table.c.note)
-        .join(note_table, note_table.c.digest == p.note_digest)
-        .where(p.member == member, p.kind == int(kind), p.log_index >= from_index)
+        PROOFS.where(p.member == member, p.kind == int(kind), p.log_index >= from_index)
         .where(func.substr(note_table.c.note, 1, len(beginning)) == literal(beginning))
         .order_by(p.log_index)
         .limit(limit)
     )
-    return [
-        ForeignProof(r.digest, r.member, kind, r.entry, r.log_index, r.hashes, r.note, r.register_version) for r in rows
-    ]
+    return list(map(foreign_proof, rows))
 
 
 def lost_passings(

@@ -114,7 +114,7 @@ class Witnesses(Check):
                     )
                 spans.add(row.id)
             step(len(rows))
-        for rows in scanning.rows(self._scan, witness_store.cosigned_proof_table):
+        for rows in witness_store.cosigned_places(self._scan):
             for row in rows:
                 if row.span not in spans:
                     _find_place(part, N_("The cosigned proof names no stored notes."), row)

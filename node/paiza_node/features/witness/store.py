@@ -1,6 +1,6 @@
 """Witnessed notes of the own log, and proofs of other members' logs to cosigned notes, in the database."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -8,13 +8,16 @@ from typing import Final
 from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, Table, Text, delete, func, select
 
 from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.model import split_path
 from paiza_node.core.exchange.store import note_table
 from paiza_node.core.log.model import origin_of
 from paiza_node.core.peers.store import former_known_log_table
-from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage import ReadConnection, WriteConnection, scanning
 from paiza_node.core.storage.lifecycle import Lifecycle
 from paiza_node.core.storage.records import TIME, WORDS, Records
-from paiza_node.core.storage.schema import METADATA
+from paiza_node.core.storage.scanning import Rows
+from paiza_node.core.storage.schema import METADATA, Number
+from paiza_node.core.storage.shared_rows import SharedRows
 from paiza_node.core.storage.statements import Lookup, blocks, insertion
 from paiza_node.core.storage.times import from_micros, to_micros
 from paiza_node.features.witness.model import CosignedProof, CosignedSpan, Uncosigned, WitnessedNote, WitnessedTime
@@ -53,8 +56,17 @@ cosigned_proof_table = Table(
     Column("origin", Text, primary_key=True),
     Column("log_index", BigInteger, primary_key=True, autoincrement=False),
     Column("hashes", LargeBinary, nullable=False),
-    Column("span", LargeBinary, nullable=False),
+    Column("path", Number, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# The data that the cosigned proofs of neighbouring entries share: the notes, and the upper hashes.
+cosigned_path_table = Table(
+    "cosigned_path",
+    METADATA,
+    Column("id", Number, primary_key=True, autoincrement=False),
+    Column("span", LargeBinary, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
 )
 
 # Two consecutive cosigned notes of a log; the entries between them share it. Identified by the SHA-256 of
@@ -113,12 +125,20 @@ def witnessed_times(conn: ReadConnection, since: datetime, until: datetime, limi
 
 def cosigned_proof(conn: ReadConnection, member: str, origin: str, index: int) -> CosignedProof | None:
     """Return the proof of an entry of a member's log, named by its origin, to a cosigned note; None if missing."""
-    p, span = cosigned_proof_table.c, cosigned_span_table.c
+    p, path, span = cosigned_proof_table.c, cosigned_path_table.c, cosigned_span_table.c
     note, before = note_table.alias("after"), note_table.alias("before")
     row = conn.execute(
-        select(p.hashes, span.consistency_proof, span.register_version, note.c.note, before.c.note.label("before"))
+        select(
+            p.hashes,
+            path.hashes.label("upper_hashes"),
+            span.consistency_proof,
+            span.register_version,
+            note.c.note,
+            before.c.note.label("before"),
+        )
         .select_from(
-            cosigned_proof_table.join(cosigned_span_table, span.id == p.span)
+            cosigned_proof_table.join(cosigned_path_table, path.id == p.path)
+            .join(cosigned_span_table, span.id == path.span)
             .join(note, note.c.digest == span.note_digest)
             .outerjoin(before, before.c.digest == span.before_digest)
         )
@@ -127,7 +147,16 @@ def cosigned_proof(conn: ReadConnection, member: str, origin: str, index: int) -
     if row is None:
         return None
     found = CosignedSpan(row.before or b"", row.note, row.consistency_proof, row.register_version)
-    return CosignedProof(member, index, row.hashes, found)
+    return CosignedProof(member, index, row.hashes + row.upper_hashes, found)
+
+
+def cosigned_places(conn: ReadConnection) -> Iterator[Rows]:
+    """Return (origin, log_index, span) of all cosigned proofs; the span is None if the shared data is missing."""
+    path = cosigned_path_table.c
+    wanted = select(cosigned_proof_table, path.span).outerjoin(
+        cosigned_path_table, path.id == cosigned_proof_table.c.path
+    )
+    yield from scanning.pages(conn, wanted, cosigned_proof_table)
 
 
 def uncosigned(conn: ReadConnection, origin: str, limit: int, *, after: int = -1) -> list[Uncosigned]:
@@ -199,7 +228,11 @@ def add_cosigned(conn: WriteConnection, proofs: Sequence[CosignedProof]) -> None
     ids = {proof.span: _span_row(proof.span) for proof in proofs}
     exchange_store.add_notes(conn, [note for span in ids for note in (span.before, span.note) if note])
     _ADD_SPAN.run(conn, list(ids.values()))
-    _ADD_COSIGNED.run(conn, [(each.origin, each.index, each.hashes, ids[each.span][0]) for each in proofs])
+    split = [(proof, *split_path(proof.hashes)) for proof in proofs]
+    shared = [(ids[proof.span][0], upper) for proof, _, upper in split]
+    paths = _PATHS.add(conn, shared)
+    rows = [(proof.origin, proof.index, own, paths[path]) for (proof, own, _), path in zip(split, shared, strict=True)]
+    _ADD_COSIGNED.run(conn, rows)
     u = uncosigned_table.c
     for origin in {proof.origin for proof in proofs}:
         for block in blocks([proof.index for proof in proofs if proof.origin == origin]):
@@ -224,6 +257,8 @@ _UNCOSIGNED: Final = Records(uncosigned_table, Uncosigned, renamed={"log_index":
 
 _ADD_SPAN: Final = insertion(cosigned_span_table, ignore_known=True)
 
+_PATHS: Final = SharedRows(cosigned_path_table)
+
 _ADD_COSIGNED: Final = insertion(cosigned_proof_table, ignore_known=True)
 
 _NOTES: Final = Lookup(select(note_table.c.digest, note_table.c.note), note_table.c.digest)
@@ -233,5 +268,6 @@ LIFECYCLES: Final = (
     Lifecycle(witnessed_note_table),
     Lifecycle(uncosigned_table),
     Lifecycle(cosigned_proof_table),
+    Lifecycle(cosigned_path_table),
     Lifecycle(cosigned_span_table),
 )

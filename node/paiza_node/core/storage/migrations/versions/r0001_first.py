@@ -219,9 +219,16 @@ def _create_exchange() -> None:
         sa.Column("entry", sa.LargeBinary, nullable=False),
         sa.Column("log_index", sa.BigInteger, nullable=False),
         sa.Column("hashes", sa.LargeBinary, nullable=False),
+        sa.Column("path", _NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("digest", "member", "kind", name="pk_proof"),
+    )
+    op.create_table(
+        "proof_path",
+        sa.Column("id", _NUMBER, autoincrement=False, nullable=False),
         sa.Column("note_digest", sa.LargeBinary, nullable=False),
         sa.Column("register_version", sa.LargeBinary, nullable=False),
-        sa.PrimaryKeyConstraint("digest", "member", "kind", name="pk_proof"),
+        sa.Column("hashes", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_proof_path"),
     )
     op.create_table(
         "forwarding",
@@ -581,9 +588,16 @@ def _create_witness() -> None:
         sa.Column("origin", sa.Text, nullable=False),
         sa.Column("log_index", sa.BigInteger, autoincrement=False, nullable=False),
         sa.Column("hashes", sa.LargeBinary, nullable=False),
-        sa.Column("span", sa.LargeBinary, nullable=False),
+        sa.Column("path", _NUMBER, nullable=False),
         sa.PrimaryKeyConstraint("origin", "log_index", name="pk_cosigned_proof"),
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "cosigned_path",
+        sa.Column("id", _NUMBER, autoincrement=False, nullable=False),
+        sa.Column("span", sa.LargeBinary, nullable=False),
+        sa.Column("hashes", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_cosigned_path"),
     )
     op.create_table(
         "cosigned_span",
