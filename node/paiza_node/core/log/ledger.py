@@ -163,18 +163,32 @@ class Ledger:
         """Return how many items a commit group holds at present; larger work is best committed in such pieces."""
         return self._waiting.group_items
 
+    @property
+    def has_traffic(self) -> bool:
+        """Return whether other work than what rides waits, or came a moment ago."""
+        return self._waiting.has_traffic
+
     async def commit(
-        self, work: Work[T], *, first: bool = False, items: int = 1, counts_messages: bool = False
+        self,
+        work: Work[T],
+        *,
+        first: bool = False,
+        rides: bool = False,
+        items: int = 1,
+        counts_messages: bool = False,
     ) -> Committed[T]:
         """Run work when its caller's turn comes. Exceptions of work or commit are raised; then nothing happened.
 
-        ``first``: ahead of what is not urgent. ``items``: messages, or what else the work is measured by; the caller is
+        ``first``: ahead of what is not urgent. ``rides``: background work, committed together with other work, alone
+        only if none comes for a moment. ``items``: messages, or what else the work is measured by; the caller is
         charged for them. Unavailable("busy") if too much waits already. Unavailable("daily_quota") if it makes log
         entries beyond the caller's quota; work that ``counts_messages`` asks for each of them instead
         (`LogTransaction.count_message`). Unavailable("database_slow") if the database does not answer in time: the work
         may still take place, as if the caller had hung up.
         """
-        return await asyncio.wrap_future(self._enqueue(work, first=first, items=items, counts_messages=counts_messages))
+        return await asyncio.wrap_future(
+            self._enqueue(work, first=first, rides=rides, items=items, counts_messages=counts_messages)
+        )
 
     def commit_now(self, work: Work[T], timeout_seconds: float = 60.0) -> Committed[T]:
         """Run `commit` from a plain thread."""
@@ -221,11 +235,17 @@ class Ledger:
         self._watch.close()
 
     def _enqueue(
-        self, work: Work[T], *, first: bool = False, items: int = 1, counts_messages: bool = False
+        self,
+        work: Work[T],
+        *,
+        first: bool = False,
+        rides: bool = False,
+        items: int = 1,
+        counts_messages: bool = False,
     ) -> "Future[Committed[T]]":
         if self._watch.is_slow:
             raise self._watch.refusal()
-        return self._waiting.add(work, first=first, items=max(1, items), counts_messages=counts_messages)
+        return self._waiting.add(work, first=first, rides=rides, items=max(1, items), counts_messages=counts_messages)
 
     def _run(self) -> None:
         while group := self._waiting.gather():

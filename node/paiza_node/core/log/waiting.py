@@ -6,6 +6,9 @@ Urgent work comes first, up to a share of each group, so that a flood of it hold
 
 Who sends one message waits for the group under way. While such small work comes, groups are therefore short, and every
 other one leaves out what would make it longer; otherwise groups are long, which costs less for each message.
+
+Background work *rides*: it is added to groups of other work that hold nothing urgent, and makes one of its own only
+once nothing else came for a moment.
 """
 
 import sys
@@ -27,6 +30,9 @@ SMALL_ITEMS: Final = 8  # messages that a person sends at once
 SHORT_SECONDS: Final = 2.0  # for so long after small work more of it is expected
 FIRST_GROUP: Final = 16  # pieces of urgent work ahead of the rest in one commit
 FIRST_GROUP_ITEMS: Final = 64  # the same in items
+QUIET_SECONDS: Final = 0.1  # without other work, after which background work is committed alone
+LONGEST_WAIT_SECONDS: Final = 2.0  # of background work in a flood of urgent work
+MAX_RIDING: Final = 8  # pieces of background work in one commit
 MAX_WAITING: Final = 1024  # pieces of work, urgent ones apart; further ones are answered "busy"
 MAX_WAITING_OF_ONE: Final = 256  # pieces of work of one caller
 
@@ -55,6 +61,9 @@ class WaitingWork:
         self._changed = threading.Condition()
         self._first: Turns[Waiting] = Turns(most=MAX_WAITING, most_of_one=MAX_WAITING_OF_ONE)
         self._rest: Turns[Waiting] = Turns(most=MAX_WAITING, most_of_one=MAX_WAITING_OF_ONE)
+        self._riding: Turns[Waiting] = Turns(most=MAX_WAITING, most_of_one=MAX_WAITING)
+        self._riding_since = 0.0  # when the first of it came, or the last group that took some of it
+        self._traffic_until = 0.0
         self._short_until = 0.0
         self._left_out = False  # the last group left out work that would have made it longer
         self._closed = False
@@ -64,12 +73,25 @@ class WaitingWork:
         """Return after how many items a group takes no more: larger work is best added in pieces of that size."""
         return SHORT_GROUP_ITEMS if self._clock() < self._short_until else LONG_GROUP_ITEMS
 
-    def add(self, work: Any, *, first: bool = False, items: int = 1, counts_messages: bool = False) -> "Future[Any]":
+    @property
+    def has_traffic(self) -> bool:
+        """Return whether other work than what rides waits, or came a moment ago."""
+        return bool(self._first or self._rest) or self._clock() < self._traffic_until
+
+    def add(
+        self, work: Any, *, first: bool = False, rides: bool = False, items: int = 1, counts_messages: bool = False
+    ) -> "Future[Any]":
         """Add work of the present caller; Unavailable("busy") if too much waits."""
         waiting = Waiting(work, CALLER.get(), items, counts_messages)
         with self._changed:
             if self._closed:
                 raise Unavailable("busy", "the node stops", 1.0)
+            if rides:
+                if not self._riding:
+                    self._riding_since = self._clock()
+                self._riding.put(waiting.caller, waiting)
+                self._changed.notify()
+                return waiting.future
             (self._first if first else self._rest).put(waiting.caller, waiting)
             if items <= SMALL_ITEMS and (counts_messages or waiting.caller.kind == "officer"):
                 self._short_until = self._clock() + SHORT_SECONDS
@@ -87,15 +109,28 @@ class WaitingWork:
         group: list[Waiting] = []
         with self._changed:
             while not group:
-                while not (self._first or self._rest or self._closed):
-                    self._changed.wait()
-                if not (self._first or self._rest):
+                while not (self._first or self._rest or self._closed or self._goes_alone):
+                    self._changed.wait(max(0.0, self._traffic_until - self._clock()) if self._riding else None)
+                if not (self._first or self._rest or self._riding):
                     return group
-                _fill(group, self._first, FIRST_GROUP, FIRST_GROUP_ITEMS)
-                items = self.group_items
-                strict = items == SHORT_GROUP_ITEMS and not self._left_out
-                self._left_out = _fill(group, self._rest, MAX_GROUP - len(group), items, strict=strict)
+                self._gather(group)
         return group
+
+    def _gather(self, group: list[Waiting]) -> None:
+        items = self.group_items
+        _fill(group, self._first, FIRST_GROUP, FIRST_GROUP_ITEMS)
+        urgent = bool(group)
+        strict = items == SHORT_GROUP_ITEMS and not self._left_out
+        self._left_out = _fill(group, self._rest, MAX_GROUP - len(group), items, strict=strict)
+        if group:
+            self._traffic_until = self._clock() + QUIET_SECONDS
+        if not urgent or self._clock() >= self._riding_since + LONGEST_WAIT_SECONDS:
+            _fill(group, self._riding, MAX_RIDING, items)
+            self._riding_since = self._clock()
+
+    @property
+    def _goes_alone(self) -> bool:
+        return bool(self._riding) and self._clock() >= self._traffic_until
 
     def drain(self) -> list[Waiting]:
         """Return all that waits, to be refused: nothing of it was begun."""
@@ -103,6 +138,7 @@ class WaitingWork:
         with self._changed:
             _fill(group, self._first, MAX_WAITING, sys.maxsize)
             _fill(group, self._rest, MAX_WAITING, sys.maxsize)
+            _fill(group, self._riding, MAX_WAITING, sys.maxsize)
         return group
 
 

@@ -1,6 +1,7 @@
 """The queue before the commit: callers take turns, groups are bounded, urgent work has a bounded share."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -12,7 +13,9 @@ from paiza_node.core.log import waiting
 from paiza_node.core.log.waiting import (
     FIRST_GROUP_ITEMS,
     LONG_GROUP_ITEMS,
+    LONGEST_WAIT_SECONDS,
     MAX_GROUP,
+    QUIET_SECONDS,
     SHORT_GROUP_ITEMS,
     SHORT_SECONDS,
     WaitingWork,
@@ -119,3 +122,61 @@ def test_groups_are_short_while_single_messages_come() -> None:
     now[0] += SHORT_SECONDS + 1
     assert [each.work for each in queue.gather()] == ["a", "a"]
     assert queue.group_items == LONG_GROUP_ITEMS
+
+
+def test_background_work_rides_with_other_work() -> None:
+    """What rides goes with the next group, in order and in bounded pieces; the group takes all that waits besides."""
+    queue = WaitingWork(lambda: 1000.0)
+    for number in range(3):
+        queue.add(f"ride {number}", rides=True, items=LONG_GROUP_ITEMS // 2)
+    queue.add("work")
+    assert [each.work for each in queue.gather()] == ["work", "ride 0", "ride 1"]
+    queue.add("more")
+    assert [each.work for each in queue.gather()] == ["more", "ride 2"]
+
+
+def test_background_work_waits_for_a_quiet_moment_to_be_committed_alone() -> None:
+    """While other work comes it makes no group of its own; a moment after the last it does."""
+    now = [1000.0]
+    queue = WaitingWork(lambda: now[0])
+    queue.add("ride", rides=True)
+    traffic = [queue.has_traffic]
+    assert [each.work for each in queue.gather()] == ["ride"], "nothing came: it is quiet"
+    queue.add("work")
+    traffic.append(queue.has_traffic)
+    queue.gather()
+    traffic.append(queue.has_traffic)
+    queue.add("ride", rides=True)
+    with ThreadPoolExecutor(1) as threads:
+        gathered = threads.submit(queue.gather)
+        with pytest.raises(TimeoutError):
+            gathered.result(3 * QUIET_SECONDS)
+        now[0] += QUIET_SECONDS
+        assert [each.work for each in gathered.result(30)] == ["ride"]
+    traffic.append(queue.has_traffic)
+    assert traffic == [False, True, True, False]
+
+
+def test_background_work_does_not_delay_urgent_work_for_long() -> None:
+    """Urgent groups take none of it, until it has waited for seconds."""
+    now = [1000.0]
+    queue = WaitingWork(lambda: now[0])
+    queue.add("ride", rides=True)
+    for _ in range(3):
+        queue.add("urgent", first=True)
+        assert [each.work for each in queue.gather()] == ["urgent"]
+    now[0] += LONGEST_WAIT_SECONDS
+    queue.add("urgent", first=True)
+    assert [each.work for each in queue.gather()] == ["urgent", "ride"]
+
+
+def test_what_rides_is_gathered_at_the_end_and_refused_when_all_is() -> None:
+    """A queue that closes leaves nothing behind."""
+    queue = WaitingWork(lambda: 1000.0)
+    queue.add("ride", rides=True)
+    queue.add("urgent", first=True)
+    queue.close()
+    assert [[each.work for each in queue.gather()] for _ in range(3)] == [["urgent"], ["ride"], []]
+    other = WaitingWork()
+    other.add("ride", rides=True)
+    assert [each.work for each in other.drain()] == ["ride"]
