@@ -35,8 +35,10 @@ def check_message(
     *,
     subject: bytes,
     annex_withheld: bool = False,
-) -> None:
-    """Validate a message whose signatures were verified; raise `Rejected` with path and code, without content.
+) -> tuple[Message, Message | None]:
+    """Validate a message whose signatures were verified; return its content and annex.
+
+    `Rejected` states path and code, without content.
 
     1. The kind and its version are known.
     2. The header is complete and consistent.
@@ -64,6 +66,7 @@ def check_message(
     # Step 6.
     if subject != kind.subject_of(content):
         raise Rejected("invalid_subject", "the subject does not say what the content says")
+    return content, annex
 
 
 def needs_second_officer(header: Header, kind: Kind) -> bool:

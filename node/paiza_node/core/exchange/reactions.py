@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from paiza.core.v1 import message_pb2
 from paiza_node.core.log.transaction import LogTransaction
+from paiza_node.core.messages.decryption import Opened
 from paiza_node.core.messages.model import MessageRow
 
 
@@ -18,12 +19,14 @@ class ReceivedMessage:
     """A message of another member that was received and not refused.
 
     ``source`` is the member whose node delivered it; ``assignee`` is the officer it is for, empty if it names none.
+    ``opened`` is its content as it was checked; None if it is not at hand.
     """
 
     row: MessageRow
     header: message_pb2.Header
     source: str
     assignee: str = ""
+    opened: Opened | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,14 @@ class Unsealed:
     subject: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The content of a message that was found valid, parsed; ``annex`` is None if it has none or came without."""
+
+    content: Message
+    annex: Message | None
+
+
 @dataclass(slots=True)
 class DecryptionKeys:
     """The decryption keys of this node's member, by key id. Thread-safe: the mapping is replaced, never changed.

@@ -24,6 +24,7 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.decryption import Opened
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_wire import log_entries, receipts
 from paiza_wire.errors import Rejected, Unavailable
@@ -43,7 +44,8 @@ class Arrival:
     ``entry`` is the entry of the delivering node's log for it, proven by ``hashes``; ``release`` is the entry by which
     the author's log released it, to us or (``forwarded``) to another member. A notice that a message of ours was
     forwarded has neither ``message`` nor ``release``. ``refusal``: the reason for refusing it; None if it is received.
-    ``certificates`` are the proofs of its signers' certificates that are new here.
+    ``certificates`` are the proofs of its signers' certificates that are new here. ``opened`` is its content, if it is
+    at hand.
     """
 
     digest: bytes
@@ -56,6 +58,7 @@ class Arrival:
     forwarded: bool = False
     refusal: Rejected | None = None
     certificates: tuple[ProvenCertificate, ...] = ()
+    opened: Opened | None = None
 
     @property
     def goes_first(self) -> bool:
@@ -114,6 +117,7 @@ class _Batch:
         self._threads = dict(messages_store.thread_names(tx.conn, _unnamed(items)))
         self._rows: dict[bytes, MessageRow] = {}
         self._messages: dict[bytes, VerifiedMessage] = {}
+        self._opened: dict[bytes, Opened | None] = {}
         self._answered: list[tuple[bytes, int]] = []
         self._forwardings: dict[int, ForwardingRow] = {}
         self._proofs: list[ForeignProof] = []
@@ -195,7 +199,7 @@ class _Batch:
         exchange_store.add_proofs(conn, self._proofs)
         exchange_store.add_certificates(conn, self._certificates, self._tx.register_version)
         written = [
-            ReceivedMessage(row, self._messages[row.digest].header, self._source, assignee)
+            ReceivedMessage(row, self._messages[row.digest].header, self._source, assignee, self._opened[row.digest])
             for row, assignee in placed
             if row.state is MessageState.RECEIVED
         ]
@@ -262,6 +266,7 @@ class _Batch:
         thread_name = item.release.entry.released.thread_name or self._threads.get(header.thread_id, "")
         self._threads[header.thread_id] = thread_name
         self._messages[item.digest] = message
+        self._opened[item.digest] = item.opened
         self._rows[item.digest] = MessageRow(
             seq=self._tx.next_message_seq(),
             digest=item.digest,

@@ -22,7 +22,7 @@ from paiza_node.core.exchange.receive.certificates import MAX_CERTIFICATES, Know
 from paiza_node.core.exchange.receive.forwarded import ReceiveForwarded
 from paiza_node.core.executors.executors import each
 from paiza_node.core.executors.fair_threads import Slices
-from paiza_node.core.messages.decryption import Unsealed
+from paiza_node.core.messages.decryption import Opened, Unsealed
 from paiza_node.core.policy import MessageAttributes, Principal
 from paiza_register import Member, Register
 from paiza_wire import message as wire
@@ -203,14 +203,14 @@ class ValidateIncoming:
         if item.forwarded or item.message is None or item.refusal is not None:
             return item
         try:
-            self._check_content(item.message.header, unsealed, register, member, now)
+            content = self._check_content(item.message.header, unsealed, register, member, now)
         except Rejected as error:
             return replace(item, refusal=error)
-        return item
+        return replace(item, opened=content)
 
     def _check_content(
         self, header: message_pb2.Header, unsealed: Unsealed, register: Register, member: Member, now: datetime
-    ) -> None:
+    ) -> Opened:
         # 7.
         kind = kinds.get(header.kind, header.kind_version)
         ceiling = register.member(self._member).classification_ceiling
@@ -221,7 +221,9 @@ class ValidateIncoming:
             raise Rejected("policy_denied", f"{header.kind} is not sent in the role its signer acts in")
         # 8.
         main, *annex = unsealed.parts
-        validation.check_message(header, main, annex[0] if annex else None, now, subject=unsealed.subject)
+        return Opened(
+            *validation.check_message(header, main, annex[0] if annex else None, now, subject=unsealed.subject)
+        )
 
 
 def _names_thread(name: str, header: message_pb2.Header) -> bool:

@@ -16,7 +16,7 @@ from paiza_node.core.exchange.model import ProvenCertificate
 from paiza_node.core.exchange.receive.arrivals import Arrival
 from paiza_node.core.exchange.receive.author_notes import AuthorNotes
 from paiza_node.core.exchange.receive.certificates import KnownCertificates, of_forwarding
-from paiza_node.core.messages.decryption import Unsealed
+from paiza_node.core.messages.decryption import Opened, Unsealed
 from paiza_node.core.peers.claims import note_told_entry
 from paiza_node.core.policy import MessageAttributes, PolicyContext, Principal
 from paiza_register import Member
@@ -91,9 +91,10 @@ class ReceiveForwarded:
         # 6.
         unsealed = self._opened(message)
         # 7.
-        refusal = None
+        refusal, opened = None, None
         try:
-            certificates += self._judge(message, unsealed, shown, forwarded, member)
+            opened, granting = self._judge(message, unsealed, shown, forwarded, member)
+            certificates += granting
         except Rejected as error:
             refusal = error
         return Arrival(
@@ -107,6 +108,7 @@ class ReceiveForwarded:
             forwarded=True,
             refusal=refusal,
             certificates=certificates,
+            opened=opened,
         )
 
     def _verified(
@@ -167,8 +169,8 @@ class ReceiveForwarded:
         shown: exchange_pb2.Forwarding,
         forwarded: VerifiedEntry,
         member: Member,
-    ) -> tuple[ProvenCertificate, ...]:
-        """Judge the content; return the proofs of the grant's certificates that are new here."""
+    ) -> tuple[Opened, tuple[ProvenCertificate, ...]]:
+        """Judge the content; return it, and the proofs of the grant's certificates that are new here."""
         certificates: tuple[ProvenCertificate, ...] = ()
         header, entry = message.header, forwarded.entry
         kind = kinds.get(header.kind, header.kind_version)
@@ -193,7 +195,7 @@ class ReceiveForwarded:
         facts = MessageAttributes.of(header, kind.sender_roles, ceiling, kind.workflow)
         principal = Principal(member.id, suspended=member.status != "active", node=True)
         self._register_cache.policy.check(principal, "take_forwarded", facts, policy_context=policy_context)
-        validation.check_message(
+        opened = validation.check_message(
             header,
             main,
             annexes[0] if with_annex else None,
@@ -201,7 +203,7 @@ class ReceiveForwarded:
             subject=unsealed.subject,
             annex_withheld=not with_annex,
         )
-        return certificates
+        return Opened(*opened), certificates
 
     def _check_grant(
         self, shown: exchange_pb2.Forwarding, entry: log_pb2.LogEntry, query: GrantQuery, teller: Member
