@@ -32,7 +32,6 @@ class Debt:
     """What is left at a node of the work that its first messages and log entries cause."""
 
     messages_to_search: int  # not in the search index
-    messages_to_review: int  # without a review date
     entries_to_query: int  # not in the log index
     entries_to_witness: int  # not under a checkpoint that a quorum cosigned
     proofs_to_upgrade: int  # of other logs, not read yet or not proven to a cosigned checkpoint
@@ -40,7 +39,7 @@ class Debt:
     @property
     def indexed(self) -> bool:
         """Return whether both indexes have caught up."""
-        return not (self.messages_to_search or self.messages_to_review or self.entries_to_query)
+        return not (self.messages_to_search or self.entries_to_query)
 
     @property
     def settled(self) -> bool:
@@ -70,13 +69,11 @@ def debt(store: Store, goal: Head) -> Debt:
             name: max(0, total - settings_store.counter(reads, cursor))
             for name, cursor, total in (
                 ("search", search_index.CURSOR, goal.messages),
-                ("review", log_index.REVIEWS, goal.messages),
                 ("query", log_index.CURSOR, goal.size),
             )
         }
         return Debt(
             messages_to_search=left["search"],
-            messages_to_review=left["review"],
             entries_to_query=left["query"],
             entries_to_witness=max(0, goal.size - (witnessed.size if witnessed else 0)),
             proofs_to_upgrade=max(0, goal.size - swept) or sum(witness_store.uncosigned_counts(reads).values()),

@@ -190,7 +190,6 @@ class _Writer:
         retention_store.put_reviews(tx.conn, [(row.seq, row.stored_time + REVIEW) for row in messages])
         for counter, value in (
             (search_index.CURSOR, messages[-1].seq),
-            (log_index.REVIEWS, messages[-1].seq),
             (log_index.CURSOR, tx.size),
             (upgrade_proofs.COUNTER, tx.size),
         ):

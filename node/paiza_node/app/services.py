@@ -33,7 +33,7 @@ from paiza_node.features.retention.erase import Erase
 from paiza_node.features.retention.holds import Holds
 from paiza_node.features.retention.log_retention import LogRetention
 from paiza_node.features.retention.requests import erasure_reaction
-from paiza_node.features.retention.reviews import Reviews
+from paiza_node.features.retention.reviews import REVIEW_DATES, Reviews
 from paiza_node.features.search.index import TokenKey
 from paiza_node.features.tasks.assign import TASKS
 from paiza_node.features.witness.answer_exchange import AnswerExchange
@@ -78,6 +78,7 @@ class Dependencies:
             erasure_reaction(member, node_id),
             attachment_reaction(member),
             WORKFLOWS,
+            REVIEW_DATES,
         )
 
 

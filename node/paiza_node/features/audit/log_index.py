@@ -8,7 +8,6 @@ duty officer who helps another unit had a reason, and the stated reason is besid
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from time import perf_counter
 from typing import Final
 
@@ -24,28 +23,24 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
-from paiza_node.core.messages.model import LOGGED_DIGITS, MessageState
 from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.audit import store as audit_store
 from paiza_node.features.audit.model import LogIndexRow
-from paiza_node.features.retention import store as retention_store
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
-BATCH: Final = 512  # entries, and as many messages, of one commit
+BATCH: Final = 512  # entries of one commit
 REST: Final = 2.0  # pause after a batch, as a multiple of its duration, if more waits: traffic goes first
 PAUSE_SECONDS: Final = 0.5  # between checks
-TOLD: Final = 8  # unreadable messages of a batch that are logged
 CURSOR: Final = "log_facts"
-REVIEWS: Final = "reviews"
 
 log = structlog.get_logger("paiza.audit")
 
 
 class LogIndex:
-    """Maintains the log index and the review dates of messages. One per node."""
+    """Maintains the log index. One per node."""
 
     def __init__(
         self, core: Core, unit_directory: UnitDirectory, officers: Callable[[], Mapping[str, Officer]]
@@ -59,7 +54,6 @@ class LogIndex:
 
     async def _round(self) -> None:
         await self.catch_up()
-        await self._plan_reviews()
 
     async def catch_up(self) -> int:
         """Index all entries that a signed checkpoint covers; return the size of the log up to which that was done."""
@@ -105,32 +99,6 @@ class LogIndex:
             access_store.visible(reads, [row.seq], self._unit_directory.viewer_of(officer))
         )
 
-    async def _plan_reviews(self) -> None:
-        """Record the review dates of messages that were stored since the last round."""
-        while planned := await asyncio.to_thread(self._unplanned):
-            last, rows = planned
-            await self._core.ledger.commit(
-                lambda tx, last=last, rows=rows: _plan(tx, rows, last)  # type: ignore[misc]
-            )
-
-    def _unplanned(self) -> "tuple[int, list[tuple[int, datetime]]] | None":
-        with self._core.store.reads() as reads:
-            rows = messages_store.unindexed(reads, settings_store.counter(reads, REVIEWS), BATCH)
-        if not rows:
-            return None
-        dated: list[tuple[int, datetime]] = []
-        unreadable: list[str] = []
-        for row in rows:
-            if row.state is MessageState.REFUSED:
-                continue
-            try:
-                dated.append((row.seq, wire.parse_header(row.header).review_time.ToDatetime(tzinfo=UTC)))
-            except Rejected:  # damaged on our disk: `paiza-node verify` names it, and the others go on
-                unreadable.append(row.digest.hex()[:LOGGED_DIGITS])
-        if unreadable:
-            log.error("review_dates_unreadable", messages=unreadable[:TOLD], count=len(unreadable))
-        return rows[-1].seq, dated
-
 
 def _opened(reads: ReadConnection, index: int, entry: log_pb2.LogEntry) -> list[bytes]:
     """Return the messages that an entry records as opened; none for any other event."""
@@ -142,9 +110,3 @@ def _opened(reads: ReadConnection, index: int, entry: log_pb2.LogEntry) -> list[
 def _note(tx: LogTransaction, facts: Sequence[LogIndexRow], end: int) -> None:
     audit_store.add_facts(tx.conn, facts)
     settings_store.put_counter(tx.conn, CURSOR, end)
-
-
-def _plan(tx: LogTransaction, rows: Sequence[tuple[int, datetime]], last: int) -> None:
-    erased = messages_store.erased_seqs(tx.conn, [seq for seq, _time in rows])  # since they were read
-    retention_store.put_reviews(tx.conn, [(seq, time) for seq, time in rows if seq not in erased])
-    settings_store.put_counter(tx.conn, REVIEWS, last)

@@ -4,6 +4,7 @@ A member decides on its own copy alone: other holders review theirs, and the aut
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -17,6 +18,7 @@ from paiza_node.core.access.need_to_know import denied, list_scope, may_see
 from paiza_node.core.api import paging
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import own_proof
+from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, ReleasedMessage
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import MessagesChanged
 from paiza_node.core.log.model import StoredEntry
@@ -36,6 +38,16 @@ REMIND_SECONDS: Final = 3600.0  # between checks for review dates that have come
 MAX_REMINDED: Final = 200  # notices of one check; the list has the rest
 
 log = structlog.get_logger("paiza.retention")
+
+
+def _plan(tx: LogTransaction, messages: Sequence[ReceivedMessage] | Sequence[ReleasedMessage]) -> None:
+    retention_store.put_reviews(
+        tx.conn, [(each.row.seq, each.header.review_time.ToDatetime(tzinfo=UTC)) for each in messages]
+    )
+
+
+REVIEW_DATES: Final = Reaction(on_received=_plan, on_released=_plan)
+"""The reaction of reviews: every message that is stored has a review date."""
 
 
 class Reviews:

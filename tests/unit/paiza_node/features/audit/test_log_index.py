@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
@@ -17,8 +17,9 @@ from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.time_index import index_at
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
+from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.audit import store as audit_store
-from paiza_node.features.audit.log_index import LogIndex
+from paiza_node.features.audit.log_index import CURSOR, LogIndex
 from paiza_node.features.audit.model import LogQuery
 from paiza_node.features.retention import store as retention_store
 from paiza_node.ops.tables import LIFECYCLES
@@ -176,28 +177,43 @@ async def test_messages_opened_together_were_all_needed_or_stand_out(room: Room,
             assert audit_store.find_entries(reads, query) == ([] if both else [0])
 
 
-async def test_a_damaged_header_ends_no_duty(room: Room) -> None:
-    """A header that cannot be read has no review date; those stored after it have theirs."""
-    room.begin("tjk")
-    room.begin("uzb")
+async def test_a_damaged_header_ends_no_index(room: Room) -> None:
+    """An opening of a message whose header cannot be read is indexed, and so is what comes after it."""
+    digest = room.begin("tjk").digest
 
     def damage(tx: LogTransaction) -> None:
-        first = messages_store.message_table.c.seq == 1
-        tx.conn.execute(update(messages_store.message_table).where(first).values(header=b"\xff"))
+        messages_store.put_unit(tx.conn, 1, "ops")
+        tx.conn.execute(
+            update(messages_store.message_table).where(messages_store.message_table.c.seq == 1).values(header=b"\xff")
+        )
+        for name in ("near", "far"):
+            actor = f"spiffe://kaz.paiza.example/officer/{name}"
+            tx.append(entry_of(log_pb2.LOG_EVENT_OPENED, actor=actor, message_digest=digest))
 
     room.ledger.commit_now(damage)
-    duty = asyncio.ensure_future(facts(room).task.run())
-    try:
-        async with asyncio.timeout(30):
-            while not duty.done() and review(room, 2) is None:  # noqa: ASYNC110 - nothing tells of it
-                await asyncio.sleep(0.05)
-        assert not duty.done()
-        assert review(room, 1) is None
-    finally:
-        duty.cancel()
-
-
-def review(room: Room, seq: int) -> datetime | None:
-    """Return the review date that is noted of a message."""
+    assert await facts(room).catch_up() == 2
     with room.store.reads() as reads:
-        return retention_store.review(reads, seq)
+        assert audit_store.find_entries(reads, LogQuery(first=0, end=2, limit=10, needless=True)) == [1]
+
+
+async def test_index_in_the_background_rides_and_finds_what_was_not_told(room: Room) -> None:
+    """The task indexes entries without any notice of them; one that begins anew goes on where the last commit ended."""
+    for seed in (10, 11):
+        write(room, seed)
+        duty = facts(room)
+        running = asyncio.ensure_future(duty.task.run())
+        try:
+            async with asyncio.timeout(30):
+                while indexed(room) < room.ledger.checkpoint.size:  # noqa: ASYNC110 - nothing tells of it
+                    await asyncio.sleep(0.02)
+        finally:
+            running.cancel()
+    with room.store.reads() as reads:
+        found = audit_store.find_entries(reads, LogQuery(first=0, end=2 * ENTRIES, limit=3 * ENTRIES))
+    assert found == list(range(2 * ENTRIES))
+
+
+def indexed(room: Room) -> int:
+    """Return up to which entry the log is indexed."""
+    with room.store.reads() as reads:
+        return settings_store.counter(reads, CURSOR)
