@@ -96,7 +96,7 @@ class WholeNode(AbstractContextManager["WholeNode"]):
         )
         built = build_services(self._dependencies, TlsIdentity(keys.tls))
         self._handlers = services.handlers_of(built.handlers, services.public())
-        self._index = Index(self.core, token_key=token_key)
+        self._index = Index(self.core, token_key=token_key, new_messages=self._dependencies.new_messages)
         (workflows,) = [each for each in built.handlers if isinstance(each, WorkflowService)]
         self._deadlines = workflows._deadlines
         self._policy = cache.policy

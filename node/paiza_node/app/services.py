@@ -1,7 +1,7 @@
 """The services of a node, and what they are built from. `app.wiring` builds them."""
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from paiza_node.core.access.need_to_know import UnitDirectory
@@ -34,7 +34,7 @@ from paiza_node.features.retention.holds import Holds
 from paiza_node.features.retention.log_retention import LogRetention
 from paiza_node.features.retention.requests import erasure_reaction
 from paiza_node.features.retention.reviews import REVIEW_DATES, Reviews
-from paiza_node.features.search.index import TokenKey
+from paiza_node.features.search.index import NewMessages, TokenKey
 from paiza_node.features.tasks.assign import TASKS
 from paiza_node.features.witness.answer_exchange import AnswerExchange
 from paiza_node.features.witness.consistency_monitor import ConsistencyMonitor
@@ -66,6 +66,7 @@ class Dependencies:
     token_key: TokenKey
     reader: RegisterReader
     witness: WitnessSigner
+    new_messages: NewMessages = field(default_factory=NewMessages)
 
     @property
     def reactions(self) -> tuple[Reaction, ...]:
@@ -79,6 +80,7 @@ class Dependencies:
             attachment_reaction(member),
             WORKFLOWS,
             REVIEW_DATES,
+            self.new_messages.reaction,
         )
 
 

@@ -154,7 +154,7 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
         unit_directory=dependencies.unit_directory,
         clock=core.clock,
     )
-    index = Index(core, token_key=dependencies.token_key)
+    index = Index(core, token_key=dependencies.token_key, new_messages=dependencies.new_messages)
     log_index = LogIndex(core, dependencies.unit_directory, dependencies.officers.officers)
     retention = Retention(
         Erase(core, files, lifecycles=LIFECYCLES, peers=peers, forget=attachments.downloads.forget),

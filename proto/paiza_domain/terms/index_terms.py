@@ -45,7 +45,7 @@ def terms(kind: Kind, content: Message, annex: Message | None) -> frozenset[Term
     found = set(_walk(kind.shape, content))
     if annex is not None and kind.annex_shape is not None:
         found.update(_walk(kind.annex_shape, annex))
-    return frozenset(sorted(found)[:MAX_TERMS])
+    return frozenset(found if len(found) <= MAX_TERMS else sorted(found)[:MAX_TERMS])
 
 
 def term(field: str, text: str) -> Term | None:

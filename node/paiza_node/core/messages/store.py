@@ -522,12 +522,11 @@ def _unpacked(row: Row[Any], known: Mapping[int, bytes]) -> bytes:
         return b""
 
 
-def unindexed(conn: ReadConnection, after_seq: int, limit: int) -> list[MessageRow]:
-    """Return stored messages after the cursor, oldest first, including refused ones."""
-    rows = conn.execute(
-        select(message_table).where(message_table.c.seq > after_seq).order_by(message_table.c.seq).limit(limit)
-    )
-    return [message_row(row) for row in rows]
+def unindexed(conn: ReadConnection, after_seq: int, limit: int) -> list[tuple[int, bytes, MessageState]]:
+    """Return number, digest and state of stored messages after the cursor, oldest first, including refused ones."""
+    m = message_table.c
+    rows = conn.execute(select(m.seq, m.digest, m.state).where(m.seq > after_seq).order_by(m.seq).limit(limit))
+    return [(seq, digest, MessageState(state)) for seq, digest, state in rows]
 
 
 def messages_at(conn: ReadConnection, seqs: Collection[int]) -> list[MessageRow]:

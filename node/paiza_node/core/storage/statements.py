@@ -10,7 +10,7 @@ from functools import cache
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, Table, bindparam, literal_column
+from sqlalchemy import Column, ColumnElement, Select, Table, bindparam, literal_column, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.dml import UpdateBase
@@ -98,6 +98,28 @@ class Lookup:
         for first in range(0, len(wanted), LOOKED_UP_AT_ONCE):
             block = tuple(wanted[first : first + LOOKED_UP_AT_ONCE])
             yield from conn.exec_driver_sql(sql.replace(_VALUES, f"({', '.join([mark] * len(block))})"), block)
+
+
+class Occurrence:
+    """A query for those of many values that occur in an indexed column, however often each does."""
+
+    def __init__(self, column: Column[Any]) -> None:
+        """Store the column."""
+        here: Select[Any] = select(literal_column("1")).where(column == literal_column("wanted.column1"))
+        question: Select[Any] = (
+            select(literal_column("column1")).select_from(text(f"{_VALUES} AS wanted")).where(here.exists())
+        )
+        self._compiled = cache(lambda name: str(question.compile(dialect=_DIALECTS[name]())))
+
+    def run(self, conn: ReadConnection, values: Collection[Any]) -> set[Any]:
+        """Return those of the values that occur."""
+        sql = self._compiled(conn.database)
+        mark = "(%s)" if conn.database == "postgresql" else "(?)"
+        found: set[Any] = set()
+        for block in blocks(list(values)):
+            asked = sql.replace(_VALUES, f"(VALUES {', '.join([mark] * len(block))})")
+            found.update(row[0] for row in conn.exec_driver_sql(asked, tuple(block)))
+        return found
 
 
 def _compile(

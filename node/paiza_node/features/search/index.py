@@ -1,22 +1,29 @@
 """The search index: keyed blind tokens of stored messages, made shortly after they were stored.
 
-Not in the commit path: a message is released and received first, and can be found a moment later. The cursor is the
-number of the last indexed message; it is committed with the tokens, so that a crash repeats a batch or nothing. A new
-key, or new folding rules, begin the index anew. Messages that cannot be opened any more (an erased key) are skipped.
+Not in the commit path: a message is released and received first, and can be found a moment later. The tokens of
+messages that were stored meanwhile ride on a later commit. The cursor is the number of the last indexed message; it is
+committed with the tokens, so that a crash repeats a batch or nothing. A new key, or new folding rules, begin the index
+anew. Messages that cannot be opened any more (an erased key) are skipped.
+
+What the index needs of a message is in memory when the message is stored: its parsed header, and of a received one its
+content, which the receiver has opened to check it (`NewMessages`). Messages of which it is not are read and opened.
 """
 
 import asyncio
 import hmac
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+import threading
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
+from operator import itemgetter
 from time import perf_counter
 from typing import Any, Final
 
 import structlog
 
+from paiza.core.v1 import message_pb2
 from paiza_domain import kinds
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.partial_times import partial_time_start
@@ -24,22 +31,24 @@ from paiza_domain.schema.shapes import FieldType
 from paiza_domain.terms.folding import RULES_VERSION
 from paiza_domain.terms.index_terms import Term, terms
 from paiza_node.core.dependencies import Core
+from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, ReleasedMessage
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change, MessagesChanged
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
-from paiza_node.core.messages.decryption import stored
-from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.messages.decryption import Opened, stored
+from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.search import store as search_store
 from paiza_node.features.search.model import IndexedMessage
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 
-BATCH: Final = 64  # messages of one commit
+BATCH: Final = 256  # messages of one commit
+HELD_BYTES: Final = 8 * 1024 * 1024  # of new messages in memory; further ones are read from the database
 TOKEN_BYTES: Final = 16  # of HMAC-SHA256: a chance hit among a billion tokens is one in 10^20
 MAX_LINK_TOKENS: Final = 300  # identifiers of one message that are compared with older ones
-REST: Final = 2.0  # pause after a batch, as a multiple of its duration, if more waits: traffic goes first
+REST: Final = 2.0  # pause after a batch, as a multiple of the time it took to read it, while there is traffic
 PATIENCE_SECONDS: Final = 30.0  # between checks without changes
 CURSOR: Final = "indexed"
 SETTING_KEY: Final = "index_key"
@@ -64,19 +73,71 @@ class TokenKey:
         return hmac.digest(self._key, f"{term.field}\0{term.text}".encode(), "sha256")[:TOKEN_BYTES]
 
 
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message that was stored a moment ago; ``signed`` is its serialized SignedMessage."""
+
+    digest: bytes
+    header: message_pb2.Header
+    signed: bytes
+    opened: Opened | None = None
+
+    def message(self) -> VerifiedMessage:
+        """Return the message, to open it."""
+        return VerifiedMessage(self.digest, self.header, message_pb2.SignedMessage.FromString(self.signed), ())
+
+
+class NewMessages:
+    """The messages stored since the index read last, as far as there is room. Thread-safe.
+
+    They are added before their commit: one whose commit failed is dropped once a later message has its number.
+    """
+
+    def __init__(self, most_bytes: int = HELD_BYTES) -> None:
+        """Begin without messages; hold at most ``most_bytes`` of them."""
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._by_seq: dict[int, NewMessage] = {}
+        self._bytes = 0
+        self.reaction: Final = Reaction(on_received=self._received, on_released=self._released)
+        """Adds every message that is stored."""
+
+    def take(self, last: int) -> dict[bytes, NewMessage]:
+        """Return the messages with numbers up to ``last``, by digest, and forget them."""
+        with self._lock:
+            taken = [self._by_seq.pop(seq) for seq in sorted(self._by_seq) if seq <= last]
+            self._bytes -= sum(len(each.signed) for each in taken)
+        return {each.digest: each for each in taken}
+
+    def _received(self, _tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
+        for each in messages:
+            self._add(each.row, each.header, each.opened)
+
+    def _released(self, _tx: LogTransaction, messages: Sequence[ReleasedMessage]) -> None:
+        for each in messages:
+            self._add(each.row, each.header, None)
+
+    def _add(self, row: MessageRow, header: message_pb2.Header, opened: Opened | None) -> None:
+        if row.signed is None:
+            return
+        with self._lock:
+            if (before := self._by_seq.pop(row.seq, None)) is not None:
+                self._bytes -= len(before.signed)
+            if self._bytes + len(row.signed) <= self._most_bytes:
+                self._by_seq[row.seq] = NewMessage(row.digest, header, row.signed, opened)
+                self._bytes += len(row.signed)
+
+
 class Index:
     """Maintains the index. One per node."""
 
-    def __init__(
-        self,
-        core: Core,
-        *,
-        token_key: TokenKey,
-    ) -> None:
+    def __init__(self, core: Core, *, token_key: TokenKey, new_messages: NewMessages | None = None) -> None:
+        """Store the core; ``new_messages`` are those that need not be read from the database."""
         self._store = core.store
         self._ledger = core.ledger
         self._token_key = token_key
         self._decryption_keys = core.decryption_keys
+        self._new_messages = new_messages or NewMessages()
         self._begun = False  # whether the key and the rules of the index were compared with ours
         self.task = PeriodicTask(self._round, period=PATIENCE_SECONDS, failed="not_indexed")
 
@@ -102,11 +163,10 @@ class Index:
             batch = await asyncio.to_thread(self._read)
             if not batch:
                 return
-            last = batch[-1].seq
-            linked = await asyncio.to_thread(self._linked, batch)
-            await self._ledger.commit(partial(_store, batch=batch, last=last, linked=linked))
-            if len(batch) == BATCH:
-                await asyncio.sleep((perf_counter() - began) * REST)
+            seconds = perf_counter() - began
+            await self._ledger.commit(partial(_store, batch=batch), rides=True, items=len(batch))
+            if len(batch) == BATCH and self._ledger.has_traffic:
+                await asyncio.sleep(seconds * REST)
 
     def _begin(self, tx: LogTransaction) -> None:
         if settings_store.setting(tx.conn, SETTING_KEY) != self._token_key.fingerprint:
@@ -114,54 +174,72 @@ class Index:
             settings_store.put_counter(tx.conn, CURSOR, 0)
             settings_store.put_setting(tx.conn, SETTING_KEY, self._token_key.fingerprint)
 
-    def _read(self) -> list[IndexedMessage]:
+    def _read(self) -> list[tuple[bytes, IndexedMessage]]:
+        """Return the next messages, each with its digest."""
+        limit = min(BATCH, self._ledger.group_items)
         with self._store.reads() as reads:
-            rows = messages_store.unindexed(reads, settings_store.counter(reads, CURSOR), BATCH)
-        return [self._indexed(row) for row in rows]
+            rows = messages_store.unindexed(reads, settings_store.counter(reads, CURSOR), limit)
+            if not rows:
+                return []
+            new = self._new_messages.take(rows[-1][0])
+            old = [digest for _seq, digest, state in rows if digest not in new and state is not MessageState.REFUSED]
+            bodies = {digest: messages_store.signed(reads, digest) for digest in old}
+        found = [(digest, *self._indexed(seq, digest, new.get(digest), bodies.get(digest))) for seq, digest, _ in rows]
+        with self._store.reads() as reads:
+            known = search_store.known(reads, {token for *_, links in found for token in links})
+        batch: list[tuple[bytes, IndexedMessage]] = []
+        for digest, message, links in found:
+            batch.append((digest, replace(message, linked=not known.isdisjoint(links))))
+            known.update(links)
+        return batch
 
-    def _indexed(self, row: MessageRow) -> IndexedMessage:
+    def _indexed(
+        self, seq: int, digest: bytes, new: NewMessage | None, body: bytes | None
+    ) -> tuple[IndexedMessage, Collection[bytes]]:
+        """Return a message as it is indexed, and those of its tokens that link; none if it cannot be opened."""
         try:
-            signed = (
-                messages_store.read_signed(self._store, row.digest) if row.state is not MessageState.REFUSED else None
-            )
-            if signed is not None:
-                return self._read_terms(row, stored(signed))
+            if new is not None:
+                return self._read_terms(seq, new.header, new.opened or self._opened(new.message()))
+            if body is not None:
+                message = stored(body)
+                return self._read_terms(seq, message.header, self._opened(message))
         except Rejected as error:
-            log.warning("not_opened", message=row.digest.hex()[:16], reason=error.reason)
+            log.warning("not_opened", message=digest.hex()[:LOGGED_DIGITS], reason=error.reason)
         except Unavailable:
             raise
         except Exception:  # content made by an officer's client must not stop the index, and with it the node
-            log.exception("not_indexed", message=row.digest.hex()[:16])
-        return IndexedMessage(row.seq, None, (), linked=False)
+            log.exception("not_indexed", message=digest.hex()[:LOGGED_DIGITS])
+        return IndexedMessage(seq, None, (), linked=False), ()
 
-    def _read_terms(self, row: MessageRow, message: VerifiedMessage) -> IndexedMessage:
+    def _opened(self, message: VerifiedMessage) -> Opened:
         kind = kinds.get(message.header.kind, message.header.kind_version)
-        content, annex = self._decryption_keys.content(message, kind), self._decryption_keys.annex(message, kind)
-        open_terms = terms(kind, content, None)
-        tokens = [(self._token_key.token(each), each.field, False) for each in sorted(open_terms)]
-        sealed_apart = sorted(terms(kind, content, annex) - open_terms)
-        tokens += [(self._token_key.token(each), each.field, True) for each in sealed_apart]
-        links = [self._token_key.token(each) for each in (*sorted(open_terms), *sealed_apart) if each.links]
-        with self._store.reads() as reads:
-            linked = bool(links and search_store.sharing(reads, links[:MAX_LINK_TOKENS], before_seq=row.seq, limit=1))
-        return IndexedMessage(row.seq, _event_time(kind, content), tuple(tokens), linked)
+        return Opened(self._decryption_keys.content(message, kind), self._decryption_keys.annex(message, kind))
 
-    def _linked(self, batch: Iterable[IndexedMessage]) -> list[bytes]:
-        seqs = [message.seq for message in batch if message.linked]
-        if not seqs:
-            return []
-        with self._store.reads() as reads:
-            return [row.digest for row in messages_store.messages_at(reads, seqs)]
+    def _read_terms(
+        self, seq: int, header: message_pb2.Header, opened: Opened
+    ) -> tuple[IndexedMessage, Collection[bytes]]:
+        kind = kinds.get(header.kind, header.kind_version)
+        open_terms = terms(kind, opened.content, None)
+        annex_terms = frozenset[Term]()
+        if opened.annex is not None:
+            annex_terms = terms(kind, opened.content, opened.annex) - open_terms
+        found = [(self._token_key.token(each), each, False) for each in open_terms]
+        found += [(self._token_key.token(each), each, True) for each in annex_terms]
+        found.sort(key=itemgetter(0))
+        links = [token for token, each, annex in sorted(found, key=itemgetter(2)) if each.links][:MAX_LINK_TOKENS]
+        tokens = tuple((token, each.field, annex) for token, each, annex in found)
+        return IndexedMessage(seq, _event_time(kind, opened.content), tokens, linked=False), links
 
 
-def _store(tx: LogTransaction, *, batch: Sequence[IndexedMessage], last: int, linked: Sequence[bytes]) -> None:
-    erased = messages_store.erased_seqs(tx.conn, [each.seq for each in batch])  # after it was read, and before this
+def _store(tx: LogTransaction, *, batch: Sequence[tuple[bytes, IndexedMessage]]) -> None:
+    messages = [message for _digest, message in batch]
+    erased = messages_store.erased_seqs(tx.conn, [each.seq for each in messages])  # after it was read, and before this
     search_store.add_indexed(
-        tx.conn, [replace(each, event_time=None, tokens=()) if each.seq in erased else each for each in batch]
+        tx.conn, [replace(each, event_time=None, tokens=()) if each.seq in erased else each for each in messages]
     )
-    settings_store.put_counter(tx.conn, CURSOR, last)
-    if linked:
-        tx.announce(MessagesChanged(tuple(linked)))
+    settings_store.put_counter(tx.conn, CURSOR, messages[-1].seq)
+    if linked := tuple(digest for digest, message in batch if message.linked):
+        tx.announce(MessagesChanged(linked))
 
 
 def _event_time(kind: Kind, content: Any) -> datetime | None:

@@ -28,7 +28,7 @@ from paiza_node.core.messages.store import message_row, message_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.statements import insertion
+from paiza_node.core.storage.statements import Occurrence, insertion
 from paiza_node.core.storage.times import from_micros, to_micros
 from paiza_node.features.search.model import Found, IndexedMessage, SearchQuery, SharedToken
 
@@ -103,6 +103,11 @@ def sharing(
     return [SharedToken(row.seq, row.field, row.annex, row.token) for row in rows]
 
 
+def known(conn: ReadConnection, tokens: Collection[bytes]) -> set[bytes]:
+    """Return those of these tokens that a message has."""
+    return _KNOWN.run(conn, tokens)
+
+
 def tokens_of(conn: ReadConnection, seq: int, fields: Collection[str]) -> list[SharedToken]:
     """Return the tokens of one message in these fields."""
     t = term_token_table.c
@@ -131,6 +136,8 @@ def clear_index(conn: WriteConnection) -> None:
     conn.execute(delete(term_token_table))
     conn.execute(delete(indexed_message_table))
 
+
+_KNOWN: Final = Occurrence(term_token_table.c.token)
 
 _ADD_INDEXED: Final = insertion(indexed_message_table, ignore_known=True)
 

@@ -357,10 +357,10 @@ async def test_what_waits_to_be_sent_of_it_is_given_up(bench: Bench) -> None:
 async def test_what_was_read_before_is_not_indexed_after(bench: Bench) -> None:
     """An index that had opened a message before it was erased stores no token of it."""
     digest = bench.take(bench.room.message("tjk", "free-message", NOTE))
-    batch = [IndexedMessage(1, None, ((b"t" * 16, "name", False),), linked=False)]
+    batch = [(digest, IndexedMessage(1, None, ((b"t" * 16, "name", False),), linked=False))]
     bench.take(bench.request("tjk", digest))
     await bench.erase.erase_due()
-    bench.room.ledger.commit_now(lambda tx: index._store(tx, batch=batch, last=1, linked=()))
+    bench.room.ledger.commit_now(lambda tx: index._store(tx, batch=batch))
     with bench.room.store.reads() as reads:
         assert search_store.tokens_of(reads, 1, ["name"]) == []
 

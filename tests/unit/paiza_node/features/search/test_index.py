@@ -1,16 +1,26 @@
-"""The index over a real store, and messages nobody validated."""
+"""The index over a real store: messages nobody validated, and messages that are in memory still."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza_node.core.exchange.reactions import ReceivedMessage
+from paiza_node.core.log.transaction import LogTransaction
+from paiza_node.core.messages.decryption import DecryptionKeys, Opened
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.search import store as search_store
-from paiza_node.features.search.index import CURSOR, Index, TokenKey
+from paiza_node.features.search.index import CURSOR, Index, NewMessages, TokenKey
+from paiza_wire.errors import Rejected
+from paiza_wire.message import VerifiedMessage
 from tests import delivery
 from tests.unit.paiza_node.room import MEMBERS, Room
+
+KEY = TokenKey(bytes(32))
+FIELDS = ("name", "plate", "substance", "subject", "place")
 
 
 class Garbage:
@@ -35,8 +45,94 @@ async def test_what_cannot_be_read_holds_up_nothing(room: Room, kind: str) -> No
     room.put(room.message("kaz", kind, garbage))
     readable = room.message("kaz", "cd-request", delivery.request(MEMBERS, room.clock.now))
     room.put(readable)
-    await Index(room.core, token_key=TokenKey(bytes(32))).index_stored()
+    await Index(room.core, token_key=KEY).index_stored()
     with room.store.reads() as reads:
         assert settings_store.counter(reads, CURSOR) == 2
-        assert not search_store.tokens_of(reads, 1, ["name", "substance", "subject", "place"])
-        assert search_store.tokens_of(reads, 2, ["name", "substance", "subject", "place"])
+        assert not search_store.tokens_of(reads, 1, FIELDS)
+        assert search_store.tokens_of(reads, 2, FIELDS)
+
+
+def about(room: Room, author: str, plate: str = "123 ABC 02") -> tuple[VerifiedMessage, Opened]:
+    """Return a message about a truck, and its content."""
+    content = FreeMessage(subject="a truck", text=f"Its plate is {plate}.")
+    return room.message(author, "free-message", content), Opened(content, None)
+
+
+def receive(room: Room, new: NewMessages, *received: tuple[VerifiedMessage, Opened], stored: bool = True) -> None:
+    """Store messages as receiving does, which has opened them; the transaction fails unless they are ``stored``."""
+
+    def work(tx: LogTransaction) -> None:
+        before = tx.savepoint()
+        for message, opened in received:
+            row = room.row(tx, message)
+            new.reaction.on_received(tx, [ReceivedMessage(row, message.header, "tjk", opened=opened)])  # type: ignore[misc]
+        if not stored:
+            raise Rejected("malformed", "the work fails")
+        tx.rollback_to(before)  # the rows get the same numbers
+        for message, _opened in received:
+            room.write(tx, message)
+
+    room.ledger.commit_now(work)
+
+
+def indexed(room: Room, count: int) -> list[set[tuple[str, bytes]]]:
+    """Return the fields and tokens of the first messages."""
+    with room.store.reads() as reads:
+        assert settings_store.counter(reads, CURSOR) == count
+        tokens = [search_store.tokens_of(reads, seq, FIELDS) for seq in range(1, count + 1)]
+    return [{(each.field, each.token) for each in found} for found in tokens]
+
+
+async def index(room: Room, new: NewMessages, *, opens: bool) -> None:
+    """Index what is stored, with our keys or without."""
+    keys = room.core.decryption_keys if opens else DecryptionKeys("kaz", {})
+    await Index(replace(room.core, decryption_keys=keys), token_key=KEY, new_messages=new).index_stored()
+
+
+async def test_what_was_opened_at_admission_is_not_opened_again(room: Room) -> None:
+    """A received message in memory is indexed without a key, with the tokens it has when it is read and opened."""
+    new = NewMessages()
+    first, second = about(room, "tjk"), about(room, "tjk")
+    receive(room, new, first)
+    await index(room, new, opens=False)
+    receive(room, NewMessages(), second)
+    await index(room, new, opens=True)
+    in_memory, read = indexed(room, 2)
+    assert in_memory == read
+    assert in_memory
+
+
+@pytest.mark.parametrize("most_bytes", [0, 10_000])
+async def test_messages_that_are_not_in_memory_are_read(room: Room, most_bytes: int) -> None:
+    """However few fit into memory, all are indexed."""
+    new = NewMessages(most_bytes)
+    receive(room, new, *(about(room, "tjk") for _ in range(5)))
+    await index(room, new, opens=True)
+    assert all(indexed(room, 5))
+
+
+async def test_a_message_whose_commit_failed_is_not_taken_for_another(room: Room) -> None:
+    """The next message gets its number, and its own tokens."""
+    new = NewMessages()
+    with pytest.raises(Rejected):
+        receive(room, new, about(room, "tjk", plate="777 XYZ 01"), stored=False)
+    receive(room, NewMessages(), about(room, "tjk"))
+    receive(room, NewMessages(), about(room, "tjk"))
+    await index(room, new, opens=True)
+    first, second = indexed(room, 2)
+    assert first == second
+    assert new.take(10) == {}, "it is forgotten"
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_messages_that_share_an_identifier_are_linked(room: Room, *, together: bool) -> None:
+    """The later one is, whether both are indexed at once or one after the other; one with another plate is not."""
+    new = NewMessages()
+    plates = ("123 ABC 02", "777 XYZ 01", "123-ABC-02")
+    for plate in plates:
+        receive(room, new, about(room, "tjk", plate=plate))
+        if not together:
+            await index(room, new, opens=True)
+    await index(room, new, opens=True)
+    with room.store.reads() as reads:
+        assert search_store.linked(reads, [1, 2, 3]) == {3}

@@ -137,3 +137,19 @@ def test_indexing_twice_changes_nothing_and_clearing_forgets(store: Store) -> No
     with store.transaction() as conn:
         search_store.clear_index(conn)
     assert _found(store, SearchQuery(clauses=((token("all"),),), annex=True, viewer=SEES_ALL)) == []
+
+
+def test_known_tokens_are_found_however_often_they_occur(store: Store) -> None:
+    """Of many tokens, more than fit into one statement, just those that some message has."""
+    with store.transaction() as conn:
+        search_store.add_indexed(
+            conn,
+            [
+                IndexedMessage(seq, None, tuple((token(name), "plate", False) for name in names), linked=False)
+                for seq, names in ((1, ("a", "b")), (2, ("b", "c")))
+            ],
+        )
+    asked = {token(name) for name in ("b", "c", *map(str, range(1200)))}
+    with store.reads() as reads:
+        assert search_store.known(reads, asked) == {token("b"), token("c")}
+        assert search_store.known(reads, ()) == set()
