@@ -1,13 +1,15 @@
 """The log index: the queried attributes of entries of the own log, recorded shortly after they were appended.
 
-Not in the commit path. The cursor is the index of the next entry to process; it is committed with the recorded rows, so
-that a crash repeats a batch or nothing. Whether an officer needed what they opened is decided here, a moment after:
-they did if the message was of their unit, was assigned to them, or was signed by them. This does not prove misuse: a
-duty officer who helps another unit had a reason, and the stated reason is beside the log.
+Not in the commit path: the rows of entries that were appended meanwhile ride on a later commit. The cursor is the index
+of the next entry to process; it is committed with the rows, so that a crash repeats a batch or nothing. Whether an
+officer needed what they opened is decided here, a moment after: they did if the message was of their unit, was assigned
+to them, or was signed by them. This does not prove misuse: a duty officer who helps another unit had a reason, and the
+stated reason is beside the log.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Final
 
@@ -32,7 +34,7 @@ from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
 BATCH: Final = 512  # entries of one commit
-REST: Final = 2.0  # pause after a batch, as a multiple of its duration, if more waits: traffic goes first
+REST: Final = 2.0  # pause after a batch, as a multiple of the time it took to read it, while there is traffic
 PAUSE_SECONDS: Final = 0.5  # between checks
 CURSOR: Final = "log_facts"
 
@@ -50,31 +52,36 @@ class LogIndex:
         self._unit_directory = unit_directory
         self._officers = officers
         self._under_way = asyncio.Lock()
+        self._end = -1  # the size of the log up to which it is indexed; -1 if it was not read yet
         self.task = PeriodicTask(self._round, period=PAUSE_SECONDS, failed="log_index_waits")
 
     async def _round(self) -> None:
-        await self.catch_up()
+        await self._index(rides=True)
 
     async def catch_up(self) -> int:
         """Index all entries that a signed checkpoint covers; return the size of the log up to which that was done."""
+        return await self._index(rides=False)
+
+    async def _index(self, *, rides: bool) -> int:
         core = self._core
         async with self._under_way:
-            while True:
-                size = core.ledger.checkpoint.size
+            while self._end < (size := core.ledger.checkpoint.size):
                 began = perf_counter()
                 first, facts = await asyncio.to_thread(self._read, size)
                 if not facts:
-                    return first
+                    self._end = first
+                    break
                 end = facts[-1].index + 1
-                await core.ledger.commit(lambda tx, facts=facts, end=end: _note(tx, facts, end))  # type: ignore[misc]
-                if end - first == BATCH:
-                    await asyncio.sleep((perf_counter() - began) * REST)
+                seconds = perf_counter() - began
+                await core.ledger.commit(partial(_note, facts=facts, end=end), rides=rides, items=len(facts))
+                self._end = end
+                if rides and core.ledger.has_traffic:
+                    await asyncio.sleep(seconds * REST)
+            return self._end
 
     def _read(self, size: int) -> tuple[int, list[LogIndexRow]]:
         with self._core.store.reads() as reads:
             first = settings_store.counter(reads, CURSOR)
-            if first >= size:  # most checks end here
-                return first, []
             entries = [each for each in log_store.entries(reads, first, BATCH) if each.index < size]
             return first, [self._fact(reads, each) for each in entries]
 
@@ -107,6 +114,6 @@ def _opened(reads: ReadConnection, index: int, entry: log_pb2.LogEntry) -> list[
     return log_store.listed(reads, [index]).get(index, []) if entry.event == log_pb2.LOG_EVENT_OPENED_TOGETHER else []
 
 
-def _note(tx: LogTransaction, facts: Sequence[LogIndexRow], end: int) -> None:
+def _note(tx: LogTransaction, *, facts: Sequence[LogIndexRow], end: int) -> None:
     audit_store.add_facts(tx.conn, facts)
     settings_store.put_counter(tx.conn, CURSOR, end)
