@@ -14,6 +14,7 @@ from paiza_domain.terms.folding import LOOKALIKES
 MAX_SEARCHED: Final = 20_000  # characters of one text; the longest a field may hold
 MAX_FOUND: Final = 200  # identifiers of one text
 
+_DIGIT: Final = re.compile(r"\d", re.ASCII)  # each form has some
 _CONTAINER: Final = re.compile(r"\b([A-Z]{3}[UJZ])[ -]?(\d{6})[ -]?(\d)\b", re.ASCII)
 _VIN: Final = re.compile(r"\b(?=[A-Z0-9]*\d)(?=[A-Z0-9]*[A-Z])[A-HJ-NPR-Z0-9]{17}\b", re.ASCII)
 _IMEI: Final = re.compile(r"\b\d{15}\b", re.ASCII)
@@ -36,6 +37,8 @@ _PLATE: Final = re.compile(
 def found_in_text(text: str) -> Iterator[tuple[str, str]]:
     """Yield (field of the term, text) for every identifier found, at most `MAX_FOUND`; each position of a text once."""
     searched = text[:MAX_SEARCHED]
+    if _DIGIT.search(searched) is None:
+        return
     looks = searched.upper().translate(LOOKALIKES)
     found = {
         *(("container", "".join(each.groups())) for each in _CONTAINER.finditer(looks)),
