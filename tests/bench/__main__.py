@@ -22,9 +22,12 @@ from tests.bench import (
     latency,
     log_rows,
     machine,
+    many_members,
     matrix,
+    opening,
     pipeline,
     store_rows,
+    watchers,
 )
 from tests.bench.figures import Figure, Missing
 from tests.bench.run import Run, Sizes
@@ -37,18 +40,25 @@ ROWS: Final[Mapping[str, Callable[[Run], Iterator[Figure | Missing]]]] = {
     "floor": floor.measure,
     "pipeline": pipeline.measure_sqlite,
     "postgresql": pipeline.measure_postgresql,
+    "members": many_members.measure,
     "latency": latency.measure,
     "fairness": fairness.measure,
     "store": store_rows.measure,
     "log": log_rows.measure,
     "matrix": matrix.measure,
     "import": imports.measure,
+    "opening": opening.measure,
+    "watchers": watchers.measure,
 }
 """In the order they run: what others are compared with comes first."""
+
+LONG: Final = frozenset({"log", "matrix", "import"})
+"""Rows that are measured only by name, so that all others together take under six minutes on two quiet cores."""
 
 NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "pipeline": ("as2", "grpc", "floor"),
     "postgresql": ("as2", "grpc", "floor"),
+    "members": ("pipeline",),
 }
 """Rows that a row is compared with."""
 
@@ -95,7 +105,11 @@ def conclude(run: Run, facts: Mapping[str, str], seconds: float) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--rows", default="", help=f"separated by commas, of: {', '.join(ROWS)}; all where not given")
+    parser.add_argument(
+        "--rows",
+        default="",
+        help=f"separated by commas, of: {', '.join(ROWS)}; all but {', '.join(sorted(LONG))} where not given",
+    )
     parser.add_argument("--alone", action="store_true", help="without the rows that those asked for are compared with")
     for name, field in Sizes.__dataclass_fields__.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=field.default)
@@ -105,7 +119,7 @@ def _options() -> argparse.Namespace:
 
 
 def _chosen(text: str, *, alone: bool) -> list[str]:
-    asked = [row.strip() for row in text.split(",") if row.strip()] or list(ROWS)
+    asked = [row.strip() for row in text.split(",") if row.strip()] or [row for row in ROWS if row not in LONG]
     unknown = [row for row in asked if row not in ROWS]
     if unknown:
         sys.exit(f"bench: no such row: {', '.join(unknown)}; there are {', '.join(ROWS)}")

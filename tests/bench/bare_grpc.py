@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 import grpc
 from typing_extensions import override
 
+from tests.bench import machine
 from tests.bench.figures import Figure
 from tests.bench.run import SENDER, Run
 from tests.federation import free_ports
@@ -37,27 +38,33 @@ def measure(run: Run) -> Iterator[Figure]:
     """Echo for some seconds, several times, and give the calls per second."""
     data = run.corpus.message()
     port = free_ports(1)
-    with _echo_server(run.federation.folder, port):
-        rates = asyncio.run(_echo(Officer(run.federation.folder, f"{SENDER}-liaison"), port, data))
+    with _echo_server(run.federation.folder, port) as server:
+        officer = Officer(run.federation.folder, f"{SENDER}-liaison")
+        rates, microseconds = asyncio.run(_echo(officer, port, server.pid, data))
     yield Figure(
         name=NAME,
         samples=tuple(rates),
         unit="/s",
         beside=f"{len(data):,} bytes each way, mTLS, {IN_FLIGHT} in flight, two processes",
+        processor_us=microseconds,
     )
 
 
-async def _echo(officer: Officer, port: int, data: bytes) -> list[float]:
+async def _echo(officer: Officer, port: int, server: int, data: bytes) -> tuple[list[float], float]:
+    """Return the rates, and the microseconds of processor time that one call takes in both processes together."""
     officer.node = f"127.0.0.1:{port}"
-    rates = []
+    rates, calls = [], 0
     async with officer.channel() as channel:
         call: _Call = channel.unary_unary(METHOD)
         await call(data, wait_for_ready=True, timeout=READY_SECONDS)
+        used = time.process_time() + machine.cpu_seconds(server)
         for _ in range(REPEATS):
             begun = time.perf_counter()
             counts = await asyncio.gather(*(_caller(call, data, begun + SECONDS) for _ in range(IN_FLIGHT)))
+            calls += sum(counts)
             rates.append(sum(counts) / (time.perf_counter() - begun))
-    return rates
+        used = time.process_time() + machine.cpu_seconds(server) - used
+    return rates, used / calls * 1e6
 
 
 async def _caller(call: _Call, data: bytes, until: float) -> int:
@@ -69,10 +76,10 @@ async def _caller(call: _Call, data: bytes, until: float) -> int:
 
 
 @contextmanager
-def _echo_server(federation: Path, port: int) -> Iterator[None]:
+def _echo_server(federation: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen([sys.executable, "-m", "tests.bench.bare_grpc", str(federation), str(port)])
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         try:

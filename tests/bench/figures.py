@@ -23,7 +23,8 @@ class Aim:
 class Figure:
     """One row of the table: samples of one quantity, in one unit.
 
-    ``beside`` says what bounds it, as measured in the same run. ``details`` goes into the JSON only, ``notes`` are
+    ``beside`` says what bounds it, as measured in the same run.
+    ``details`` goes into the JSON only, ``notes`` are
     printed below the table.
     """
 
@@ -31,6 +32,7 @@ class Figure:
     samples: tuple[float, ...]
     unit: str
     beside: str = ""
+    processor_us: float | None = None
     aims: tuple[Aim, ...] = ()
     notes: tuple[str, ...] = ()
     details: Mapping[str, object] = field(default_factory=dict)
@@ -55,6 +57,7 @@ class Figure:
             "median": self.median,
             "samples": list(self.samples),
             "beside": self.beside,
+            "processor_us": self.processor_us,
             "aims": [{"aim": aim.text, "met": aim.met} for aim in self.aims],
             "notes": list(self.notes),
             "details": dict(self.details),

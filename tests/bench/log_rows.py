@@ -25,7 +25,7 @@ SMALL: Final = 10_000  # entries
 ROUNDS: Final = 7  # each gives one ratio of two medians
 CALLS: Final = 100  # to each node, in one round
 SECONDS: Final = 30.0
-MOST_RATIO: Final = 1.3
+MOST_RATIO: Final = 1.2
 MILLISECONDS: Final = 1000.0
 
 

@@ -17,15 +17,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.bench.run import RECEIVER, SENDER
+from tests.bench.pipeline import MICROSECONDS, PROCESSES
 
 HERE: Final = Path(__file__).resolve().parents[2]
 ROUNDS: Final = 5
 MESSAGES: Final = 3_000
 SECONDS: Final = 900.0  # of one pass
-MICROSECONDS: Final = 1e6
 WRITTEN: Final = re.compile(r"^written to (.+)$", re.MULTILINE)
-PROCESSES: Final[Mapping[str, str]] = {SENDER: "sender", RECEIVER: "receiver", "database": "database server"}
 
 
 def main() -> int:

@@ -24,9 +24,11 @@ LEAST_OF_FLOOR: Final = 0.27
 LEAST_OF_ECHO: Final = 0.42
 LEAST_OF_AS2: Final = 32.0
 LEAST_OF_SQLITE: Final = 0.7  # PostgreSQL
-MOST_IDLE_MIB: Final = 120.0
+MOST_IDLE_MIB: Final = 105.0
 MOST_LOADED_MIB: Final = 250.0
 MOST_DISK_BYTES: Final = 6_000.0  # a message
+MICROSECONDS: Final = 1e6
+PROCESSES: Final[Mapping[str, str]] = {SENDER: "sender", RECEIVER: "receiver", "database": "database server"}
 MOST_POSTGRESQL_PASSES: Final = 2  # so that a whole run stays short
 
 
@@ -34,6 +36,7 @@ def measure_sqlite(run: Run) -> Iterator[Figure | Missing]:
     """Run the passes on SQLite, the embedded default; the memory rows come from the same passes."""
     passes, idle, loaded, disk = _passes(run, {SENDER: None, RECEIVER: None}, run.sizes.repeats)
     yield _figure(run, SQLITE, passes, "SQLite, WAL, synchronous=FULL", aims=True)
+    yield from _processor(run, SQLITE, passes)
     yield Figure(
         "memory, idle node",
         tuple(idle),
@@ -71,6 +74,7 @@ def measure_postgresql(run: Run) -> Iterator[Figure | Missing]:
         for node in run.federation.nodes.values():
             node.configure(database=None)
     yield _figure(run, POSTGRESQL, passes, f"PostgreSQL {version.split()[0]} on the same machine", aims=False)
+    yield from _processor(run, POSTGRESQL, passes)
 
 
 def _passes(
@@ -137,15 +141,39 @@ def _figure(run: Run, name: str, passes: list[ForwardedMessage], beside: str, *,
         samples=rates,
         unit="messages/s",
         beside="; ".join([beside, *compared]),
+        processor_us=statistics.median(_total(one) for one in passes) * MICROSECONDS,
         aims=tuple(reached),
         notes=(_cpu_note(passes),),
         details={"passes": [vars(each) for each in passes]},
     )
 
 
+def _total(passed: ForwardedMessage) -> float:
+    """Return the processor seconds a message of the nodes and their database server."""
+    return sum(passed.cpu_seconds.get(process, 0.0) for process in PROCESSES) / passed.messages
+
+
 def _rate(passes: list[ForwardedMessage], until: str) -> str:
     """Return the rate until an earlier moment, at which work was left."""
     return f"{statistics.median(one.messages / getattr(one, until) for one in passes):,.0f}/s"
+
+
+def _processor(run: Run, name: str, passes: list[ForwardedMessage]) -> Iterator[Figure]:
+    """Return the processor time of each process a message, and of all of them beside what bounds it."""
+    used = {
+        words: tuple(one.cpu_seconds[process] / one.messages * MICROSECONDS for one in passes)
+        for process, words in PROCESSES.items()
+        if process in passes[0].cpu_seconds
+    }
+    for words, samples in used.items():
+        yield Figure(f"{name}: {words}", samples, "µs/message", beside="of processor time")
+    total = tuple(sum(each) for each in zip(*used.values(), strict=True))
+    compared = ["of processor time"]
+    for other in (SQLITE, floor.NAME, bare_grpc.NAME, against_as2.NAME):
+        found = run.found(other)
+        if found and found.processor_us and other != name:
+            compared.append(f"{found.processor_us:,.0f} ({found.processor_us / statistics.median(total):.2f}) {other}")
+    yield Figure(f"{name}: all processes", total, "µs/message", beside="; ".join(compared))
 
 
 def _cpu_note(passes: list[ForwardedMessage]) -> str:

@@ -14,16 +14,18 @@ SENDER, RECEIVER = "kaz", "tjk"
 
 @dataclass(frozen=True)
 class Sizes:
-    """The amount of measurement. With the defaults a whole run takes about six minutes on two cores."""
+    """The amount of measurement. With the defaults a run takes under six minutes on two quiet cores."""
 
     messages: int = 6_000  # in one pass of the pipeline
     repeats: int = 3  # passes of the pipeline
     bulk: int = 50_000  # messages that a FLASH message overtakes
-    stored: int = 100_000  # messages in the store that is started and verified
+    stored: int = 20_000  # messages in the store that is started and verified
     logged: int = 1_000_000  # entries of the log that is verified, started and asked for proofs
     content_bytes: int = 1024
     counted: int = 100_000  # messages whose matrix is asked for
     imported: int = 4_000  # rows of one imported table
+    notices: int = 400  # messages to nine members each
+    opened: int = 1_000  # notices that statistics and an export open
 
 
 @dataclass

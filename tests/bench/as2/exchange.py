@@ -103,14 +103,16 @@ def main() -> None:
 
     pair = Pair()
     pair.exchange(os.urandom(options.bytes))
-    rates = []
+    rates, exchanges, used = [], 0, time.process_time()
     for _ in range(options.repeats):
         count, begun = 0, time.perf_counter()
         while (elapsed := time.perf_counter() - begun) < options.seconds:
             pair.exchange(os.urandom(options.bytes))
             count += 1
         rates.append(count / elapsed)
-    print(json.dumps({"rates": rates, "pyas2lib": version("pyas2lib"), "oscrypto": version("oscrypto")}))
+        exchanges += count
+    found = {"rates": rates, "processor_us": (time.process_time() - used) / exchanges * 1e6}
+    print(json.dumps(found | {"pyas2lib": version("pyas2lib"), "oscrypto": version("oscrypto")}))
 
 
 if __name__ == "__main__":
