@@ -13,6 +13,7 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.waiting import URGENT_GROUP_ITEMS
 from paiza_node.core.storage import Store
 from paiza_register import Register
 from paiza_wire import message
@@ -49,6 +50,25 @@ async def test_repeat_gets_the_same_entry(peer: HostilePeer, author: Officer) ->
     assert [again.entry(at).raw for at in (0, 2)] == [first.entry().raw] * 2
     assert again.entry(0).index == again.entry(2).index == first.entry().index
     assert again.checkpoint.size > first.checkpoint.size
+
+
+async def test_batch_in_several_commits_is_answered_as_in_one(peer: HostilePeer, author: Officer) -> None:
+    """While urgent messages come a batch is committed in pieces: each answer is at its place, proven to one checkpoint.
+
+    A message that stands in two pieces has one entry, and a refused one costs its piece nothing.
+    """
+    flash = author.compose(["kaz"], urgency=pb.URGENCY_FLASH, urgency_reason="consignment-moving")
+    assert (await peer.deliver(peer.dispatch(flash))).reason() == ("received", "")
+    messages = [author.compose(["kaz"]) for _ in range(URGENT_GROUP_ITEMS + 6)]
+    messages[3] = author.compose(["uzb"])
+    messages.append(messages[0])
+    answer = await peer.deliver(*peer.dispatch_all(messages))
+    assert [answer.reason(at)[0] for at in range(len(messages))] == [
+        "rejection" if at == 3 else "received" for at in range(len(messages))
+    ]
+    digests = [message.message_digest(pb.SignedMessage.FromString(each).header) for each in messages]
+    assert all(answer.entry(at).entry.message_digest == digests[at] for at in range(len(messages)) if at != 3)
+    assert answer.entry(len(messages) - 1).raw == answer.entry(0).raw
 
 
 async def test_same_id_with_other_content_is_a_conflict(peer: HostilePeer, author: Officer) -> None:

@@ -1,7 +1,8 @@
 """Messages that overtake all others in every queue: a stop, and the report that a consignment is out of control.
 
-The kinds declare it (`Kind.overtakes`). A claim to go first is taken from the unverified header: it only moves a
-message forward in our queues, and only in batches so small that they delay nobody noticeably.
+The kinds declare it (`Kind.overtakes`). FLASH messages go ahead with these in checks and commits. A claim to go first
+is taken from the unverified header: it only moves a message forward in our queues, and only in batches so small that
+they delay nobody noticeably. Urgent work has a bounded share of each commit, in which its callers take turns.
 """
 
 from collections.abc import Sequence
@@ -34,9 +35,14 @@ def urgency_of(header: message_pb2.Header) -> int:
     return AHEAD_OF_FLASH if overtakes(header.kind) else header.urgency
 
 
+def is_flash(header: message_pb2.Header) -> bool:
+    """Return whether a message is FLASH, or overtakes even those."""
+    return urgency_of(header) >= message_pb2.URGENCY_FLASH
+
+
 def unhindered(header: message_pb2.Header) -> bool:
     """Return whether no budget or quota may hold a message up: it overtakes, recalls another one, or is FLASH."""
-    return overtakes(header.kind) or header.kind == RECALL or header.urgency == message_pb2.URGENCY_FLASH
+    return is_flash(header) or header.kind == RECALL
 
 
 def claims_unhindered(messages: Sequence[bytes]) -> bool:

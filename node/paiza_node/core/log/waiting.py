@@ -5,7 +5,8 @@ work, such as messages, and the next piece is of the caller that was served leas
 Urgent work comes first, up to a share of each group, so that a flood of it holds up the rest for no longer than that.
 
 Who sends one message waits for the group under way. While such small work comes, groups are therefore short, and every
-other one leaves out what would make it longer; otherwise groups are long, which costs less for each message.
+other one leaves out what would make it longer; otherwise groups are long, which costs less for each message. While
+urgent work comes they are shorter still: it waits for a group under way at each of three commits.
 
 Background work *rides*: it is added to groups of other work that hold nothing urgent, and makes one of its own only
 once nothing else came for a moment.
@@ -26,8 +27,9 @@ from paiza_wire.errors import Unavailable
 MAX_GROUP: Final = 64  # pieces of work in one commit; each is itself a bounded batch
 LONG_GROUP_ITEMS: Final = 256  # after which a group takes no more: who comes next waits some 60 ms for it
 SHORT_GROUP_ITEMS: Final = 64  # the same while small work comes
+URGENT_GROUP_ITEMS: Final = 32  # the same while urgent work comes
 SMALL_ITEMS: Final = 8  # messages that a person sends at once
-SHORT_SECONDS: Final = 2.0  # for so long after small work more of it is expected
+SHORT_SECONDS: Final = 2.0  # for so long after small or urgent work more of it is expected
 FIRST_GROUP: Final = 16  # pieces of urgent work ahead of the rest in one commit
 FIRST_GROUP_ITEMS: Final = 64  # the same in items
 QUIET_SECONDS: Final = 0.1  # without other work, after which background work is committed alone
@@ -64,14 +66,17 @@ class WaitingWork:
         self._riding: Turns[Waiting] = Turns(most=MAX_WAITING, most_of_one=MAX_WAITING)
         self._riding_since = 0.0  # when the first of it came, or the last group that took some of it
         self._traffic_until = 0.0
-        self._short_until = 0.0
+        self._short_until = self._urgent_until = 0.0
         self._left_out = False  # the last group left out work that would have made it longer
         self._closed = False
 
     @property
     def group_items(self) -> int:
         """Return after how many items a group takes no more: larger work is best added in pieces of that size."""
-        return SHORT_GROUP_ITEMS if self._clock() < self._short_until else LONG_GROUP_ITEMS
+        now = self._clock()
+        if now < self._urgent_until:
+            return URGENT_GROUP_ITEMS
+        return SHORT_GROUP_ITEMS if now < self._short_until else LONG_GROUP_ITEMS
 
     @property
     def has_traffic(self) -> bool:
@@ -93,6 +98,8 @@ class WaitingWork:
                 self._changed.notify()
                 return waiting.future
             (self._first if first else self._rest).put(waiting.caller, waiting)
+            if first:
+                self._urgent_until = self._clock() + SHORT_SECONDS
             if items <= SMALL_ITEMS and (counts_messages or waiting.caller.kind == "officer"):
                 self._short_until = self._clock() + SHORT_SECONDS
             self._changed.notify()
@@ -120,7 +127,7 @@ class WaitingWork:
         items = self.group_items
         _fill(group, self._first, FIRST_GROUP, FIRST_GROUP_ITEMS)
         urgent = bool(group)
-        strict = items == SHORT_GROUP_ITEMS and not self._left_out
+        strict = items < LONG_GROUP_ITEMS and not self._left_out
         self._left_out = _fill(group, self._rest, MAX_GROUP - len(group), items, strict=strict)
         if group:
             self._traffic_until = self._clock() + QUIET_SECONDS

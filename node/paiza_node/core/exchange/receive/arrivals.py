@@ -66,6 +66,11 @@ class Arrival:
         return self.message is not None and precedence.overtakes(self.message.header.kind)
 
     @property
+    def is_flash(self) -> bool:
+        """Whether it is FLASH, or overtakes even those."""
+        return self.message is not None and precedence.is_flash(self.message.header)
+
+    @property
     def thread(self) -> bytes:
         """The thread of the message; empty if there is no message."""
         return b"" if self.message is None else self.message.header.thread_id

@@ -9,7 +9,9 @@ A crash before the commit leaves nothing, and the peer sends again; after it, be
 and is given the same entries.
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from time import monotonic
 from typing import Final
 
@@ -97,9 +99,10 @@ class Receive:
             return self._mismatch(mismatch, request.consistency_claim.known_size)
         messages = [each.release.message or each.forwarding.message for each in request.dispatches]
         parsed = precedence.read_small(messages)
-        first = any(precedence.overtakes(each.header.kind) for each in parsed if each is not None)
-        in_share = not first or self._firsts.take(member.id, monotonic())
-        first = first and in_share
+        headers = [each.header for each in parsed if each is not None]
+        overtaking = any(precedence.overtakes(header.kind) for header in headers)
+        in_share = not overtaking or self._firsts.take(member.id, monotonic())
+        first = in_share and any(map(precedence.is_flash, headers))
         answers = await self._check_piggybacked(member, request, checkpoint)
         committed = await self.take(
             member, request.dispatches, checkpoint, parsed, first=first, answers=answers, ahead=in_share
@@ -133,13 +136,15 @@ class Receive:
         first: bool = False,
         answers: Sequence[CheckedAnswers] = (),
         ahead: bool = True,
-        before: Callable[[LogTransaction], object] = lambda _tx: None,
+        before: Callable[[LogTransaction], object] | None = None,
     ) -> Committed[list[Answer]]:
         """Check and store messages that a member's node delivered, proven to an accepted checkpoint.
 
         ``parsed`` holds the messages if they were parsed before. ``first``: ahead of all other work. ``answers``: those
         carried by the delivery. ``ahead``: whether overtaking kinds go first; False once the member has used up its
         share. ``before``: work done first in the same transaction.
+
+        A batch is one commit, or several while others wait for the ledger.
         """
         checked = await self._executor.run_in_slices(
             len(dispatches),
@@ -150,18 +155,39 @@ class Receive:
         known = self._logs.to_store(member.id, checkpoint)
         going = [item for item in checked if isinstance(item, Arrival)]
         alarms = frozenset(item.digest for item in going if item.goes_first) if ahead else frozenset[bytes]()
+        urgent = bool(alarms) or (first and any(item.is_flash for item in going))
 
-        def work(tx: LogTransaction) -> list[Answer]:
+        def work(begin: int, part: Sequence[Checked], tx: LogTransaction) -> list[Answer]:
+            told: set[bytes] = set()
             peers_store.put_known_log(tx.conn, known)
-            before(tx)
-            told = {digest for kind, proven in answers for digest in kind.record(tx, proven, member.id)}
-            outcomes = self._arrivals(tx, member.id, checked)
-            _announce(tx, checked, _arrived(checked, outcomes), told, alarms)
+            if not begin:
+                if before is not None:
+                    before(tx)
+                told = {digest for kind, proven in answers for digest in kind.record(tx, proven, member.id)}
+            outcomes = self._arrivals(tx, member.id, part)
+            _announce(tx, part, _arrived(part, outcomes), told, alarms)
             return outcomes
 
+        # Forwarded messages are checked against all of their batch.
+        together = before is not None or any(item.forwarded for item in going)
+        size = max(1, len(checked)) if together else self._ledger.group_items
         # The answers cost the ledger's time as well, and there may be more of them than messages.
-        items = len(dispatches) + sum(len(proven) for _, proven in answers)
-        committed = await self._ledger.commit(work, first=bool(alarms), items=items, counts_messages=True)
+        carried = sum(len(proven) for _, proven in answers)
+        done = await asyncio.gather(
+            *(
+                self._ledger.commit(
+                    partial(work, begin, checked[begin : begin + size]),
+                    first=urgent,
+                    items=min(size, len(checked) - begin) + (0 if begin else carried),
+                    counts_messages=True,
+                )
+                for begin in range(0, max(1, len(checked)), size)
+            )
+        )
+        committed = Committed(
+            [answer for each in done for answer in each.result],
+            max((each.checkpoint for each in done), key=lambda checkpoint: checkpoint.size),
+        )
         self._certificates.note(certificate for item in going for certificate in item.certificates)
         arrived = _arrived(checked, committed.result)
         log.info("received", peer=member.id, messages=[digest.hex()[:LOGGED_DIGITS] for digest in arrived])

@@ -198,7 +198,8 @@ class PeerQueue:
             on_loop=fits_loop([len(outgoing.signed) for outgoing in batch]),
         )
         self._certificates.answered(batch, attached, response.results)
-        return Sent(batch, response.results, checkpoint)
+        first = slot is not Slot.BULK and len(batch) <= MAX_FIRST
+        return Sent(batch, response.results, checkpoint, first)
 
     async def _settled(self, sent: Sent) -> None:
         await record_receipts(self._core, self.session.member, sent)

@@ -3,9 +3,11 @@
 An invalid answer is ignored: its message is sent again later, and the peer answers with the same entry.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -41,11 +43,15 @@ log = structlog.get_logger("paiza.exchange")
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A sent batch, the peer's answer, and the peer's checkpoint that the answers are proven to."""
+    """A sent batch, the peer's answer, and the peer's checkpoint that the answers are proven to.
+
+    ``first``: the results go ahead of what is not urgent.
+    """
 
     batch: list[Outgoing]
     results: Sequence[exchange_pb2.DeliverResult]
     checkpoint: VerifiedCheckpoint
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +65,22 @@ class Outcomes:
 
 
 async def record_receipts(core: Core, peer: str, sent: Sent) -> None:
-    """Verify every answer of a batch and commit the results."""
+    """Verify every answer of a batch and commit the results, at once or in several commits as others wait."""
     check = _AnswerCheck(core, peer, sent.checkpoint, core.register_cache.current)
-    small = fits_loop([len(outgoing.signed) for outgoing in sent.batch])
-    outcomes = await core.executors.deliver.run(len(sent.batch), lambda: check.check_all(sent), on_loop=small)
+    small, size = fits_loop([len(outgoing.signed) for outgoing in sent.batch]), core.ledger.group_items
+    pieces = await core.executors.deliver.run(
+        len(sent.batch), lambda: check.check_all(sent, size), first=sent.first, on_loop=small
+    )
     known = core.logs.to_store(peer, sent.checkpoint)
-    await core.ledger.commit(lambda tx: _write(tx, core.node_id, peer, outcomes, known), items=len(sent.batch))
-    settled = [outgoing.digest for _, outgoing, _ in outcomes.settlements]
+    await asyncio.gather(
+        *(
+            core.ledger.commit(
+                partial(_write, core.node_id, peer, piece, known), first=sent.first, items=min(size, len(sent.batch))
+            )
+            for piece in pieces
+        )
+    )
+    settled = [outgoing.digest for piece in pieces for _, outgoing, _ in piece.settlements]
     log.info("answered", peer=peer, messages=[digest.hex()[:LOGGED_DIGITS] for digest in settled])
 
 
@@ -79,18 +94,22 @@ class _AnswerCheck:
         self._register = register
         self._outcomes = Outcomes([], [], [], [])
 
-    def check_all(self, sent: Sent) -> Outcomes:
-        self._outcomes = Outcomes([], [], [], [])
+    def check_all(self, sent: Sent, size: int) -> list[Outcomes]:
+        """Return the results of so many answers each."""
+        found: list[Outcomes] = []
         if len(sent.results) != len(sent.batch):
             raise Unavailable("unexpected_answer", "the peer did not answer for every message")
-        for outgoing, result in zip(sent.batch, sent.results, strict=True):
+        for place, (outgoing, result) in enumerate(zip(sent.batch, sent.results, strict=True)):
+            if not place % size:
+                self._outcomes = Outcomes([], [], [], [])
+                found.append(self._outcomes)
             try:
                 self._check(outgoing, result)
             except PaizaError as error:
                 # The peer's answer is invalid. It is ignored, and requested again later.
                 log.warning("answer_refused", peer=self._peer, reason=error.reason, detail=error.detail)
                 self._outcomes.postponements.append(self._again(outgoing, error.reason, error.detail, 0.0))
-        return self._outcomes
+        return found
 
     def _check(self, outgoing: Outgoing, result: exchange_pb2.DeliverResult) -> None:
         outcomes, checkpoint = self._outcomes, self._checkpoint
@@ -151,7 +170,7 @@ class _AnswerCheck:
         return Postponement(outgoing.id, self._core.clock() + timedelta(seconds=pause), reason, detail)
 
 
-def _write(tx: LogTransaction, actor: str, peer: str, outcomes: Outcomes, known: PeerLogView) -> None:
+def _write(actor: str, peer: str, outcomes: Outcomes, known: PeerLogView, tx: LogTransaction) -> None:
     """Write the results of a batch, with the proofs: runs in the ledger's transaction."""
     peers_store.put_known_log(tx.conn, known)
     ended = set(deliveries_store.settle(tx.conn, [settlement for settlement, _, _ in outcomes.settlements], tx.now))

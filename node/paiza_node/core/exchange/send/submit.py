@@ -26,6 +26,7 @@ from paiza_node.core.access.officers import OfficerDirectory
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import SourceRowKnown, breaches_of, rejection, retry
+from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange.reactions import Reaction
 from paiza_node.core.exchange.send.release import Release
 from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseStage, Submission, prepare
@@ -85,7 +86,10 @@ class Submit:
             raise Rejected("too_large", f"a batch has at most {MAX_ITEMS} items")
         small = fits_loop([len(item.message) for item in items])
         checked = await self._executor.run_in_slices(len(items), lambda: self._check_all(officer, items), on_loop=small)
-        first = any(isinstance(item, Submission) and item.goes_first for item in checked)
+        going = [item for item in checked if isinstance(item, Submission)]
+        first = any(item.goes_first for item in going) or (
+            len(items) <= precedence.MAX_FIRST and any(precedence.is_flash(item.message.header) for item in going)
+        )
         size = self._ledger.group_items
         pieces = [checked[begin : begin + size] for begin in range(0, max(1, len(checked)), size)]
         committed = await asyncio.gather(*(self._commit(officer, piece, first=first) for piece in pieces))
