@@ -32,6 +32,7 @@ from paiza_domain.reference import (
     InternationalStatus,
     Listing,
     Reference,
+    Standing,
     Substance,
     cas_lists,
 )
@@ -116,6 +117,9 @@ def consistency(*, within: tuple[str, ...], on: date | None, known_at: date | No
     if report.incomplete:
         text = _("Only a part of the lists is recorded for: {states}. There, no record is not the same as no control.")
         terminal.warn(text.format(states=", ".join(report.incomplete)))
+    if report.unverified:
+        text = _("Of {n} records compared, {unverified} are not verified.")
+        terminal.warn(text.format(n=number_text(report.records), unverified=number_text(report.unverified)))
 
 
 @substance.command(
@@ -188,6 +192,10 @@ def _tell(
         (_("Where"), _("Status on {day}").format(day=date_text(on))),
         [(each.state, each.text(lang())) for each in statuses],
     )
+    for act in dict.fromkeys(listed.act for each in statuses for _control, listed in each.controls):
+        found_act = known.acts[act]
+        if found_act.evidence.standing is Standing.DOUBTFUL:
+            terminal.warn(f"{found_act.titles[lang()]}: {standing_text(found_act.evidence)}")
 
 
 def _schedule(found: InternationalControl) -> str:
@@ -258,7 +266,7 @@ def status_object(known: Reference, found: ControlStatus) -> dict[str, object]:
                 "list": listed.id,
                 "name": dict(listed.titles),
                 "regime": listed.regime.value,
-                "act": dict(known.acts[listed.act].titles),
+                "act": {**known.acts[listed.act].titles, **as_object(known.acts[listed.act].evidence)},
                 "concentration_percent": control.concentration_percent,
                 "thresholds": [{"code": each.code, "milligrams": each.milligrams} for each in control.thresholds],
                 "thresholds_act": control.thresholds_act,
@@ -276,6 +284,8 @@ def _report_object(report: Consistency) -> dict[str, object]:
         "known_at": report.known_at,
         "states": list(report.states),
         "incomplete": list(report.incomplete),
+        "records": report.records,
+        "unverified": report.unverified,
         "findings": [
             {
                 "difference": each.difference.value,

@@ -8,7 +8,7 @@ from typing import Final
 
 from paiza_domain.i18n import N_, translate
 from paiza_domain.reference.control_status import ControlStatus, Listing, in_force, is_complete, status
-from paiza_domain.reference.model import SURVEILLANCE, Reference, Regime
+from paiza_domain.reference.model import SURVEILLANCE, Reference, Regime, Standing
 
 
 class Difference(StrEnum):
@@ -49,27 +49,36 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Consistency:
-    """The report; ``incomplete`` names the states whose lists are only partly recorded."""
+    """The report; ``incomplete`` names the states whose lists are only partly recorded.
+
+    Of the ``records`` compared, ``unverified`` are not verified, or doubtful.
+    """
 
     on: date
     known_at: date | None
     states: tuple[str, ...]
     incomplete: tuple[str, ...]
+    records: int
+    unverified: int
     findings: tuple[Finding, ...]
 
 
 def consistency(reference: Reference, states: Sequence[str], on: date, known_at: date | None = None) -> Consistency:
     """Compare the schedules with the lists of some states, and these lists with each other."""
     schedules: dict[str, list[str]] = {}
+    standings: list[Standing] = []
     for each in reference.international:
         if each.schedule != SURVEILLANCE and in_force(each, on, known_at):
             schedules.setdefault(each.substance, []).append(each.schedule)
+            standings.append(each.evidence.standing)
     findings: list[Finding] = []
     for substance in reference.substances:
         found = [status(reference, substance, state, on, known_at) for state in states]
         findings += _compare(substance, tuple(schedules.get(substance, ())), found)
+        standings += [control.evidence.standing for each in found for control, _ in each.controls]
     incomplete = tuple(state for state in states if not is_complete(reference, state, on))
-    return Consistency(on, known_at, tuple(states), incomplete, tuple(findings))
+    unverified = len(standings) - standings.count(Standing.VERIFIED)
+    return Consistency(on, known_at, tuple(states), incomplete, len(standings), unverified, tuple(findings))
 
 
 def _compare(substance: str, schedules: tuple[str, ...], found: Sequence[ControlStatus]) -> list[Finding]:

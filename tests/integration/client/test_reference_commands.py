@@ -104,6 +104,8 @@ def test_differences_and_wrong_numbers_are_reported(paiza: Paiza, tmp_path: Path
     found = {(each["substance"], each["difference"]) for each in report["findings"]}
     assert {("methadone", "different-regime"), ("pregabalin", "national-only")} <= found
     assert report["incomplete"] == ["kaz", "rus"]
+    assert 0 < report["unverified"] < report["records"]
+    assert "вызывает сомнения" in paiza("kaz-liaison", "substance", "heroin", "--in", "kgz", "--lang", "ru").err
     listed = tmp_path / "list.csv"
     listed.write_text("name,CAS\nsound,108-24-7\nwrong,108-24-8\n")
     ran = paiza("kaz-liaison", "substance", "check", listed)

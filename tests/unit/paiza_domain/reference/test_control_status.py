@@ -118,6 +118,7 @@ def test_differences_are_found_and_named(known: Reference) -> None:
     """Missing in a complete list, not recorded, only national, and under different regimes are told apart."""
     report = reference.consistency(known, ("kaz", "tjk"), TODAY)
     assert report.incomplete == ("tjk",)
+    assert (report.records, report.unverified) == (7, 2)
     assert {(each.difference, each.substance, each.states) for each in report.findings} == {
         (Difference.DIFFERENT_REGIME, "heroin", ("kaz", "tjk")),
         (Difference.NOT_IN_STATE, "mephedrone", ("kaz",)),
