@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import QueuePool
 
 from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.core.storage.arrays import register_arrays
 from paiza_wire.errors import Unavailable
 
 # libpq's form, which the parser of URLs does not know (PostgreSQL's manual, "Specifying Multiple Hosts").
@@ -123,6 +124,7 @@ def _prepare_postgresql(engine: Engine) -> None:
                 warnings.append(diagnostic.message_primary)
 
         connection.add_notice_handler(note)
+        register_arrays(connection)
         # A commit is answered only when it is on disk (and, with a synchronous standby, on its disk too).
         connection.autocommit = True
         connection.execute("SET synchronous_commit = on")

@@ -3,21 +3,39 @@
 SQLAlchemy's own execution converts every parameter of every row, which costs more than the database does. The
 conversion is not needed: the columns written here are integers, texts, bytes and booleans, which both drivers accept
 directly.
+
+SQLite runs a statement for each row. PostgreSQL runs one for all rows, which it is given as arrays
+(`paiza_node.core.storage.arrays`).
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Select, Table, bindparam, literal_column, select, text
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Select,
+    Table,
+    any_,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.types import TypeEngine
 
+from paiza_node.core.storage.arrays import array_class
 from paiza_node.core.storage.connection import ReadConnection, WriteConnection
 
-LOOKED_UP_AT_ONCE: Final = 500  # values of one query; both databases allow far more
+LOOKED_UP_AT_ONCE: Final = 500  # values of one query of SQLite; it allows far more
 _VALUES: Final = "(:values:)"  # placeholder for the values; a mark that occurs in no statement
 _DIALECTS: Final[dict[str, Callable[[], Dialect]]] = {
     "sqlite": lambda: sqlite.dialect(paramstyle="qmark"),
@@ -26,108 +44,168 @@ _DIALECTS: Final[dict[str, Callable[[], Dialect]]] = {
 
 IN_LIMIT: Final = 500  # parameters of one IN list; both databases allow far more, plans stay cached
 
+Row = tuple[Any, ...]
+Given = Mapping[str, ColumnElement[Any]]
+"""The values of a row, by name: parameters, or columns of the rows that PostgreSQL is given."""
+
 
 class Statement:
-    """A statement with named parameters; rows are tuples in the order of ``parameters``."""
+    """A statement for many rows, which are tuples in the order of ``columns``."""
 
-    def __init__(self, build: Callable[[str], UpdateBase], parameters: Sequence[str]) -> None:
-        """Compile what ``build`` returns for a database once, at its first use there."""
-        self._compiled = cache(lambda name: _compile(build(name), _DIALECTS[name](), parameters))
+    def __init__(
+        self,
+        build: Callable[[str, Given], UpdateBase],
+        columns: Mapping[str, TypeEngine[Any]],
+        *,
+        key: Sequence[str] = (),
+    ) -> None:
+        """Compile what ``build`` returns for a database once, at its first use there.
 
-    def run(self, conn: WriteConnection, rows: Sequence[tuple[Any, ...]]) -> None:
+        Of rows that are equal in ``key`` only the last counts.
+        """
+        self._build = build
+        self._columns = columns
+        self._key = itemgetter(*(list(columns).index(name) for name in key)) if key else None
+        self._arrays = [array_class(each) for each in columns.values()]
+        self._compiled = cache(self._compile)
+
+    def run(self, conn: WriteConnection, rows: Sequence[Row]) -> None:
         """Run it for every row; nothing happens without rows."""
         if not rows:
             return
+        if self._key is not None and len(rows) > 1:
+            rows = list({self._key(row): row for row in rows}.values())
         sql, arrange = self._compiled(conn.database)
-        conn.exec_driver_sql(sql, [arrange(row) for row in rows] if arrange else list(rows))
+        if conn.database == "postgresql":
+            columns = zip(*rows, strict=True)
+            conn.exec_driver_sql(sql, tuple(array(each) for array, each in zip(self._arrays, columns, strict=True)))
+        else:
+            conn.exec_driver_sql(sql, [arrange(row) for row in rows] if arrange else list(rows))
+
+    def _compile(self, database: str) -> tuple[str, Callable[[Row], Row] | None]:
+        if database == "postgresql":
+            arrays = [bindparam(name, type_=ARRAY(each)) for name, each in self._columns.items()]
+            given = func.unnest(*arrays).table_valued(*(column(name, each) for name, each in self._columns.items()))
+            values: Given = dict(given.render_derived("given").c)
+        else:
+            values = {name: bindparam(name) for name in self._columns}
+        compiled: Any = self._build(database, values).compile(dialect=_DIALECTS[database]())
+        order = [list(self._columns).index(name) for name in compiled.positiontup]
+        if database == "postgresql":
+            assert order == list(range(len(order))), "each column is given once"
+        return str(compiled), None if order == list(range(len(order))) else itemgetter(*order)
 
 
 def insertion(table: Table, *, ignore_known: bool = False) -> Statement:
     """Return the insertion of whole rows, in the order of the table's columns; existing keys may be ignored."""
-    names = [column.name for column in table.columns]
 
-    def build(database: str) -> UpdateBase:
-        insert = postgresql.insert if database == "postgresql" else sqlite.insert
-        statement = insert(table).values({name: bindparam(name) for name in names})
-        return statement.on_conflict_do_nothing() if ignore_known else statement
+    def build(database: str, given: Given) -> UpdateBase:
+        insert = _insert(table, database, given)
+        return insert.on_conflict_do_nothing() if ignore_known else insert
 
-    return Statement(build, names)
+    return Statement(build, _columns(table))
 
 
 def replacement(table: Table) -> Statement:
     """Return the insertion of whole rows that replaces those of the same key, in the order of the table's columns."""
-    names = [column.name for column in table.columns]
-    keys = [column.name for column in table.primary_key]
-
-    def build(database: str) -> UpdateBase:
-        insert = postgresql.insert if database == "postgresql" else sqlite.insert
-        statement = insert(table).values({name: bindparam(name) for name in names})
-        changed = {name: statement.excluded[name] for name in names if name not in keys}
-        return statement.on_conflict_do_update(index_elements=keys, set_=changed)
-
-    return Statement(build, names)
-
-
-def addition(table: Table, column: str) -> Statement:
-    """Return the insertion of counts, whole rows, that are added to ``column`` of the rows of the same key."""
-    names = [each.name for each in table.columns]
     keys = [each.name for each in table.primary_key]
 
-    def build(database: str) -> UpdateBase:
-        insert = postgresql.insert if database == "postgresql" else sqlite.insert
-        statement = insert(table).values({name: bindparam(name) for name in names})
-        total = table.c[column] + statement.excluded[column]
-        return statement.on_conflict_do_update(index_elements=keys, set_={column: total})
+    def build(database: str, given: Given) -> UpdateBase:
+        insert = _insert(table, database, given)
+        changed = {name: insert.excluded[name] for name in given if name not in keys}
+        return insert.on_conflict_do_update(index_elements=keys, set_=changed)
 
-    return Statement(build, names)
+    return Statement(build, _columns(table), key=keys)
+
+
+def addition(table: Table, counted: str) -> Statement:
+    """Return the insertion of counts, whole rows, that are added to column ``counted`` of the rows of the same key.
+
+    No two rows have the same key.
+    """
+    keys = [each.name for each in table.primary_key]
+
+    def build(database: str, given: Given) -> UpdateBase:
+        insert = _insert(table, database, given)
+        total = table.c[counted] + insert.excluded[counted]
+        return insert.on_conflict_do_update(index_elements=keys, set_={counted: total})
+
+    return Statement(build, _columns(table))
+
+
+def _columns(table: Table) -> dict[str, TypeEngine[Any]]:
+    return {each.name: each.type for each in table.columns}
+
+
+def _insert(table: Table, database: str, given: Given) -> postgresql.Insert | sqlite.Insert:
+    if database == "postgresql":
+        return postgresql.insert(table).from_select(list(given), select(*given.values()))
+    return sqlite.insert(table).values(dict(given))
 
 
 class Lookup:
     """A query for the rows in which one column has any of many values; returns plain tuples."""
 
-    def __init__(self, question: Select[Any], column: ColumnElement[Any]) -> None:
-        """Store ``column`` and the ``question``, a query without parameters of its own."""
-        narrowed = question.where(column.op("IN")(literal_column(_VALUES)))
-        self._compiled = cache(lambda name: str(narrowed.compile(dialect=_DIALECTS[name]())))
+    def __init__(self, question: Select[Any], sought: ColumnElement[Any]) -> None:
+        """Store the column that is ``sought`` and the ``question``, a query without parameters of its own."""
+        self._question = question
+        self._sought = sought
+        self._array = array_class(sought.type)
+        self._compiled = cache(self._compile)
 
     def run(self, conn: ReadConnection, values: Collection[Any]) -> Iterator[Any]:
         """Return the rows, in no particular order."""
+        if not values:
+            return
         sql = self._compiled(conn.database)
-        mark = "%s" if conn.database == "postgresql" else "?"
         wanted = list(values)
+        if conn.database == "postgresql":
+            yield from conn.exec_driver_sql(sql, (self._array(wanted),))
+            return
         for first in range(0, len(wanted), LOOKED_UP_AT_ONCE):
             block = tuple(wanted[first : first + LOOKED_UP_AT_ONCE])
-            yield from conn.exec_driver_sql(sql.replace(_VALUES, f"({', '.join([mark] * len(block))})"), block)
+            yield from conn.exec_driver_sql(sql.replace(_VALUES, f"({', '.join(['?'] * len(block))})"), block)
+
+    def _compile(self, database: str) -> str:
+        if database == "postgresql":
+            narrowed = self._question.where(self._sought == any_(bindparam("values", type_=ARRAY(self._sought.type))))
+        else:
+            narrowed = self._question.where(self._sought.op("IN")(literal_column(_VALUES)))
+        return str(narrowed.compile(dialect=_DIALECTS[database]()))
 
 
 class Occurrence:
     """A query for those of many values that occur in an indexed column, however often each does."""
 
-    def __init__(self, column: Column[Any]) -> None:
+    def __init__(self, sought: Column[Any]) -> None:
         """Store the column."""
-        here: Select[Any] = select(literal_column("1")).where(column == literal_column("wanted.column1"))
-        question: Select[Any] = (
-            select(literal_column("column1")).select_from(text(f"{_VALUES} AS wanted")).where(here.exists())
-        )
-        self._compiled = cache(lambda name: str(question.compile(dialect=_DIALECTS[name]())))
+        self._sought = sought
+        self._array = array_class(sought.type)
+        self._compiled = cache(self._compile)
 
     def run(self, conn: ReadConnection, values: Collection[Any]) -> set[Any]:
         """Return those of the values that occur."""
+        if not values:
+            return set()
         sql = self._compiled(conn.database)
-        mark = "(%s)" if conn.database == "postgresql" else "(?)"
+        wanted = list(values)
+        if conn.database == "postgresql":
+            return {row[0] for row in conn.exec_driver_sql(sql, (self._array(wanted),))}
         found: set[Any] = set()
-        for block in blocks(list(values)):
-            asked = sql.replace(_VALUES, f"(VALUES {', '.join([mark] * len(block))})")
+        for block in blocks(wanted):
+            asked = sql.replace(_VALUES, f"(VALUES {', '.join(['(?)'] * len(block))})")
             found.update(row[0] for row in conn.exec_driver_sql(asked, tuple(block)))
         return found
 
-
-def _compile(
-    statement: UpdateBase, dialect: Dialect, parameters: Sequence[str]
-) -> tuple[str, Callable[[tuple[Any, ...]], tuple[Any, ...]] | None]:
-    compiled: Any = statement.compile(dialect=dialect)
-    order = [list(parameters).index(name) for name in compiled.positiontup]
-    return str(compiled), None if order == list(range(len(parameters))) else itemgetter(*order)
+    def _compile(self, database: str) -> str:
+        if database == "postgresql":
+            values = func.unnest(bindparam("values", type_=ARRAY(self._sought.type)))
+            wanted: Any = values.table_valued(column("column1", self._sought.type)).render_derived("wanted")
+        else:
+            wanted = text(f"{_VALUES} AS wanted")
+        here: Select[Any] = select(literal_column("1")).where(self._sought == literal_column("wanted.column1"))
+        question: Select[Any] = select(literal_column("column1")).select_from(wanted).where(here.exists())
+        return str(question.compile(dialect=_DIALECTS[database]()))
 
 
 def blocks(values: list[Any]) -> list[list[Any]]:

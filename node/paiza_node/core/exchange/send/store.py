@@ -54,7 +54,7 @@ from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.scanning import Rows
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.statements import Lookup, Statement, addition, blocks, insertion
+from paiza_node.core.storage.statements import Given, Lookup, Statement, addition, blocks, insertion
 from paiza_node.core.storage.times import from_micros, to_micros
 
 delivery_table = Table(
@@ -443,19 +443,32 @@ _ADD_DELIVERY: Final = insertion(delivery_table)
 _COUNT_WAITING: Final = addition(outbound_queue_table, "waiting")
 
 
-def _attempted(**changes: ColumnElement[Any]) -> UpdateBase:
+def _attempted(given: Given, **changes: ColumnElement[Any]) -> UpdateBase:
     d = delivery_table.c
     changed = {d[name]: value for name, value in changes.items()}
-    counted = {d.reason: bindparam("why"), d.detail: bindparam("what"), d.attempts: d.attempts + literal_column("1")}
-    return update(delivery_table).where(d.id == bindparam("row")).values({**changed, **counted})
+    counted = {d.reason: given["why"], d.detail: given["what"], d.attempts: d.attempts + literal_column("1")}
+    return update(delivery_table).where(d.id == given["row"]).values({**changed, **counted})
 
+
+_D: Final = delivery_table.c
 
 _SETTLE: Final = Statement(
-    lambda _: _attempted(state=bindparam("new_state"), settled_time=bindparam("settled")),
-    ("new_state", "why", "what", "settled", "row"),
+    lambda _, given: _attempted(given, state=given["new_state"], settled_time=given["settled"]),
+    {
+        "new_state": _D.state.type,
+        "why": _D.reason.type,
+        "what": _D.detail.type,
+        "settled": _D.settled_time.type,
+        "row": _D.id.type,
+    },
+    key=["row"],
 )
 
-_POSTPONE: Final = Statement(lambda _: _attempted(next_attempt_time=bindparam("next")), ("next", "why", "what", "row"))
+_POSTPONE: Final = Statement(
+    lambda _, given: _attempted(given, next_attempt_time=given["next"]),
+    {"next": _D.next_attempt_time.type, "why": _D.reason.type, "what": _D.detail.type, "row": _D.id.type},
+    key=["row"],
+)
 
 
 def waiting_deliveries(conn: ReadConnection, seq: int) -> list[tuple[int, str, int]]:

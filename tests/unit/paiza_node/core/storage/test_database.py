@@ -24,7 +24,7 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import Store, open_store
 from paiza_node.core.storage import settings as settings_store
-from paiza_node.core.storage.engine import parse_url
+from paiza_node.core.storage.engine import parse_url, reader_engine
 from paiza_node.features.listing import listing
 from paiza_wire import log_entries
 from paiza_wire.errors import Unavailable
@@ -106,7 +106,7 @@ def fill(store: Store) -> None:
 def plans(store: Store, database_url: str) -> Iterator[list[str]]:
     """The query plans of the store's statements during a test."""
     fill(store)
-    engine = create_engine(parse_url(database_url))
+    engine = reader_engine(parse_url(database_url))
     found: list[str] = []
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -15,12 +15,11 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    create_engine,
     select,
 )
 
 from paiza_node.core.storage import WriteConnection
-from paiza_node.core.storage.engine import parse_url
+from paiza_node.core.storage.engine import parse_url, writer_engine
 from paiza_node.core.storage.records import TIME, WORDS, Kept, Records
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
@@ -62,7 +61,7 @@ ALL = select(THING).order_by(THING.c.name)
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """A database with the one table."""
-    engine = create_engine(parse_url(database_url))
+    engine = writer_engine(parse_url(database_url))
     THING.create(engine)
     yield engine
     engine.dispose()
