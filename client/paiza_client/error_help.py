@@ -421,6 +421,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("As many proposals wait here, or from this key, as a node keeps."),
             N_("Have some of them signed or refused first."),
         ),
+        "publication_pending": Remedy(
+            N_("A change waits to be published."),
+            N_("Your node publishes it by itself; repeat the command later to see that it has."),
+        ),
         "quota_exceeded": Remedy(
             N_("Your node holds the maximum number of waiting attachments."),
             N_("Send the messages they belong to, or try again later."),

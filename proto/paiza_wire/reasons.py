@@ -125,6 +125,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "proposal_superseded": "The register has changed since this was proposed, so that it can no longer be published; propose it anew.",
     "proposal_unsigned": "Nobody who decides about the proposal has signed it; its proposer must sign it first.",
     "proposals_full": "As many proposals wait here, or from this key, as a node keeps; have some of them signed or refused first.",
+    "publication_pending": "A change waits to be published; the node publishes it by itself, repeat the command later to see that it has.",
     "quota_exceeded": "More attachments are held for one officer or peer than the node allows; send the uploaded attachments, or wait.",
     "reason_missing": "This act needs a stated reason; state it.",
     "recalled": "Its author recalled this message; it is opened only with a stated reason.",

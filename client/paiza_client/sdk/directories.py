@@ -109,7 +109,7 @@ class DirectoryCalls:
         """Publish liaison.json in place of the file with this SHA-256 (empty for none); return the register version.
 
         The node logs DIRECTORY_CHANGED. Refused("conflict") where another file is published by now, ("policy_denied")
-        without the role, ("invalid_content"). Unreachable("register_unavailable") where it is stored, and published as
+        without the role, ("invalid_content"). Unreachable("publication_pending") where it is stored, and published as
         soon as it can be.
         """
         request = directory_pb2.PublishDirectoryRequest(file=file, base_sha256=base_sha256)

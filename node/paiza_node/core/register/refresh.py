@@ -56,7 +56,7 @@ PATIENCE: Final = 5.0  # a member is left alone so many times as long as it kept
 REVOCATIONS_SECONDS: Final = 3600.0  # between two attempts to sign the node's role anew because it expires
 MAX_COMPARED: Final = 1000  # roots of others that are remembered as compared
 UNSIGNED_SECONDS: Final = 60.0  # after which a key that could not be opened is tried again
-PUBLISHED_ROUNDS: Final = 10  # that a revocation waits for its publication
+PUBLISHED_SECONDS: Final = 20.0  # that a revocation waits for its publication; its caller waits for 30
 
 log = structlog.get_logger("paiza.register")
 
@@ -145,8 +145,8 @@ class RegisterRefresh:
     async def revoke(self, fingerprints: tuple[bytes, bytes]) -> bytes:
         """Add a certificate to the own member's revocations and publish them; return the register version with it.
 
-        ``fingerprints``: SHA-256 of the certificate and of its key. Empty if the register has it already. Unavailable
-        if it could not be published yet; it is published as soon as it can be.
+        ``fingerprints``: SHA-256 of the certificate and of its key. Empty if the register has it already.
+        Unavailable("publication_pending") if it could not be published yet; it is published as soon as it can be.
         """
         if self.publisher is None or self.publisher.rank is None:
             raise Rejected("forbidden", "the register does not name this node as a publisher")
@@ -156,12 +156,14 @@ class RegisterRefresh:
         await asyncio.to_thread(self._revocations_key)  # it can be opened: the next round signs with it
         if fingerprints not in self._revoking:
             self._revoking.append(fingerprints)
-        for _ in range(PUBLISHED_ROUNDS):
-            self._cache.asked.set()
-            await self._ended.wait()
-            if set(fingerprints) <= self._cache.last.revocations.get(member, frozenset()):
-                return self._cache.version
-        raise Unavailable("register_unavailable", "the revocation waits to be published")
+        self._cache.asked.set()
+        try:
+            async with asyncio.timeout(PUBLISHED_SECONDS):
+                while not set(fingerprints) <= self._cache.last.revocations.get(member, frozenset()):
+                    await self._ended.wait()
+        except TimeoutError:
+            raise Unavailable("publication_pending", "the revocation waits to be published") from None
+        return self._cache.version
 
     def publication(self) -> admin_pb2.GetPublicationResponse:
         """Return what this node knows of the publication of the register."""

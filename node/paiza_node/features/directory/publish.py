@@ -51,7 +51,7 @@ class PublishDirectory:
     async def publish(self, officer_id: str, file: bytes, base_sha256: bytes) -> bytes:
         """Publish a file in place of the one with this SHA-256; return the register version with it.
 
-        Rejected("directory_invalid"), Rejected("directory_conflict"); Unavailable("register_unavailable") if it is
+        Rejected("directory_invalid"), Rejected("directory_conflict"); Unavailable("publication_pending") if it is
         stored and could not be published yet, or if another one waits; Unavailable("busy") after `MAX_CHANGES` today.
         """
         # 1.
@@ -66,7 +66,7 @@ class PublishDirectory:
         until = monotonic() + PUBLICATION_SECONDS
         while self._published() != file:
             if monotonic() >= until:
-                raise Unavailable("register_unavailable", "the directory is stored, and waits to be published")
+                raise Unavailable("publication_pending", "the directory is stored, and waits to be published")
             await asyncio.sleep(LOOK_SECONDS)
         return self._core.register_cache.version
 
@@ -85,7 +85,7 @@ class PublishDirectory:
         if last is not None and last.is_due(published):
             if last.data == file:
                 return last
-            return Unavailable("register_unavailable", "the directory before this one waits to be published")
+            return Unavailable("publication_pending", "the directory before this one waits to be published")
         base = b"" if published is None else sha256(published).digest()
         new = NewDirectory(file, base)
         if file == published:

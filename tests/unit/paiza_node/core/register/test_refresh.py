@@ -489,14 +489,50 @@ async def test_no_revocation_is_lost_while_another_waits(scene: Scene) -> None:
     asked = [asyncio.create_task(node.refresh.revoke(entry)) for entry in entries]
     for _ in range(3):
         await asyncio.sleep(0.01)
-        await node.refresh._round()
-        node.refresh._ended.set()
+        await node.refresh._ended_round()
     assert not node.cache.last.revocations[LAST]
     for task in asked:
         task.cancel()
     await scene.rounds(8, 10)
     assert len(scene.versions()) == 1
     assert {each for entry in entries for each in entry} <= scene[FIRST].cache.last.revocations[LAST]
+
+
+async def test_a_revocation_waits_for_its_publication_however_many_rounds_that_takes(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rounds may follow each other at once while the node must not publish: the caller is answered when it is done."""
+    monkeypatch.setattr(refreshing, "ROUND_SECONDS", 0.01)
+    node, entry = scene[LAST], (bytes(range(32)), bytes(range(1, 33)))
+    await scene.rounds(1)
+    publish, held_back = node.refresh._publish, iter(range(20))
+
+    async def later() -> None:
+        if next(held_back, None) is None:
+            await publish()
+
+    monkeypatch.setattr(node.refresh, "_publish", later)
+    running = asyncio.create_task(node.refresh.run())
+    version = await node.refresh.revoke(entry)
+    assert node.cache.version == version
+    assert set(entry) <= node.cache.last.revocations[LAST]
+    running.cancel()
+
+
+async def test_a_revocation_that_is_not_published_in_time_is_told_as_that(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its caller learns that the node publishes it by itself, and so it does."""
+    monkeypatch.setattr(refreshing, "PUBLISHED_SECONDS", 0.05)
+    node, entry = scene[LAST], (bytes(range(32)), bytes(range(1, 33)))
+    await scene.rounds(1)
+    publisher = node.refresh.publisher
+    assert publisher is not None
+    publisher.hear(FIRST, 1 << 20, scene.now, scene.now)
+    with pytest.raises(Unavailable, match="publication_pending"):
+        await node.refresh.revoke(entry)
+    await scene.rounds(8, 10)
+    assert set(entry) <= scene[FIRST].cache.last.revocations[LAST]
 
 
 async def test_a_directory_is_published_once(scene: Scene) -> None:

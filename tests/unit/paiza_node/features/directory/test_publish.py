@@ -103,7 +103,7 @@ async def test_what_was_accepted_is_published_after_a_restart(
     """A node that stops between the log entry and the publication publishes when it runs again, and no other file."""
     monkeypatch.setattr(publish, "PUBLICATION_SECONDS", 0.05)
     for file in (FIRST, FIRST, SECOND):
-        with pytest.raises(Unavailable, match="register_unavailable"):
+        with pytest.raises(Unavailable, match="publication_pending"):
             await PublishDirectory(room.core).publish(OFFICER, file, b"")
     assert len(logged(room)) == 1
     again = PublishDirectory(room.core).last

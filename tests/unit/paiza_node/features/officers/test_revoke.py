@@ -74,7 +74,7 @@ async def test_what_was_not_published_is_tried_again(office: Office) -> None:
     revocations, _pair = started(office, published)
     await stolen(office)
     again = Revocations(office.directory, published.revoke, lambda: published.revoked, office.clock)
-    published.failures = [Unavailable("register_unavailable", "wait"), Unavailable("register_unavailable", "wait")]
+    published.failures = [Unavailable("publication_pending", "wait"), Unavailable("publication_pending", "wait")]
     running = asyncio.ensure_future(again.task.run())
     try:
         await until_revoked(published)
