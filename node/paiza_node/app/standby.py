@@ -74,7 +74,10 @@ class Standby:
             log.warning("standby_not_served", reason="bad_configuration", detail="another process uses admin_socket")
             return
         if config.metrics_listen:
-            self._metrics = metrics.serve_standby(config.metrics_listen)
+            try:
+                self._metrics = metrics.serve_standby(config.metrics_listen)
+            except NodeStopped as error:
+                log.warning("standby_not_served", reason=error.reason, detail=str(error))
         admin = standby_admin_server(config.admin_socket, self._status)
         await admin.start()
         self._servers.append(admin)

@@ -6,6 +6,8 @@ from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from paiza_node.core.errors import N_, NodeStopped
+
 CALLS: Final = Counter(
     "paiza_calls_total", "Calls answered, by RPC and reason code (ok for success).", ["rpc", "reason"]
 )
@@ -146,9 +148,21 @@ _LABELLED: Final[dict[Gauge, frozenset[tuple[str, ...]]]] = {}
 
 
 def serve(listen: str, registry: CollectorRegistry = REGISTRY) -> WSGIServer:
-    """Serve the metrics over plain HTTP at "host:port"; meant for loopback or a management network."""
+    """Serve the metrics over plain HTTP at "host:port"; meant for loopback or a management network.
+
+    NodeStopped if the address cannot be listened on.
+    """
     host, _, port = listen.rpartition(":")
-    server, _thread = start_http_server(int(port), addr=host.strip("[]"), registry=registry)
+    try:
+        server, _thread = start_http_server(int(port), addr=host.strip("[]"), registry=registry)
+    except OSError as error:
+        raise NodeStopped(
+            "bad_configuration",
+            what=N_("The address {address} cannot be listened on."),
+            where=N_("metrics_listen in node.toml"),
+            remedy=N_("Stop what listens there, or choose another port."),
+            address=listen,
+        ) from error
     return server
 
 
