@@ -1,6 +1,8 @@
 """Commands on the law between states: profile, law, border."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from itertools import groupby
 from typing import Final
 
 import click
@@ -135,20 +137,11 @@ def ratification(*, within: tuple[str, ...], on: date | None) -> None:
     if terminal.wants_json:
         terminal.json([_ratification_object(each) for each in found])
         return
-    terminal.table(
-        (
-            _("Treaty"),
-            _("Where"),
-            _("Position"),
-            _("Signed"),
-            _("Deposited"),
-            _("In force"),
-            _("Reservations"),
-            _("Source"),
-        ),
-        [_ratification_row(each) for each in found if each.record is not None or within],
-        empty=_("No treaty is recorded."),
-    )
+    shown_rows = [each for each in found if each.record is not None or within]
+    if not shown_rows:
+        terminal.note(_("No treaty is recorded."))
+    for _treaty, group in groupby(shown_rows, key=lambda each: each.basis.id):
+        _tell_ratification(terminal, list(group))
     for each in found:
         if each.is_gap:
             text = _("Gap: {state}, {treaty}: {position}.")
@@ -202,14 +195,33 @@ def _tell_basis(terminal: Terminal, found: SharedBasis, pair: tuple[str, ...]) -
     terminal.say()
 
 
+def _tell_ratification(terminal: Terminal, found: Sequence[Ratification]) -> None:
+    """Print the positions towards one treaty, then the reservations, then each source once."""
+    terminal.say(found[0].basis.titles[lang()], "bold")
+    terminal.table(
+        (_("Where"), _("Position"), _("Signed"), _("Deposited"), _("In force"), _("Verified")),
+        [_ratification_row(each) for each in found],
+    )
+    records = [each.record for each in found if each.record is not None]
+    reservations = [
+        (_("Reservations of {state}").format(state=each.state), each.reservations.get(lang()) or _("not recorded"))
+        for each in records
+        if each.act or each.signed
+    ]
+    sources = [(_("Source"), source) for source in dict.fromkeys(each.evidence.source for each in records)]
+    terminal.pairs(reservations + sources)
+    terminal.say()
+
+
 def _ratification_row(found: Ratification) -> tuple[str, ...]:
     record = found.record
-    head = (found.basis.titles[lang()], found.state, found.standpoint.text(lang()))
+    head = (found.state, found.standpoint.text(lang()))
     if record is None:
-        return (*head, "", "", "", "", "")
-    deposited = " ".join(each for each in (_(_ACTS.get(record.act, record.act)), day_text(record.deposited)) if each)
-    reservations = record.reservations.get(lang()) or _("not recorded")
-    return (*head, day_text(record.signed), deposited, days(record.valid), reservations, shown(record.evidence))
+        return (*head, "", "", "", "")
+    deposited = " ".join(
+        each for each in (_(_ACTS[record.act]) if record.act else "", day_text(record.deposited)) if each
+    )
+    return (*head, day_text(record.signed), deposited, days(record.valid), standing_text(record.evidence))
 
 
 def _ratification_object(found: Ratification) -> dict[str, object]:
