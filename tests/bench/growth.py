@@ -8,6 +8,7 @@ Its replies are delivered by this process with its keys. Then the large store is
 
 import argparse
 import asyncio
+import itertools
 import random
 import statistics
 import sys
@@ -33,6 +34,7 @@ from paiza.peer.v1 import exchange_pb2, exchange_pb2_grpc
 from paiza_node.core.register.state import state_of
 from tests.bench import machine, store_rows, traffic
 from tests.bench.__main__ import RESULTS, conclude
+from tests.bench.admitted import admit
 from tests.bench.corpus import text
 from tests.bench.figures import Figure, Missing, at_most
 from tests.bench.run import Run, Sizes
@@ -48,6 +50,7 @@ ROUNDS: Final = 7  # each gives one ratio of two medians
 CALLS: Final = 40  # of each kind to each node, in one round
 PREPARED: Final = ROUNDS * CALLS + 1  # messages of each kind for each node
 PAGE: Final = 100
+AUDITORS: Final = 2
 SECONDS: Final = 30.0
 MOST_RATIO: Final = 1.2
 MILLISECONDS: Final = 1000.0
@@ -58,7 +61,7 @@ class Asked:
     """One node with the stubs of its officers and of the member that is away, and what to ask it for."""
 
     officer: "officer_pb2_grpc.OfficerServiceAsyncStub"
-    audit: "audit_pb2_grpc.AuditServiceAsyncStub"
+    audits: "Iterator[audit_pb2_grpc.AuditServiceAsyncStub]"  # of several auditors: one is answered so often a minute
     search: "search_pb2_grpc.SearchServiceAsyncStub"
     peer: "exchange_pb2_grpc.ExchangeServiceAsyncStub"
     filled: Filled
@@ -81,7 +84,8 @@ class Asked:
     async def trail(self) -> None:
         """Ask for the log entries of one message, each with its inclusion proof."""
         _thread_id, digest = self.chosen.choice(self.filled.received + self.filled.released)
-        answer = await self.audit.GetTrail(audit_pb2.GetTrailRequest(message_digest=digest), timeout=SECONDS)
+        request = audit_pb2.GetTrailRequest(message_digest=digest)
+        answer = await next(self.audits).GetTrail(request, timeout=SECONDS)
         assert answer.entries[0].inclusion_hashes
 
     async def find_one(self) -> None:
@@ -173,14 +177,18 @@ async def _compare(run: Run, federation: Federation, filled: dict[str, Filled]) 
         asked = {}
         deliveries = _deliveries(run, federation, filled)
         for member, store in filled.items():
-            liaison, auditor = (Officer(federation.folder, f"{member}-{name}") for name in ("liaison", "auditor"))
+            liaison = Officer(federation.folder, f"{member}-liaison")
+            audits: list[audit_pb2_grpc.AuditServiceAsyncStub] = []
+            for auditor in admit(federation, member, [""] * AUDITORS, "auditor"):
+                channel = auditor.channel(federation.node(member).address, member, federation.register())
+                audits.append(audit_pb2_grpc.AuditServiceStub(await channels.enter_async_context(channel)))
             content = text(run.sizes.content_bytes)
             chosen = random.Random(1)
             officer_channel = await channels.enter_async_context(liaison.channel())
             peer, requests = deliveries[member]
             asked[member] = Asked(
                 officer_pb2_grpc.OfficerServiceStub(officer_channel),
-                audit_pb2_grpc.AuditServiceStub(await channels.enter_async_context(auditor.channel())),
+                itertools.cycle(audits),
                 search_pb2_grpc.SearchServiceStub(officer_channel),
                 exchange_pb2_grpc.ExchangeServiceStub(await channels.enter_async_context(peer.channel)),
                 store,

@@ -6,6 +6,7 @@ the whole log, so that most proofs of the large one read tiles that nobody has i
 """
 
 import asyncio
+import itertools
 import random
 import statistics
 import time
@@ -15,6 +16,7 @@ from typing import Final
 
 from paiza.officer.v1 import audit_pb2, audit_pb2_grpc
 from tests.bench import store_rows
+from tests.bench.admitted import admit
 from tests.bench.figures import Figure, Missing, at_most
 from tests.bench.run import RECEIVER, SENDER, Run
 from tests.bench.stored import fill_log
@@ -24,6 +26,7 @@ from tests.officer import Officer
 SMALL: Final = 10_000  # entries
 ROUNDS: Final = 7  # each gives one ratio of two medians
 CALLS: Final = 100  # to each node, in one round
+AUDITORS: Final = 4  # one is answered so often a minute
 SECONDS: Final = 30.0
 MOST_RATIO: Final = 1.2
 MILLISECONDS: Final = 1000.0
@@ -66,17 +69,20 @@ async def _proofs(federation: Federation, digests: dict[str, Sequence[bytes]], s
     ratios = []
     chosen = random.Random(1)
     async with AsyncExitStack() as channels:
-        stubs = {
-            member: audit_pb2_grpc.AuditServiceStub(
-                await channels.enter_async_context(Officer(federation.folder, f"{member}-auditor").channel())
-            )
-            for member in digests
-        }
+        stubs: dict[str, Iterator[audit_pb2_grpc.AuditServiceAsyncStub]] = {}
+        for member in digests:
+            opened = [
+                await channels.enter_async_context(
+                    auditor.channel(federation.node(member).address, member, federation.register())
+                )
+                for auditor in admit(federation, member, [""] * AUDITORS, "auditor")
+            ]
+            stubs[member] = itertools.cycle(audit_pb2_grpc.AuditServiceStub(channel) for channel in opened)
 
         async def ask(member: str) -> float:
             request = audit_pb2.GetTrailRequest(message_digest=chosen.choice(digests[member]))
             begun = time.perf_counter()
-            answer = await stubs[member].GetTrail(request, timeout=SECONDS)
+            answer = await next(stubs[member]).GetTrail(request, timeout=SECONDS)
             seconds = time.perf_counter() - begun
             lengths[member] = len(answer.entries[0].inclusion_hashes)
             return seconds * MILLISECONDS

@@ -17,17 +17,15 @@ import grpc
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
-from paiza_node.ops.admin.client import AdminClient
-from paiza_wire.identity import SpiffeId
 from tests.bench import machine, traffic
+from tests.bench.admitted import admit
 from tests.bench.corpus import text
 from tests.bench.figures import Figure, Missing, at_least, at_most
 from tests.bench.pipeline import MICROSECONDS
 from tests.bench.run import RECEIVER, SENDER, Run
 from tests.bench.settled import settled
-from tests.federation import NodeProcess
 from tests.officer import SUBJECT, Officer
-from tests.system.minting import Identity, Mint
+from tests.system.minting import Identity
 
 UNITS: Final = 160
 WATCHES: Final = 2 * UNITS
@@ -37,7 +35,6 @@ RATE: Final = 500  # messages/s
 SECONDS: Final = 5.0  # of one pass
 WARM: Final = 500  # messages before
 IN_FLIGHT: Final = 8  # Submits at most: a node that does not keep up with the pace is late, not refused
-AT_ONCE: Final = 200  # officers admitted in one call
 LAST_NEWS_SECONDS: Final = 10.0  # without news, after which no more is waited for
 LOOK_SECONDS: Final = 0.05
 ANSWER_SECONDS: Final = 60.0
@@ -70,7 +67,7 @@ def measure(run: Run) -> Iterator[Figure | Missing]:
     receiver.configure(duty_unit=DUTY_UNIT)
     try:
         federation.start()
-        watchers = _admit(run, receiver)
+        watchers = admit(federation, RECEIVER, [_unit(number) for number in range(WATCHES)])
         count = int(RATE * SECONDS)
         run.say(f"signing and sealing {WARM + 2 * count:,} messages (not timed) ...")
         requests = _requests(run, WARM + 2 * count)
@@ -78,24 +75,6 @@ def measure(run: Run) -> Iterator[Figure | Missing]:
     finally:
         federation.stop()
         receiver.configure(duty_unit=None)
-
-
-def _admit(run: Run, node: NodeProcess) -> list[Identity]:
-    """Admit two officers for each unit; return their identities."""
-    register = run.federation.register()
-    mint = Mint(run.federation.folder, register)
-    identities, admissions = [], []
-    for number in range(WATCHES):
-        name = f"watcher{number:03d}"
-        identity = mint.issue(RECEIVER, "officer", SpiffeId(RECEIVER, register.federation, "officer", name))
-        admission = mint.admission(RECEIVER, name, identity)
-        admission.unit = _unit(number)
-        identities.append(identity)
-        admissions.append(admission)
-    with AdminClient(node.admin_socket) as client:
-        for first in range(0, WATCHES, AT_ONCE):
-            client.admit_officers(admissions[first : first + AT_ONCE])
-    return identities
 
 
 def _unit(number: int) -> str:
