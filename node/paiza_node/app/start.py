@@ -74,7 +74,6 @@ async def _run_with(config: Config, read_config: Callable[[], Config], store: St
                 signer,
                 checkpoint_file,
                 lambda: register_cache.version,
-                commit_seconds=config.limits.commit_seconds,
                 limits=config.limits,
                 free_bytes=partial(free_bytes, *disks),
             )

@@ -27,7 +27,7 @@ class Limits:
     """
 
     connections: int = _limit(2_048, 64, 65_536)
-    commit_seconds: int = _limit(10, 1, 600)
+    commit_seconds: float = _limit(10, 1, 600)
     calls_per_officer: int = _limit(16, 8, 256)
     watches_per_officer: int = _limit(8, 1, 64)
     calls_per_peer: int = _limit(16, 8, 256)

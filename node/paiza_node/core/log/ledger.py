@@ -51,7 +51,6 @@ from paiza_wire.tlog import merkle, tiles
 from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
 
 BATCH_ID_BYTES: Final = 16
-COMMIT_SECONDS: Final = 10.0  # after which the callers of a commit are answered; an ordinary one takes milliseconds
 
 T = TypeVar("T")
 log = structlog.get_logger("paiza.log")
@@ -97,26 +96,26 @@ class Ledger:
         file: CheckpointFile,
         register_version: Callable[[], bytes],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        commit_seconds: float = COMMIT_SECONDS,
         limits: Limits | None = None,
         free_bytes: Callable[[], int] | None = None,
     ) -> None:
         """Open over the store: compare its head with the last signed checkpoint, sign it anew, start the threads.
 
-        ``commit_seconds``: after so long the callers of a commit are answered that the database is slow. ``limits``
-        holds the quotas of a day. ``free_bytes`` returns the free bytes of the disk, of which a reserve is kept.
+        ``limits`` holds the quotas of a day, and after how long the callers of a commit are answered that the database
+        is slow. ``free_bytes`` returns the free bytes of the disk, of which a reserve is kept.
         """
         self._store = store
         self._signer = signer
         self._file = file
         self._register_version = register_version
         self._clock = clock
+        limits = limits or Limits()
         self._lock = threading.Lock()  # provers read the tree while the thread appends
         self._waiting = WaitingWork()
         with store.reads() as reads:
             self._head = log_store.head(reads)
             on_server = reads.database == "postgresql"
-            self.quotas = Quotas(limits or Limits(), reads, clock())
+            self.quotas = Quotas(limits, reads, clock())
         self._tree = tiles.TileTree(self._head.size, self._read_tile)
         self._check_start()
         self._uncertain: _Uncertain | None = None
@@ -126,8 +125,8 @@ class Ledger:
         self.changes = ChangeFeed()
         self.stopped: Future[None] = Future()
         """Fails with NodeStopped when this process must not write any more."""
-        self._commit_seconds = commit_seconds
-        self._watch = CommitWatch(commit_seconds, self._waiting.drain)
+        self._commit_seconds = limits.commit_seconds
+        self._watch = CommitWatch(limits.commit_seconds, self._waiting.drain)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._watch.start()
         try:

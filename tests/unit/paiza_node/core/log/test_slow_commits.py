@@ -12,6 +12,7 @@ import pytest
 from typing_extensions import override
 
 from paiza.core.v1 import log_pb2
+from paiza_node.core.limits import Limits
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.signer import LogSigner
@@ -65,7 +66,7 @@ class SlowStore(Store):
 @contextmanager
 def opened(store: Store, deadline: float = DEADLINE) -> Iterator[Ledger]:
     """Run a ledger over a store."""
-    ledger = Ledger(store, LogSigner([SIGNER]), NoFile(), lambda: bytes(32), commit_seconds=deadline)
+    ledger = Ledger(store, LogSigner([SIGNER]), NoFile(), lambda: bytes(32), limits=Limits(commit_seconds=deadline))
     try:
         yield ledger
     finally:
@@ -219,7 +220,9 @@ async def test_nothing_is_signed_at_a_start_before_the_standby_has_it(postgresql
     file = Remembering()
     store = reopened(url)
     with standby_wanted(postgresql, "left"):
-        start = partial(Ledger, store, LogSigner([SIGNER]), file, lambda: bytes(32), commit_seconds=DEADLINE)
+        start = partial(
+            Ledger, store, LogSigner([SIGNER]), file, lambda: bytes(32), limits=Limits(commit_seconds=DEADLINE)
+        )
         starting = asyncio.create_task(asyncio.to_thread(start))
         done, _ = await asyncio.wait({starting}, timeout=3 * DEADLINE)
         assert not done
