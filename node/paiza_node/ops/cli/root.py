@@ -12,7 +12,7 @@ from paiza_node.ops.language import _
 COMMANDS: Final = {
     "init": "paiza_node.ops.cli.init:command",
     "join": "paiza_node.ops.cli.join:command",
-    "run": "paiza_node.app.run:command",
+    "run": "paiza_node.app.lean:command",
     "status": "paiza_node.ops.cli.status:command",
     "queue": "paiza_node.ops.cli.queue:command",
     "peers": "paiza_node.ops.cli.peers:command",
