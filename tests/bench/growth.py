@@ -96,9 +96,18 @@ class Asked:
         """Search for a term that one message in eight has: the newest of them."""
         assert await self._found("country", COUNTRY) == PAGE
 
-    async def _found(self, field: str, text: str) -> int:
+    async def find_common(self) -> None:
+        """Search for a message by two terms, of which one message has one, and one in eight the other."""
+        assert await self._found("country", COUNTRY, "container", self.chosen.choice(self.filled.common)) == 1
+
+    async def _found(self, *criteria: str) -> int:
         request = search_pb2.SearchRequest(
-            criteria=[search_pb2.Criterion(field=field, text=text)], page_size=PAGE, reason_text="exercise"
+            criteria=[
+                search_pb2.Criterion(field=field, text=text)
+                for field, text in zip(criteria[::2], criteria[1::2], strict=True)
+            ],
+            page_size=PAGE,
+            reason_text="exercise",
         )
         return len((await self.search.Search(request, timeout=SECONDS)).messages)
 
@@ -127,6 +136,7 @@ CALLS_MADE: Final[Sequence[tuple[str, Callable[[Asked], Awaitable[None]]]]] = (
     ("trail with inclusion proofs", Asked.trail),
     ("search, one message found", Asked.find_one),
     (f"search, the newest {PAGE} of many", Asked.find_many),
+    ("search, one message by a common term and its own", Asked.find_common),
     ("submit one message", Asked.submit),
     ("submit one reply", Asked.reply),
     ("receive one reply", Asked.receive),

@@ -60,7 +60,8 @@ NOTE: Final = b"a checkpoint of another log"  # what the proofs refer to
 class Filled:
     """The content of a filled store; ``released`` and ``received`` are some messages, spread over all.
 
-    Each is the thread that the message opens, and its digest. ``containers`` are terms that one message each has.
+    Each is the thread that the message opens, and its digest. ``containers`` are terms that one message each has;
+    ``common`` are those of them whose messages are also of `COUNTRY`.
     """
 
     messages: int
@@ -68,6 +69,7 @@ class Filled:
     released: list[tuple[bytes, bytes]]
     received: list[tuple[bytes, bytes]]
     containers: list[str]
+    common: list[str]
 
 
 def fill(
@@ -91,7 +93,7 @@ def fill(
             if first // BATCH % 20 == 19:
                 say(f"{first + count:,} messages stored")
         head = ledger.commit_now(lambda tx: log_store.head(tx.conn)).result
-    return Filled(head.messages, head.size, writer.released, writer.received, writer.containers)
+    return Filled(head.messages, head.size, writer.released, writer.received, writer.containers, writer.common)
 
 
 def fill_log(node: NodeProcess, officer: Officer, other: str, size: int) -> Sequence[bytes]:
@@ -149,6 +151,7 @@ class _Writer:
         self.released: list[tuple[bytes, bytes]] = []
         self.received: list[tuple[bytes, bytes]] = []
         self.containers: list[str] = []
+        self.common: list[str] = []
 
     def write(self, tx: LogTransaction, count: int) -> None:
         messages: list[MessageRow] = []
@@ -173,6 +176,7 @@ class _Writer:
         for row in messages[::SPREAD]:
             (self.received if row.received else self.released).append((row.thread_id, row.digest))
             self.containers.append(_container(row.seq))
+            self.common.append(_container(row.seq // COUNTRY_SHARE * COUNTRY_SHARE or COUNTRY_SHARE))
         messages_store.add_messages(tx.conn, messages)
         deliveries_store.add_deliveries(tx.conn, deliveries)
         exchange_store.add_answers(tx.conn, answers)

@@ -8,14 +8,15 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ColumnElement,
     ForeignKey,
     Index,
     LargeBinary,
     Row,
+    Select,
     Table,
     Text,
     delete,
+    exists,
     func,
     select,
     update,
@@ -53,15 +54,48 @@ indexed_message_table = Table(
 )
 
 
+FIRST_SPAN: Final = 4096  # messages sought in first
+SPAN_GROWTH: Final = 8
+MANY: Final = 1000  # occurrences, up to which the rarest clause is sought
 MAX_SHARED: Final = 50  # linked messages that are returned for one message; an identifier in more of them says little
 
 
 def search(conn: ReadConnection, query: SearchQuery) -> list[Found]:
-    """Return messages that meet all clauses, newest first."""
-    m, i = message_table.c, indexed_message_table.c
+    """Return messages that meet all clauses, newest first.
+
+    They are sought in one span of numbers after the other, each eight times as long: what many messages have is found
+    among the newest, and what few have in a few more steps.
+    """
+    clauses = query.clauses
+    if len(clauses) > 1:
+        clauses = tuple(sorted(clauses, key=lambda clause: _occurrences(conn, clause)))
+    end = query.before_seq
+    if end is None:
+        end = (conn.execute(_NEWEST).scalar() or 0) + 1
+    found: list[Found] = []
+    span = FIRST_SPAN
+    while end > 0 and len(found) < query.limit:
+        first = max(0, end - span)
+        rows = conn.execute(_within(query, clauses, first, end).limit(query.limit - len(found)))
+        found += [Found(message_row(row), _time(row)) for row in rows]
+        end, span = first, span * SPAN_GROWTH
+    return found
+
+
+def _within(query: SearchQuery, clauses: Sequence[Collection[bytes]], first: int, end: int) -> Select[Any]:
+    """Return the search among the messages from the number ``first`` to the one before ``end``.
+
+    It starts from the tokens of the first clause, and looks up for each of their messages whether it meets the others.
+    """
+    m, i, t = message_table.c, indexed_message_table.c, term_token_table.c
     statement = select(message_table, i.event_time).join(indexed_message_table, i.seq == m.seq)
-    for clause in query.clauses:
-        statement = statement.where(_has(clause, annex=query.annex))
+    statement = statement.where(m.seq >= first, m.seq < end)
+    open_to_all = [] if query.annex else [t.annex.is_(False)]
+    for clause in clauses[:1]:
+        has = select(t.seq).where(t.token.in_(list(clause)), t.seq >= first, t.seq < end, *open_to_all)
+        statement = statement.where(m.seq.in_(has))
+    for clause in clauses[1:]:
+        statement = statement.where(exists().where(t.token.in_(list(clause)), t.seq == m.seq, *open_to_all))
     if query.viewer.units is not None:
         statement = statement.where(seen_by(query.viewer))
     if query.author:
@@ -73,10 +107,7 @@ def search(conn: ReadConnection, query: SearchQuery) -> list[Found]:
         statement = statement.where(when >= to_micros(query.since_time))
     if query.until_time is not None:
         statement = statement.where(when < to_micros(query.until_time))
-    if query.before_seq is not None:
-        statement = statement.where(m.seq < query.before_seq)
-    rows = conn.execute(statement.order_by(m.seq.desc()).limit(query.limit))
-    return [Found(message_row(row), _time(row)) for row in rows]
+    return statement.order_by(m.seq.desc())
 
 
 def sharing(
@@ -137,6 +168,8 @@ def clear_index(conn: WriteConnection) -> None:
     conn.execute(delete(indexed_message_table))
 
 
+_NEWEST: Final = select(func.max(indexed_message_table.c.seq))
+
 _KNOWN: Final = Occurrence(term_token_table.c.token)
 
 _ADD_INDEXED: Final = insertion(indexed_message_table, ignore_known=True)
@@ -144,11 +177,11 @@ _ADD_INDEXED: Final = insertion(indexed_message_table, ignore_known=True)
 _ADD_TOKEN: Final = insertion(term_token_table, ignore_known=True)
 
 
-def _has(clause: Collection[bytes], *, annex: bool) -> ColumnElement[bool]:
-    """Return the condition for any of these tokens; it starts from the tokens, so that a rare one is found fast."""
+def _occurrences(conn: ReadConnection, clause: Collection[bytes]) -> int:
+    """Return in how many messages a clause has a token; a number beyond `MANY` is not counted out."""
     t = term_token_table.c
-    open_to_all = [] if annex else [t.annex.is_(False)]
-    return message_table.c.seq.in_(select(t.seq).where(t.token.in_(list(clause)), *open_to_all))
+    some = select(t.seq).where(t.token.in_(list(clause))).limit(MANY).subquery()
+    return conn.execute(select(func.count()).select_from(some)).scalar_one()
 
 
 def _time(row: Row[Any]) -> datetime | None:

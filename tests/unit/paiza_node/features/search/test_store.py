@@ -42,6 +42,13 @@ def _row(seq: int) -> MessageRow:
     )
 
 
+@pytest.fixture(autouse=True, params=[search_store.FIRST_SPAN, 3])
+def span(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is sought in one span, and in several: the first of three messages."""
+    monkeypatch.setattr(search_store, "FIRST_SPAN", request.param)
+    monkeypatch.setattr(search_store, "SPAN_GROWTH", 2)
+
+
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
     """Thirty messages: an event a day each, "even" on every second, "pair" on two, one in an annex alone."""
