@@ -50,9 +50,12 @@ def check_opened(
     part_number: int,
     officer: SpiffeId,
     registers: Registers,
+    logs: LogReader | None = None,
     together: Proof | None = None,
 ) -> OpenedPart:
     """Verify everything that the node sends with a part, and only then open it.
+
+    ``logs`` remembers the checkpoints that it has verified: one reader serves the messages of a batch.
 
     1. The header is the one asked for, and our member is its author, one of its recipients, or it was passed on to us.
     2. The author's log holds its release to us (to every recipient, where we are the author; to somebody, where it was
@@ -67,7 +70,7 @@ def check_opened(
     header = check_header(digest, answer.message.header)
     where = header.message_id.hex()
     recipients = [recipient.member for recipient in header.recipients]
-    logs = LogReader(registers)
+    logs = logs or LogReader(registers)
     passed = forwardings(answer.forwarded, header, digest, logs)
     if officer.member not in {header.author, *recipients, *(proof.counterpart for proof in passed)}:
         raise NotProven("not_addressed", where, f"{officer.member} is neither author nor recipient")
@@ -131,7 +134,8 @@ def check_opened_together(
     """
     if not 0 < len(answer.results) <= len(digests):
         raise NotProven("unexpected_answer", "OPENED_TOGETHER", "the answer has no result, or too many")
-    together = LogReader(registers).proof(answer.opened)[0] if answer.HasField("opened") else None
+    logs = LogReader(registers)
+    together = logs.proof(answer.opened)[0] if answer.HasField("opened") else None
     found: dict[bytes, OpenedPart | Refused | Unreachable] = {}
     for digest, result in zip(digests, answer.results, strict=False):
         where = digest.hex()[:16]
@@ -147,7 +151,13 @@ def check_opened_together(
                     forwarded=one.forwarded,
                 )
                 found[digest] = check_opened(
-                    single, digest=digest, part_number=0, officer=officer, registers=registers, together=together
+                    single,
+                    digest=digest,
+                    part_number=0,
+                    officer=officer,
+                    registers=registers,
+                    logs=logs,
+                    together=together,
                 )
             case "rejection":
                 found[digest] = Refused(result.rejection.reason, where, result.rejection.detail)

@@ -61,7 +61,12 @@ def known(reads: ReadConnection, officer: Officer, digest: bytes) -> MessageRow 
     None if it is not here, or if they may not know that it is: a caller answers and logs both in the same way
     (`unknown_to`).
     """
-    return next(iter(access_store.seen_messages(reads, [digest], list_scope(officer))), None)
+    return all_known(reads, officer, [digest]).get(digest)
+
+
+def all_known(reads: ReadConnection, officer: Officer, digests: Collection[bytes]) -> dict[bytes, MessageRow]:
+    """Return those of these messages that an officer may know of, by digest."""
+    return {row.digest: row for row in access_store.seen_messages(reads, digests, list_scope(officer))}
 
 
 def hidden_lists(reads: ReadConnection, officer: Officer, listed: Mapping[int, Collection[bytes]]) -> set[int]:

@@ -10,13 +10,13 @@ from paiza.officer.v1 import officer_pb2
 from paiza_domain import kinds
 from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import known, may_see, need_to_know, unknown, unknown_to
+from paiza_node.core.access.need_to_know import all_known, known, need_to_know, openable, unknown, unknown_to
 from paiza_node.core.access.open_rules import Opening, OpenRule
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
 from paiza_node.core.log.model import MAX_REASON
 from paiza_node.core.messages import store as messages_store
-from paiza_node.core.messages.model import MessageState
+from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.policy import MessageAttributes
 from paiza_node.core.storage import ReadConnection
 from paiza_wire import message as wire
@@ -63,6 +63,10 @@ class OpenAuthorizer:
         """
         with self._store.reads() as reads:
             row = known(reads, officer, digest)
+        return self.request_for(officer, row, number, reason)
+
+    def request_for(self, officer: Officer, row: MessageRow | None, number: int, reason: str) -> OpenRequest:
+        """Check as `read_request` does; ``row`` is None if the officer may not know of the message."""
         if row is None or row.state is MessageState.REFUSED:
             raise unknown()
         header = wire.parse_header(row.header)
@@ -84,25 +88,39 @@ class OpenAuthorizer:
         return OpenRequest(row.digest, header, number, reason, forbidden)
 
     def refusal(self, reads: ReadConnection, officer: Officer, request: OpenRequest) -> Rejected | Unavailable | None:
-        """Return the reason for which a part may not be opened at this moment; None if it may.
+        """Return the reason for which a part may not be opened at this moment; None if it may."""
+        return self.refusals(reads, officer, [request])[0]
+
+    def refusals(
+        self, reads: ReadConnection, officer: Officer, requests: Sequence[OpenRequest]
+    ) -> list[Rejected | Unavailable | None]:
+        """Return, for each request, the reason for which the part may not be opened at this moment; None if it may.
 
         1. The officer may know of it, and its content is stored: neither retired nor erased.
         2. Need-to-know includes the message, and the policy allows opening it.
         3. No capability has a rule against it. A recalled message, for example, is opened only with a reason.
         """
-        # 1.
-        row = known(reads, officer, request.digest)
-        if row is None:
-            return unknown()
-        if messages_store.erased(reads, [request.digest]):
-            return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
-        # 2.
-        denied = request.forbidden if may_see(reads, officer, row) else need_to_know()
-        if denied is not None:
-            return denied
-        # 3.
-        opening = Opening(row, request.header, request.number, request.reason)
-        return next((against for rule in self._rules if (against := rule(reads, opening)) is not None), None)
+        digests = [request.digest for request in requests]
+        rows = all_known(reads, officer, digests)
+        erased = messages_store.erased(reads, digests)
+        visible = openable(reads, officer, list(rows.values()))
+
+        def judge(request: OpenRequest) -> Rejected | Unavailable | None:
+            # 1.
+            row = rows.get(request.digest)
+            if row is None:
+                return unknown()
+            if request.digest in erased:
+                return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
+            # 2.
+            denied = request.forbidden if row.seq in visible else need_to_know()
+            if denied is not None:
+                return denied
+            # 3.
+            opening = Opening(row, request.header, request.number, request.reason)
+            return next((against for rule in self._rules if (against := rule(reads, opening)) is not None), None)
+
+        return [judge(request) for request in requests]
 
     async def check(self, officer: Officer, message: officer_pb2.OpenMessageRequest) -> message_pb2.Header:
         """Raise the refusal that opening the part would raise now, without opening it; return the message's header."""

@@ -1,6 +1,6 @@
 """Proofs of one message for officers and auditors: entries of our own log, and stored ones of other members' logs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,27 +47,63 @@ class ExchangeProofs:
 
 def proofs_of(reads: ReadConnection, ledger: Ledger, row: MessageRow, size: int, note: bytes) -> ExchangeProofs:
     """Prove what this node knows of one message's exchange: our own entries to our checkpoint, others as kept."""
+    return proofs_of_all(reads, ledger, [row], size, note)[row.digest]
 
-    def ours(entries: Sequence[StoredEntry]) -> list[log_pb2.LogProof]:
-        # What was committed a moment ago may still wait for the checkpoint that proves it.
-        return [own_proof(ledger, entry, size, note) for entry in entries if entry.index < size]
 
-    foreign = exchange_store.proofs(reads, row.digest)
-    shown = [each for each in exchange_store.forwardings_of_message(reads, row.digest) if not each.denied]
-    if row.state is MessageState.RELEASED:
-        deliveries = deliveries_store.deliveries_of(reads, row.digest)
-        released = ours(log_store.entries_at(reads, [delivery.released_index for delivery in deliveries]))
-        answers = []
-    else:
-        released = _foreign(foreign, ProofKind.RELEASED) or _foreign(foreign, ProofKind.ORIGIN)
-        answered = exchange_store.answers(reads, [row.digest]).values()
-        answers = ours([*answered, *log_store.entries_at(reads, [each.log_index for each in shown])])
-    indices = [index for _, index, _ in deliveries_store.forwarded_indices(reads, row.digest)]
-    return ExchangeProofs(
-        released=released,
-        answers=[*answers, *_foreign(foreign, ProofKind.ANSWER)],
-        forwarded=[*ours(log_store.entries_at(reads, indices)), *map(foreign_proof, shown)],
-    )
+def proofs_of_all(
+    reads: ReadConnection, ledger: Ledger, rows: Sequence[MessageRow], size: int, note: bytes
+) -> dict[bytes, ExchangeProofs]:
+    """Prove what this node knows of the exchange of each of these messages, by digest."""
+    digests = [row.digest for row in rows]
+    foreign = exchange_store.proofs_about(reads, digests)
+    shown = {
+        digest: [each for each in found if not each.denied]
+        for digest, found in exchange_store.forwardings_about(reads, digests).items()
+    }
+    own = [row for row in rows if row.state is MessageState.RELEASED]
+    deliveries = deliveries_store.by_message(reads, [row.seq for row in own])
+    forwarded = deliveries_store.forwarded_by_message(reads, [row.seq for row in rows])
+    answered = exchange_store.answers(reads, [row.digest for row in rows if row.state is not MessageState.RELEASED])
+    indices = {
+        *(each.released_index for found in deliveries.values() for each in found),
+        *(index for found in forwarded.values() for index in found),
+        *(each.index for each in answered.values()),
+        *(each.log_index for found in shown.values() for each in found),
+    }
+    # What was committed a moment ago may still wait for the checkpoint that proves it.
+    entries = log_store.entries_at(reads, [index for index in indices if index < size])
+    proven = own_proofs(ledger, entries, size, note)
+
+    def ours(wanted: Iterable[int]) -> list[log_pb2.LogProof]:
+        return [proven[index] for index in wanted if index in proven]
+
+    def of(row: MessageRow) -> ExchangeProofs:
+        kept, passed = foreign.get(row.digest, []), shown.get(row.digest, [])
+        if row.state is MessageState.RELEASED:
+            released = ours(sorted(each.released_index for each in deliveries.get(row.seq, [])))
+            answers = []
+        else:
+            released = _foreign(kept, ProofKind.RELEASED) or _foreign(kept, ProofKind.ORIGIN)
+            answer = [answered[row.digest].index] if row.digest in answered else []
+            answers = ours([*answer, *sorted(each.log_index for each in passed)])
+        return ExchangeProofs(
+            released=released,
+            answers=[*answers, *_foreign(kept, ProofKind.ANSWER)],
+            forwarded=[*ours(sorted(forwarded.get(row.seq, []))), *map(foreign_proof, passed)],
+        )
+
+    return {row.digest: of(row) for row in rows}
+
+
+def own_proofs(ledger: Ledger, entries: Sequence[StoredEntry], size: int, note: bytes) -> dict[int, log_pb2.LogProof]:
+    """Prove entries of our own log to a checkpoint of ours, by index."""
+    proofs = ledger.prove([entry.index for entry in entries], size)
+    return {
+        entry.index: log_pb2.LogProof(
+            proven=log_pb2.ProvenEntry(entry=entry.entry, index=entry.index, inclusion_hashes=hashes), checkpoint=note
+        )
+        for entry, hashes in zip(entries, proofs, strict=True)
+    }
 
 
 def own_proof(

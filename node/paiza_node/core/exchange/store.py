@@ -166,6 +166,16 @@ def forwarding(conn: ReadConnection, forwarder: str, index: int) -> ForwardingRo
     return found[0] if found else None
 
 
+def forwardings_about(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, list[ForwardingRow]]:
+    """Return all known forwarding of these messages, by digest, each in order of our answers."""
+    p = forwarding_table.c
+    found: dict[bytes, list[ForwardingRow]] = {}
+    for block in blocks(list(digests)):
+        for row in _forwarding_rows(conn, _FORWARDED.where(p.digest.in_(block)).order_by(p.log_index)):
+            found.setdefault(row.digest, []).append(row)
+    return found
+
+
 def forwardings_of_message(conn: ReadConnection, digest: bytes) -> list[ForwardingRow]:
     """Return all known forwarding of one message, in order of our answers."""
     p = forwarding_table.c
@@ -238,6 +248,16 @@ def proofs(conn: ReadConnection, digest: bytes, kind: ProofKind | None = None) -
     of_kind = [p.kind == int(kind)] if kind is not None else []
     rows = conn.execute(PROOFS.where(p.digest == digest, *of_kind).order_by(p.kind, p.member))
     return list(map(foreign_proof, rows))
+
+
+def proofs_about(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, list[ForeignProof]]:
+    """Return the proofs from other members' logs kept for these messages, by digest."""
+    p = proof_table.c
+    found: dict[bytes, list[ForeignProof]] = {}
+    for block in blocks(list(digests)):
+        for row in conn.execute(PROOFS.where(p.digest.in_(block)).order_by(p.kind, p.member)):
+            found.setdefault(row.digest, []).append(foreign_proof(row))
+    return found
 
 
 _ANSWERS: Final = Lookup(

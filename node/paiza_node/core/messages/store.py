@@ -265,6 +265,11 @@ def bodies(conn: ReadConnection, seqs: Collection[int]) -> dict[int, bytes]:
     return {seq: packing.unpack(cuts, rest, header, known) for seq, cuts, rest, header in rows}
 
 
+def body_sizes(conn: ReadConnection, seqs: Collection[int]) -> dict[int, int]:
+    """Return about how many bytes the stored bodies of these messages have, by number."""
+    return dict(_BODY_SIZES.run(conn, seqs))
+
+
 def front(conn: ReadConnection, seq: int, size: int) -> bytes | None:
     """Return about the first ``size`` bytes of a serialized SignedMessage; None if it was erased."""
     b = message_body_table.c
@@ -287,6 +292,10 @@ _BODIES: Final = Lookup(
         message_table, message_table.c.seq == message_body_table.c.seq
     ),
     message_body_table.c.seq,
+)
+
+_BODY_SIZES: Final = Lookup(
+    select(message_body_table.c.seq, func.length(message_body_table.c.rest)), message_body_table.c.seq
 )
 
 _FRONTS: Final = Lookup(select(signature_front_table.c.id, signature_front_table.c.front), signature_front_table.c.id)

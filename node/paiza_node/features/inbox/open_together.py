@@ -6,7 +6,7 @@ an entry for messages that were not shown: the safe side.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
@@ -16,19 +16,18 @@ from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import known, unknown
+from paiza_node.core.access.need_to_know import all_known, unknown
 from paiza_node.core.access.open import DENIED, OpenAuthorizer, OpenRequest
 from paiza_node.core.access.open_rules import OpenRule
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection, retry
-from paiza_node.core.exchange.proofs import own_proof
+from paiza_node.core.exchange.proofs import ExchangeProofs, own_proof, proofs_of_all
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.model import MAX_REASON, StoredEntry
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import stored
 from paiza_node.core.messages.model import MessageRow
-from paiza_node.features.inbox.open_part import proofs_of_opened
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -104,26 +103,25 @@ class OpenTogether:
 
     def _read(self, officer: Officer, digests: Sequence[bytes], reason: str) -> list[_Outcome]:
         """Read messages and open their keys, as many as fit into an answer, at least one."""
-        outcomes: list[_Outcome] = []
-        room = MAX_ANSWER_BYTES
-        for digest in digests:
-            with self._core.store.reads() as reads:
-                row = known(reads, officer, digest)
-                body = None if row is None else messages_store.body(reads, row.seq)
-            if body is not None:
-                room -= len(body)
-            if room < 0 and outcomes:
-                break
-            outcomes.append(self._read_one(officer, digest, row, body, reason))
-        return outcomes
+        with self._core.store.reads() as reads:
+            rows = all_known(reads, officer, digests)
+            sizes = messages_store.body_sizes(reads, [row.seq for row in rows.values()])
+            room = MAX_ANSWER_BYTES
+            wanted: list[bytes] = []
+            for digest in digests:
+                room -= sizes.get(rows[digest].seq, 0) if digest in rows else 0
+                if room < 0 and wanted:
+                    break
+                wanted.append(digest)
+            bodies = messages_store.bodies(reads, [rows[digest].seq for digest in wanted if digest in rows])
+        return [self._read_one(officer, rows.get(digest), bodies, reason) for digest in wanted]
 
-    def _read_one(
-        self, officer: Officer, digest: bytes, row: MessageRow | None, body: bytes | None, reason: str
-    ) -> _Outcome:
+    def _read_one(self, officer: Officer, row: MessageRow | None, bodies: Mapping[int, bytes], reason: str) -> _Outcome:
         try:
             if row is None:
                 return unknown()
-            request = self._authorizer.read_request(officer, digest, 0, reason)
+            request = self._authorizer.request_for(officer, row, 0, reason)
+            body = bodies.get(row.seq)
             if body is None:
                 return Rejected("erased", "its content was erased; header, signatures and proofs are still here")
             message = stored(body)
@@ -141,7 +139,7 @@ class OpenTogether:
             midnight = datetime.combine(tx.now.date() + timedelta(days=1), time.min, UTC)
             detail = f"an officer opens at most {MAX_A_DAY} messages together in a day; {before} were opened today"
             return Unavailable("opening_budget", detail, (midnight - tx.now).total_seconds())
-        outcomes = [self._judged(tx, officer, digest, each) for digest, each in zip(digests, read, strict=False)]
+        outcomes = self._judged(tx, officer, digests, read)
         listed = sorted(each.row.digest for each in outcomes if isinstance(each, _Read))
         if not listed:
             return _Opened(outcomes, None, ())
@@ -150,33 +148,46 @@ class OpenTogether:
         access_store.put_opened_together(tx.conn, officer.id, today, before + len(listed))
         return _Opened(outcomes, entry, listed)
 
-    def _judged(self, tx: LogTransaction, officer: Officer, digest: bytes, each: _Outcome) -> _Outcome:
-        refused = self._authorizer.refusal(tx.conn, officer, each.request) if isinstance(each, _Read) else each
-        if refused is None:
-            return each
-        return deny(tx, officer, refused, digest) if refused.reason in DENIED else refused
+    def _judged(
+        self, tx: LogTransaction, officer: Officer, digests: Sequence[bytes], read: Sequence[_Outcome]
+    ) -> list[_Outcome]:
+        """Return what becomes of each; denials are logged."""
+        wanted = [each for each in read if isinstance(each, _Read)]
+        refused = self._authorizer.refusals(tx.conn, officer, [each.request for each in wanted])
+        found = dict(zip((each.row.digest for each in wanted), refused, strict=True))
+        outcomes: list[_Outcome] = []
+        for digest, each in zip(digests, read, strict=False):
+            refusal = found[digest] if isinstance(each, _Read) else each
+            if refusal is not None and refusal.reason in DENIED:
+                deny(tx, officer, refusal, digest)
+            outcomes.append(each if refusal is None else refusal)
+        return outcomes
 
     def _results(self, outcomes: Sequence[_Outcome], size: int, note: bytes) -> list[officer_pb2.OpenMessagesResult]:
-        return [self._result(each, size, note) for each in outcomes]
+        rows = [each.row for each in outcomes if isinstance(each, _Read)]
+        with self._core.store.reads() as reads:
+            proofs = proofs_of_all(reads, self._core.ledger, rows, size, note)
+        return [_result(each, proofs) for each in outcomes]
 
-    def _result(self, outcome: _Outcome, size: int, note: bytes) -> officer_pb2.OpenMessagesResult:
-        if isinstance(outcome, Rejected):
-            return officer_pb2.OpenMessagesResult(rejection=rejection(outcome))
-        if isinstance(outcome, Unavailable):
-            return officer_pb2.OpenMessagesResult(retry=retry(outcome))
-        signed = outcome.message.signed
-        proofs = proofs_of_opened(self._core.store, self._core.ledger, outcome.row, size, note)
-        opened = officer_pb2.OpenedMessage(
-            message=message_pb2.SignedMessage(
-                header=signed.header,
-                signatures=signed.signatures,
-                subject=signed.subject,
-                parts=[part for part in signed.parts if part.part_number == 0],
-            ),
-            part_key=outcome.part_key,
-            released=proofs.released,
-            answers=proofs.answers,
-            thread_name=outcome.row.thread_name,
-            forwarded=proofs.forwarded,
-        )
-        return officer_pb2.OpenMessagesResult(opened=opened)
+
+def _result(outcome: _Outcome, proofs_by_digest: Mapping[bytes, ExchangeProofs]) -> officer_pb2.OpenMessagesResult:
+    if isinstance(outcome, Rejected):
+        return officer_pb2.OpenMessagesResult(rejection=rejection(outcome))
+    if isinstance(outcome, Unavailable):
+        return officer_pb2.OpenMessagesResult(retry=retry(outcome))
+    signed = outcome.message.signed
+    proofs = proofs_by_digest[outcome.row.digest]
+    opened = officer_pb2.OpenedMessage(
+        message=message_pb2.SignedMessage(
+            header=signed.header,
+            signatures=signed.signatures,
+            subject=signed.subject,
+            parts=[part for part in signed.parts if part.part_number == 0],
+        ),
+        part_key=outcome.part_key,
+        released=proofs.released,
+        answers=proofs.answers,
+        thread_name=outcome.row.thread_name,
+        forwarded=proofs.forwarded,
+    )
+    return officer_pb2.OpenMessagesResult(opened=opened)

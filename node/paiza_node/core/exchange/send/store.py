@@ -493,6 +493,21 @@ def forwarded_indices(conn: ReadConnection, digest: bytes) -> list[tuple[str, in
     return [(row[0], row[1], row[2]) for row in rows]
 
 
+def forwarded_by_message(conn: ReadConnection, seqs: Collection[int]) -> dict[int, list[int]]:
+    """Return the indices of our FORWARDED entries, by the number of the message."""
+    found: dict[int, list[int]] = {}
+    for seq, index in _FORWARDED_INDICES.run(conn, seqs):
+        found.setdefault(seq, []).append(index)
+    return found
+
+
+_FORWARDED_INDICES: Final = Lookup(
+    select(delivery_table.c.message_seq, delivery_table.c.released_index).where(
+        delivery_table.c.delivery_kind == literal_column(str(int(DeliveryKind.FORWARDED)))
+    ),
+    delivery_table.c.message_seq,
+)
+
 ANSWER: Final = int(ProofKind.ANSWER)
 
 EXPIRED: Final = int(delivery_pb2.DELIVERY_STATE_EXPIRED)

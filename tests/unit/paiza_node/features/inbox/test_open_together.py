@@ -10,7 +10,9 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access.model import Officer
+from paiza_node.core.exchange.proofs import proofs_of
 from paiza_node.core.log import store as log_store
+from paiza_node.core.messages import store as messages_store
 from paiza_node.features.inbox import open_together
 from paiza_node.features.inbox.open_together import OpenTogether
 from paiza_node.features.listing import listing
@@ -92,6 +94,25 @@ async def test_each_is_judged_by_itself(room: Room) -> None:
     assert told(response) == ["opened", "unknown_id", "erased", "unknown_id"]
     assert list(response.opened.proven.message_digests) == [mine.digest]
     assert (entries(room, mine), entries(room, theirs)) == (["OPENED_TOGETHER"], ["DENIED"])
+
+
+async def test_each_comes_with_its_own_proofs(room: Room) -> None:
+    """Proofs are read for all messages at once, and each message gets those that it has alone."""
+    notes = [received(room) for _ in range(3)]
+    response = await verb(room, notes[0])(OFFICER, asked(*reversed(notes)))
+    checkpoint = room.ledger.checkpoint
+    for note, result in zip(reversed(notes), response.results, strict=True):
+        with room.store.reads() as reads:
+            row = messages_store.message(reads, note.digest)
+            assert row is not None
+            alone = proofs_of(reads, room.ledger, row, checkpoint.size, checkpoint.note)
+        assert alone.released
+        assert list(result.opened.released) == alone.released
+        assert [each.proven.entry for each in result.opened.answers] == [each.proven.entry for each in alone.answers]
+        entries_shown = [*result.opened.released, *result.opened.answers]
+        assert {log_pb2.LogEntry.FromString(each.proven.entry).message_digest for each in entries_shown} == {
+            note.digest
+        }
 
 
 async def test_nothing_is_logged_where_nothing_is_opened(room: Room) -> None:
