@@ -1,8 +1,10 @@
-"""Tokens of SoftHSM 2 in a folder of the test's own, with keys made on them."""
+"""Tokens of SoftHSM 2 in a folder of the process's own, with keys made on them."""
 
+import atexit
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,13 +38,15 @@ def module() -> Path:
     return found
 
 
-def make_token(folder: Path) -> Path:
-    """Make the tokens below this folder, which SOFTHSM2_CONF names from now on; return SoftHSM's module.
+def make_token() -> Path:
+    """Make the tokens in a folder that SOFTHSM2_CONF names from now on; return SoftHSM's module.
 
-    The module reads its configuration once in a process: all tokens of a test run are in the first folder.
+    The module reads its configuration once in a process: all tests of one share the folder, which goes with it.
     """
     found = module()
     if "SOFTHSM2_CONF" not in os.environ:
+        folder = Path(tempfile.mkdtemp(prefix="paiza-softhsm-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         (folder / "tokens").mkdir()
         (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\nlog.level = ERROR\n")
         os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")

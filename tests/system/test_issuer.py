@@ -34,7 +34,7 @@ def issuer(folder: Path, federation: Federation, *, on_token: bool) -> Iterator[
     made = ["issuer", "init", "--member", "kaz", "--register", register, "--folder", str(folder), "--yes"]
     places = {role: str(keys / f"{role}-ca.key") for role in ("officer", "node")}
     if on_token:
-        places["officer"] = softhsm.import_key(softhsm.make_token(folder.parent), keys / "officer-ca.key", "officer-ca")
+        places["officer"] = softhsm.import_key(softhsm.make_token(), keys / "officer-ca.key", "officer-ca")
         (keys / "officer-ca.key").unlink()
     assert paiza_node([*made, *(f"--{role}-ca={place}" for role, place in places.items())]) == 0
     config = folder / "issuer.toml"

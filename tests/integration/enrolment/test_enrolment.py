@@ -312,8 +312,7 @@ def test_a_token_holds_the_signing_key(
     desk: Desk, home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The key on the token is certified, and named in the profile; a repeat without the option uses it too."""
-    (tmp_path / "softhsm").mkdir()
-    library = softhsm.make_token(tmp_path / "softhsm")
+    library = softhsm.make_token()
     softhsm.make_key(library, "enrolment", asks_always=True)
     pin = tmp_path / "pin"
     pin.write_text(softhsm.PIN)

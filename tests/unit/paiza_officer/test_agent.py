@@ -120,7 +120,7 @@ def test_with_an_agent_nobody_is_asked(profile: Profile) -> None:
 
 def test_an_agent_signs_with_a_token(tmp_path: Path) -> None:
     """The PIN is asked for once, also for a card that wants it at every signature."""
-    library = softhsm.make_token(tmp_path)
+    library = softhsm.make_token()
     softhsm.make_key(library, "agent", asks_always=True)
     uri = TokenUri(module=library, token=softhsm.LABEL, label="agent")
     with Tokens(lambda _token: softhsm.PIN.encode()) as tokens:

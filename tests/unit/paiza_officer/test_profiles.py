@@ -176,9 +176,9 @@ def test_nothing_is_signed_with_an_expired_certificate(home: Path) -> None:
     assert caught.value.where == str(folder / "signing.crt")
 
 
-def test_a_signing_key_may_be_on_a_token(home: Path, tmp_path: Path) -> None:
+def test_a_signing_key_may_be_on_a_token(home: Path) -> None:
     """A PKCS #11 URI in place of the signing key's file leads to the token's key; a wrong URI is named."""
-    library = softhsm.make_token(tmp_path)
+    library = softhsm.make_token()
     softhsm.make_key(library, "petrov")
     uri = TokenUri(library, token=softhsm.LABEL, label="petrov")
     folder = make(home, settings={"signing_key": str(uri)})

@@ -164,11 +164,9 @@ def test_what_was_certified_is_recorded(member: Path, capsys: pytest.CaptureFixt
     assert ca == {"name": "officer-ca", "key": keys.fingerprint(ca_key).hex(), "token": None}
 
 
-def test_a_ca_on_a_token_certifies(
-    member: Path, capsys: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_ca_on_a_token_certifies(member: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An officer CA whose key is on a token certifies as one in a file does; the record names the token."""
-    library = softhsm.make_token(tmp_path_factory.mktemp("softhsm"))
+    library = softhsm.make_token()
     softhsm.make_key(library, "kaz-officer-ca")
     (member / "pin").write_text(softhsm.PIN)
     (member / "pin").chmod(0o600)

@@ -106,9 +106,9 @@ def test_a_missing_passphrase_file_is_named_with_its_setting(folder: Path) -> No
     assert f"passphrase_file of {folder / 'node.toml'}" in caught.value.translated(str).remedy
 
 
-def test_the_first_half_may_be_on_a_token(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_first_half_may_be_on_a_token(folder: Path) -> None:
     """A file with the URI in place of the first half: the token signs, and the pair holds."""
-    library = softhsm.make_token(tmp_path_factory.mktemp("softhsm"))
+    library = softhsm.make_token()
     softhsm.make_key(library, "trust-custodian")
     (folder / "pin").write_text(softhsm.PIN)
     (folder / "pin").chmod(0o600)

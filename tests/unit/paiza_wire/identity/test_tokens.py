@@ -74,9 +74,9 @@ class Module:
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def library() -> Path:
     """Make a token with some keys."""
-    library = softhsm.make_token(tmp_path_factory.mktemp("softhsm"))
+    library = softhsm.make_token()
     for label in ("node-ca", "officer-ca", "custodian", "twice", "twice"):
         softhsm.make_key(library, label)
     softhsm.make_key(library, "p384", "secp384r1")

@@ -28,10 +28,9 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(founded: Path, tmp_path: Path) -> Path:
-    """Return a copy that a test may change."""
-    shutil.copytree(founded, tmp_path / "copy")
-    return tmp_path / "copy"
+def folder(founded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy that a test may change; its short name leaves room for the path of a socket."""
+    return shutil.copytree(founded, tmp_path_factory.mktemp("join") / "of")
 
 
 def join(folder: Path, file: Path, *options: str) -> int:
