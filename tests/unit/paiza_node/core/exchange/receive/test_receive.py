@@ -9,27 +9,30 @@ import pytest
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.exchange.receive.receive import Receive
 from paiza_node.core.storage import open_store
+from paiza_wire.errors import Rejected
 
 
 class Ledger:
     """Notes what a caller is charged."""
 
+    group_items = 64
+
     def __init__(self) -> None:
-        self.charged = list[int]()
+        self.charged = 0
 
-    async def commit(self, _work: Any, *, items: int, **_rest: Any) -> Any:
-        """Commit nothing."""
-        self.charged.append(items)
-        return SimpleNamespace(result=[])
-
-
-async def _nothing(*_arguments: Any, **_rest: Any) -> list[Any]:
-    return []
+    async def commit(self, work: Any, *, items: int, **_rest: Any) -> Any:
+        """Commit nothing, and answer each message."""
+        self.charged += items
+        return SimpleNamespace(result=work.args[1], checkpoint=SimpleNamespace(size=0))
 
 
 @pytest.mark.parametrize(("messages", "answers"), [(0, 512), (3, 2), (256, 0)])
 async def test_answers_that_a_delivery_carries_are_charged(tmp_path: Path, messages: int, answers: int) -> None:
     """They are looked up in the transaction like messages: a peer that sends hundreds of them waits its turn."""
+
+    async def refused(*_arguments: Any, **_rest: Any) -> list[Any]:
+        return [Rejected("malformed", "exercise")] * messages
+
     ledger, nothing, store = Ledger(), SimpleNamespace(), open_store(f"sqlite:///{tmp_path / 'paiza.db'}")
     core: Any = SimpleNamespace(
         member="kaz",
@@ -39,7 +42,7 @@ async def test_answers_that_a_delivery_carries_are_charged(tmp_path: Path, messa
         store=store,
         decryption_keys=nothing,
         clock=None,
-        executors=SimpleNamespace(receive=SimpleNamespace(run_in_slices=_nothing)),
+        executors=SimpleNamespace(receive=SimpleNamespace(run_in_slices=refused)),
     )
     unused: Any = nothing
     receive = Receive(core, suspect=unused, arrivals=unused, piggybacks=(), check_grant=unused)
@@ -47,4 +50,4 @@ async def test_answers_that_a_delivery_carries_are_charged(tmp_path: Path, messa
     member: Any = SimpleNamespace(id="tjk")
     await receive.take(member, dispatches, unused, answers=[(unused, proven), (unused, proven)])  # type: ignore[list-item]
     store.close()
-    assert ledger.charged == [messages + answers]
+    assert ledger.charged == messages + answers
