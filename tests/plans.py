@@ -31,6 +31,7 @@ from sqlalchemy import (
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import WriteConnection
 from paiza_node.ops.tables import METADATA
+from tests.statements import followed
 
 BOUNDED: Final[Mapping[str, str]] = {
     "setting": "named by the program",
@@ -110,27 +111,24 @@ class Plans:
             self._held.add(conn._connection)
             begin(tx, conn, *rest)
 
-        event.listen(Engine, "before_cursor_execute", self._follow)
         event.listen(Engine, "commit", self._held.discard)
         event.listen(Engine, "rollback", self._held.discard)
         try:
-            with patch.object(LogTransaction, "__init__", mark):
+            with patch.object(LogTransaction, "__init__", mark), followed(self._follow):
                 yield
         finally:
-            event.remove(Engine, "before_cursor_execute", self._follow)
             event.remove(Engine, "commit", self._held.discard)
             event.remove(Engine, "rollback", self._held.discard)
 
-    def _follow(self, *executed: Any) -> None:
+    def _follow(self, connection: Connection, statement: str, values: Any) -> None:
         """Explain a statement unless it was explained before."""
-        connection, _cursor, statement, values, _context, many = executed
         key = (connection.dialect.name, _VALUES.sub("(…)", statement))
         explained = statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT"))
         if connection not in self._held or key in self._known or not explained:
             return
         self._known.add(key)
         explain = _sqlite if connection.dialect.name == "sqlite" else _postgresql
-        accesses = explain(connection, statement, values[0] if many else values)
+        accesses = explain(connection, statement, values)
         if not any(statement.startswith(each) and ("WHERE" in each or each == statement) for each in READ_THROUGH):
             self.refused += [f"{each}\n{statement}" for each in accesses if not each.finds_by_key]
 

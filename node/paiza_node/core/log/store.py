@@ -15,9 +15,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     select,
-    update,
 )
 
 from paiza_node.core.log.model import FormerLog, Head, LogText, StoredEntry
@@ -26,7 +24,7 @@ from paiza_node.core.storage.lifecycle import Key, Lifecycle
 from paiza_node.core.storage.records import Records
 from paiza_node.core.storage.scanning import BLOCK, Rows
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.statements import blocks, insertion, replacement
+from paiza_node.core.storage.statements import Query, blocks, insertion, replacement
 from paiza_node.core.storage.times import EPOCH, from_micros, to_micros
 from paiza_wire.errors import Unavailable
 from paiza_wire.tlog import merkle
@@ -102,18 +100,20 @@ former_log_table = Table(
 
 def head(conn: ReadConnection) -> Head:
     """Return the head of the log; an empty one if nothing was ever committed."""
-    row = conn.execute(select(log_head_table)).one_or_none()
-    if row is None:
-        return Head(0, EMPTY_ROOT, 0, 0, EPOCH, b"")
-    return Head(row.size, row.root, row.messages, row.deliveries, from_micros(row.last_time), row.batch)
+    for _id, size, root, messages, deliveries, last_time, batch in _HEAD.run(conn):
+        return Head(size, root, messages, deliveries, from_micros(last_time), batch)
+    return Head(0, EMPTY_ROOT, 0, 0, EPOCH, b"")
+
+
+_HEAD: Final = Query(select(log_head_table))
 
 
 def tile(conn: ReadConnection, level: int, index: int) -> bytes:
     """Return one tile of the log's tree; Unavailable("log_damaged") if it is missing."""
-    found = conn.execute(_TILE, {"level": level, "tile": index}).scalar_one_or_none()
-    if found is None:
+    found = _TILE.run(conn, level, index)
+    if not found:
         raise Unavailable("log_damaged", f"tile {level}/{index} of the log is missing in the database")
-    return bytes(found)
+    return bytes(found[0][0])
 
 
 def entries(conn: ReadConnection, first: int, limit: int) -> list[StoredEntry]:
@@ -174,23 +174,19 @@ def texts(conn: ReadConnection, indices: Collection[int]) -> dict[int, LogText]:
     return found
 
 
-_TILE: Final = select(log_tile_table.c.hashes).where(
-    log_tile_table.c.level == bindparam("level"), log_tile_table.c.index == bindparam("tile")
+_TILE: Final = Query(
+    select(log_tile_table.c.hashes).where(
+        log_tile_table.c.level == bindparam("level"), log_tile_table.c.index == bindparam("tile")
+    ),
+    "level",
+    "tile",
 )
 
 
 def set_head(conn: WriteConnection, head: Head) -> None:
     """Advance the head of the log."""
-    values = {
-        "size": head.size,
-        "root": head.root,
-        "messages": head.messages,
-        "deliveries": head.deliveries,
-        "last_time": to_micros(head.last_time),
-        "batch": head.batch,
-    }
-    if conn.execute(update(log_head_table).where(log_head_table.c.id == 1), values).rowcount == 0:
-        conn.execute(insert(log_head_table), {"id": 1, **values})
+    values = head.size, head.root, head.messages, head.deliveries, to_micros(head.last_time), head.batch
+    _PUT_HEAD.run(conn, [(1, *values)])
 
 
 def put_tiles(conn: WriteConnection, tiles: Sequence[tuple[int, int, bytes]]) -> None:
@@ -208,6 +204,7 @@ def add_texts(conn: WriteConnection, texts: Mapping[int, LogText]) -> None:
     _ADD_TEXT.run(conn, [(index, each.salt, each.text) for index, each in texts.items()])
 
 
+_PUT_HEAD: Final = replacement(log_head_table)
 _ADD_ENTRY: Final = insertion(log_entry_table)
 _ADD_TEXT: Final = insertion(log_text_table)
 _ADD_LISTED: Final = insertion(log_listed_table)

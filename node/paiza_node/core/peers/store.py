@@ -3,7 +3,19 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, SmallInteger, Table, Text, delete, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    select,
+    update,
+)
 
 from paiza_node.core.log.model import origin_of
 from paiza_node.core.peers.model import Finding, FindingKind, FindingState, PeerBlock, PeerLogView
@@ -11,7 +23,7 @@ from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Lifecycle
 from paiza_node.core.storage.records import TIME, Kept, Records
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.statements import insertion
+from paiza_node.core.storage.statements import Query, insertion
 from paiza_node.core.storage.times import from_micros, to_micros
 
 known_log_table = Table(
@@ -104,9 +116,7 @@ def put_known_log(conn: WriteConnection, known: PeerLogView) -> None:
 
     If the stored one is of a former log of the member, it is kept as such.
     """
-    k = known_log_table.c
-    stored = _KNOWN_LOGS.first(conn, select(known_log_table).where(k.member == known.member))
-    if stored is not None:
+    for stored in map(_KNOWN_LOGS.read, _KNOWN_LOG.run(conn, known.member)):
         if origin_of(stored.note) == origin_of(known.note):
             if stored.size > known.size:
                 return
@@ -122,6 +132,9 @@ def drop_known_log(conn: WriteConnection, member: str) -> None:
     conn.execute(delete(known_log_table).where(known_log_table.c.member == member))
 
 
+_KNOWN_LOG: Final = Query(
+    select(known_log_table).where(known_log_table.c.member == bindparam("member", type_=Text)), "member"
+)
 _KNOWN_LOGS: Final = Records(known_log_table, PeerLogView, accepted_time=TIME)
 
 

@@ -17,6 +17,7 @@ from typing_extensions import override
 from paiza_wire.errors import Unavailable
 
 Columns = TypeVarTuple("Columns")
+Row = tuple[Any, ...]
 
 
 class ReadConnection:
@@ -25,11 +26,12 @@ class ReadConnection:
     def __init__(self, connection: Connection) -> None:
         """Use this connection, within its current transaction."""
         self._connection = connection
-
-    @property
-    def database(self) -> str:
+        driver: Any = connection.connection.driver_connection
+        self._driver = driver
+        self.database = connection.dialect.name
         """The kind of database: "sqlite" or "postgresql"."""
-        return self._connection.dialect.name
+        # In PostgreSQL's binary form bytes take half of the room and need no conversion.
+        self._cursor = driver.cursor(**({} if self.database == "sqlite" else {"binary": True}))
 
     def execute(
         self, statement: TypedReturnsRows[*Columns], parameters: Mapping[str, Any] | None = None
@@ -41,9 +43,41 @@ class ReadConnection:
         """Return the one value a statement finds, or None."""
         return self._connection.execute(statement).scalar_one_or_none()
 
-    def exec_driver_sql(self, sql: str, parameters: Any) -> CursorResult[Any]:
-        """Run SQL that was compiled before, with the driver's own parameters; for `statements`."""
-        return self._connection.exec_driver_sql(sql, parameters)
+    def run(self, sql: str, parameters: Row = ()) -> list[Row]:
+        """Run SQL by the driver itself, and return the rows that it finds; for `statements`.
+
+        SQLAlchemy takes longer for a short statement than the database does.
+        """
+        try:
+            self._cursor.execute(sql, parameters)
+            return self._cursor.fetchall() if self._cursor.description else []
+        except self._connection.dialect.loaded_dbapi.Error as error:
+            raise self._failed(sql, error) from error
+
+    def run_each(self, sql: str, rows: Sequence[Row]) -> None:
+        """Run SQL that finds nothing for each row of parameters by the driver itself; for `statements`."""
+        try:
+            self._cursor.executemany(sql, rows)
+        except self._connection.dialect.loaded_dbapi.Error as error:
+            raise self._failed(sql, error) from error
+
+    def _failed(self, sql: str, error: Exception) -> DBAPIError:
+        """Return the error that SQLAlchemy would raise; a connection that is lost is not used again."""
+        dialect = self._connection.dialect
+        is_lost = dialect.is_disconnect(error, self._driver, self._cursor)  # type: ignore[arg-type]
+        if is_lost:
+            self._connection.invalidate(error)
+        made = DBAPIError.instance(
+            sql,
+            None,
+            error,
+            dialect.loaded_dbapi.Error,
+            hide_parameters=True,
+            connection_invalidated=is_lost,
+            dialect=dialect,
+        )
+        assert isinstance(made, DBAPIError)
+        return made
 
 
 class WriteConnection(ReadConnection):
@@ -68,10 +102,18 @@ class WriteConnection(ReadConnection):
     def savepoint(self) -> Iterator[None]:
         """Undo the writes of the block if it raises, and nothing else."""
         try:
-            with self._connection.begin_nested():
+            self.run("SAVEPOINT work")
+            try:
                 yield
-        except OperationalError as error:
-            raise Unavailable("database_unavailable", f"the database failed: {said(error)}") from error
+            except BaseException:
+                self.run("ROLLBACK TO SAVEPOINT work")
+                raise
+            finally:
+                self.run("RELEASE SAVEPOINT work")
+        except DBAPIError as error:
+            if isinstance(error, OperationalError) or error.connection_invalidated:
+                raise Unavailable("database_unavailable", f"the database failed: {said(error)}") from error
+            raise
 
 
 def said(error: DBAPIError) -> str:

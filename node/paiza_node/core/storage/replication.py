@@ -1,7 +1,7 @@
 """Replication of a PostgreSQL database: its standbys as the server sees them, and what a commit waits for."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from paiza_node.core.storage.connection import ReadConnection
 from paiza_node.core.storage.engine import ADVISORY_LOCK
@@ -57,8 +57,8 @@ class Replication:
 
 def replication(conn: ReadConnection) -> Replication:
     """Return the replication of a PostgreSQL database."""
-    settings: Any = conn.exec_driver_sql(_NAMED, ()).one()
-    found: list[Any] = list(conn.exec_driver_sql(_STANDBYS, ()))
+    (settings,) = conn.run(_NAMED)
+    found = conn.run(_STANDBYS)
     standbys = (Standby(row[0], row[1], row[2], None if row[3] is None else max(0, int(row[3]))) for row in found)
     return Replication(settings[0], settings[1], tuple(standbys))
 
@@ -67,5 +67,5 @@ def commit_waits_for(conn: ReadConnection) -> str:
     """Return what the writer's commit waits for: "synchronous_standby", or empty if that is not known."""
     if conn.database != "postgresql":
         return ""
-    found = conn.exec_driver_sql(_WAITS, (ADVISORY_LOCK,)).first()
-    return "" if found is None else "synchronous_standby"
+    found = conn.run(_WAITS, (ADVISORY_LOCK,))
+    return "synchronous_standby" if found else ""

@@ -17,10 +17,10 @@ def server_folder(conn: ReadConnection) -> Path | None:
     """Return the data folder of a PostgreSQL server, whose free space can be asked; None if it is not known."""
     if conn.database != "postgresql":
         return None
-    found = conn.exec_driver_sql(_FOLDER, ()).first()
-    if found is None:
+    found = conn.run(_FOLDER)
+    if not found:
         return None
-    folder = Path(found[0])
+    folder = Path(found[0][0])
     try:
         os.statvfs(folder)
     except OSError:  # of a container, for example

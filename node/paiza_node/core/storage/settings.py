@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, LargeBinary, Table, Text, select
+from sqlalchemy import BigInteger, Column, LargeBinary, Table, Text, bindparam, select
 
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Lifecycle
 from paiza_node.core.storage.schema import METADATA
-from paiza_node.core.storage.statements import replacement
+from paiza_node.core.storage.statements import Query, replacement
 
 setting_table = Table(
     "setting",
@@ -26,13 +26,14 @@ counter_table = Table(
 
 def setting(conn: ReadConnection, name: str) -> bytes | None:
     """Return a persistent value."""
-    return conn.execute(select(setting_table.c.value).where(setting_table.c.name == name)).scalar_one_or_none()
+    found = _SETTING.run(conn, name)
+    return found[0][0] if found else None
 
 
 def counter(conn: ReadConnection, name: str) -> int:
     """Return the last number used under a name; 0 if there is none."""
-    c = counter_table.c
-    return conn.execute(select(c.value).where(c.name == name)).scalar_one_or_none() or 0
+    found = _COUNTER.run(conn, name)
+    return found[0][0] if found else 0
 
 
 def put_setting(conn: WriteConnection, name: str, value: bytes) -> None:
@@ -51,6 +52,14 @@ def put_counter(conn: WriteConnection, name: str, value: int) -> None:
     """Store the last number used; rolled back with the transaction, so that numbers have no gaps."""
     _PUT_COUNTER.run(conn, [(name, value)])
 
+
+_SETTING: Final = Query(
+    select(setting_table.c.value).where(setting_table.c.name == bindparam("name", type_=Text)), "name"
+)
+
+_COUNTER: Final = Query(
+    select(counter_table.c.value).where(counter_table.c.name == bindparam("name", type_=Text)), "name"
+)
 
 _PUT_SETTING: Final = replacement(setting_table)
 

@@ -1,14 +1,14 @@
 """Statements of the hot path: written with SQLAlchemy, compiled once per database, run by the driver with plain tuples.
 
-SQLAlchemy's own execution converts every parameter of every row, which costs more than the database does. The
-conversion is not needed: the columns written here are integers, texts, bytes and booleans, which both drivers accept
-directly.
+SQLAlchemy's own execution converts every parameter and result, which costs more than the database does. The conversion
+is not needed: the columns here are integers, texts, bytes and booleans, which both drivers accept directly. SQLite
+returns booleans as 0 and 1.
 
 SQLite runs a statement for each row. PostgreSQL runs one for all rows, which it is given as arrays
 (`paiza_node.core.storage.arrays`).
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from operator import itemgetter
 from typing import Any, Final
@@ -33,9 +33,8 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeEngine
 
 from paiza_node.core.storage.arrays import array_class
-from paiza_node.core.storage.connection import ReadConnection, WriteConnection
+from paiza_node.core.storage.connection import ReadConnection, Row, WriteConnection
 
-LOOKED_UP_AT_ONCE: Final = 500  # values of one query of SQLite; it allows far more
 _VALUES: Final = "(:values:)"  # placeholder for the values; a mark that occurs in no statement
 _DIALECTS: Final[dict[str, Callable[[], Dialect]]] = {
     "sqlite": lambda: sqlite.dialect(paramstyle="qmark"),
@@ -44,7 +43,6 @@ _DIALECTS: Final[dict[str, Callable[[], Dialect]]] = {
 
 IN_LIMIT: Final = 500  # parameters of one IN list; both databases allow far more, plans stay cached
 
-Row = tuple[Any, ...]
 Given = Mapping[str, ColumnElement[Any]]
 """The values of a row, by name: parameters, or columns of the rows that PostgreSQL is given."""
 
@@ -78,9 +76,9 @@ class Statement:
         sql, arrange = self._compiled(conn.database)
         if conn.database == "postgresql":
             columns = zip(*rows, strict=True)
-            conn.exec_driver_sql(sql, tuple(array(each) for array, each in zip(self._arrays, columns, strict=True)))
+            conn.run(sql, tuple(array(each) for array, each in zip(self._arrays, columns, strict=True)))
         else:
-            conn.exec_driver_sql(sql, [arrange(row) for row in rows] if arrange else list(rows))
+            conn.run_each(sql, [arrange(row) for row in rows] if arrange else rows)
 
     def _compile(self, database: str) -> tuple[str, Callable[[Row], Row] | None]:
         if database == "postgresql":
@@ -143,6 +141,30 @@ def _insert(table: Table, database: str, given: Given) -> postgresql.Insert | sq
     return sqlite.insert(table).values(dict(given))
 
 
+class Query:
+    """A query with named parameters; returns plain tuples."""
+
+    def __init__(self, question: Select[Any], *parameters: str) -> None:
+        """Store the ``question`` and the names of its parameters, in the order in which `run` gets their values."""
+        self._question = question
+        self._parameters = parameters
+        self._compiled = cache(self._compile)
+
+    def run(self, conn: ReadConnection, *values: Any) -> list[Row]:
+        """Return the rows that it finds with these values."""
+        sql, arrange = self._compiled(conn.database)
+        return conn.run(sql, arrange(values))
+
+    def _compile(self, database: str) -> tuple[str, Callable[[Row], Row]]:
+        compiled: Any = self._question.compile(dialect=_DIALECTS[database]())
+        place = {name: at for at, name in enumerate(self._parameters)}
+        constants = tuple(value for name, value in compiled.params.items() if name not in place)
+        for name in compiled.params:
+            place.setdefault(name, len(place))
+        order = [place[name] for name in compiled.positiontup]
+        return str(compiled), lambda values: tuple([*values, *constants][at] for at in order)
+
+
 class Lookup:
     """A query for the rows in which one column has any of many values; returns plain tuples."""
 
@@ -153,18 +175,18 @@ class Lookup:
         self._array = array_class(sought.type)
         self._compiled = cache(self._compile)
 
-    def run(self, conn: ReadConnection, values: Collection[Any]) -> Iterator[Any]:
+    def run(self, conn: ReadConnection, values: Collection[Any]) -> list[Row]:
         """Return the rows, in no particular order."""
         if not values:
-            return
+            return []
         sql = self._compiled(conn.database)
         wanted = list(values)
         if conn.database == "postgresql":
-            yield from conn.exec_driver_sql(sql, (self._array(wanted),))
-            return
-        for first in range(0, len(wanted), LOOKED_UP_AT_ONCE):
-            block = tuple(wanted[first : first + LOOKED_UP_AT_ONCE])
-            yield from conn.exec_driver_sql(sql.replace(_VALUES, f"({', '.join(['?'] * len(block))})"), block)
+            return conn.run(sql, (self._array(wanted),))
+        found: list[Row] = []
+        for block in blocks(wanted):
+            found += conn.run(sql.replace(_VALUES, f"({', '.join(['?'] * len(block))})"), tuple(block))
+        return found
 
     def _compile(self, database: str) -> str:
         if database == "postgresql":
@@ -190,11 +212,11 @@ class Occurrence:
         sql = self._compiled(conn.database)
         wanted = list(values)
         if conn.database == "postgresql":
-            return {row[0] for row in conn.exec_driver_sql(sql, (self._array(wanted),))}
+            return {row[0] for row in conn.run(sql, (self._array(wanted),))}
         found: set[Any] = set()
         for block in blocks(wanted):
             asked = sql.replace(_VALUES, f"(VALUES {', '.join(['(?)'] * len(block))})")
-            found.update(row[0] for row in conn.exec_driver_sql(asked, tuple(block)))
+            found.update(row[0] for row in conn.run(asked, tuple(block)))
         return found
 
     def _compile(self, database: str) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
 from paiza_node.core.access.model import MessageQuery
@@ -32,6 +32,7 @@ from paiza_wire.identity import keys
 from paiza_wire.tlog.notes import SignerKey
 from tests.log_entries import entry_of
 from tests.postgresql import PostgreSQL
+from tests.statements import followed
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SIGNER = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
@@ -112,13 +113,12 @@ def plans(store: Store, database_url: str) -> Iterator[list[str]]:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("ANALYZE"))
 
-    @event.listens_for(Engine, "before_cursor_execute")
-    def explain(connection: object, _cursor: object, statement: str, values: object, *_rest: object) -> None:
-        if statement.startswith("SELECT") and getattr(connection, "engine", None) is not engine:
+    def explain(connection: Connection, statement: str, values: object) -> None:
+        if statement.startswith("SELECT") and connection.engine is not engine:
             found.append(_plan(engine, statement, values))
 
-    yield found
-    event.remove(Engine, "before_cursor_execute", explain)
+    with followed(explain):
+        yield found
     engine.dispose()
 
 

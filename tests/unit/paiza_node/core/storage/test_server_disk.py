@@ -33,7 +33,7 @@ def test_server_that_hides_its_disk_is_not_guessed(
         monkeypatch.setattr(server_disk, "_FOLDER", question)
     with store.reads() as reads:
         if hidden == "role" and reads.database == "postgresql":
-            reads.exec_driver_sql("SET ROLE pg_read_all_stats", ())
+            reads.run("SET ROLE pg_read_all_stats")
         assert server_folder(reads) is None
     store.close()
 
