@@ -4,7 +4,8 @@
 any order and either alphabet.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Final
 
 from paiza_domain import codes
@@ -57,13 +58,19 @@ def _codes(field: str, text: str) -> list[str]:
     if field not in CODE_LISTS:
         return []
     wanted = _words(text)
-    names = {
-        code: [_words(name) for name in (code, entry.alpha2, *entry.names.values())]
-        for code, entry in codes.load(CODE_LISTS[field]).items()
-    }
+    names = _names(CODE_LISTS[field])
     exactly = [code for code, known in names.items() if wanted in known]
     return exactly or [code for code, known in names.items() if any(wanted and wanted <= each for each in known)]
 
 
-def _words(text: str) -> set[str]:
-    return set(fold("name", text).split())
+@cache
+def _names(code_list: str) -> Mapping[str, Sequence[frozenset[str]]]:
+    """Return the words of each name of each code of a list."""
+    return {
+        code: [_words(name) for name in (code, entry.alpha2, *entry.names.values())]
+        for code, entry in codes.load(code_list).items()
+    }
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(fold("name", text).split())
