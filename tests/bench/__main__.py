@@ -28,6 +28,7 @@ from tests.bench import (
     pipeline,
     store_rows,
     watchers,
+    workers,
 )
 from tests.bench.figures import Figure, Missing
 from tests.bench.run import Run, Sizes
@@ -49,6 +50,7 @@ ROWS: Final[Mapping[str, Callable[[Run], Iterator[Figure | Missing]]]] = {
     "import": imports.measure,
     "opening": opening.measure,
     "watchers": watchers.measure,
+    "workers": workers.measure,
 }
 """In the order they run: what others are compared with comes first."""
 

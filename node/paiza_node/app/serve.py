@@ -25,6 +25,7 @@ from paiza_node.core.api.authentication import Authenticator
 from paiza_node.core.api.connections import Connections, Listener
 from paiza_node.core.api.server import UNKNOWN_PER_ADDRESS, admin_server, public_server
 from paiza_node.core.dependencies import Core
+from paiza_node.core.executors import check_workers
 from paiza_node.core.executors.executors import Executors
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.ledger import Ledger
@@ -101,7 +102,7 @@ async def serve(
         logs = PeerLogViews(
             peers_store.known_logs(reads), clock, peers_store.findings(reads), register_cache.newest_origin
         )
-    executors = Executors()
+    executors = Executors(workers=check_workers.spare_cores())
     core = Core(
         member=config.member,
         node_id=str(SpiffeId(config.member, config.federation, "node")),

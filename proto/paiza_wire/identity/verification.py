@@ -142,6 +142,11 @@ class CertificateVerifier:
         self._authorities = dict(authorities)
         self._remembered = lru_cache(maxsize=VERIFIED_CERTIFICATES)(self._verify)
 
+    @property
+    def authorities(self) -> Mapping[str, MemberAuthority]:
+        """Return the members' CAs and revocations that this verifies by."""
+        return self._authorities
+
     def authentication(self, der: bytes, *, expected_id: str, at: datetime) -> VerifiedCertificate:
         """Check an officer's certificate for TLS: steps 1-10, for exactly this id."""
         return self._officer(der, "authentication", expected_id, at)

@@ -250,6 +250,16 @@ def verify(
     return VerifiedMessage(message_digest(signed.header), header, signed, signers)
 
 
+def read_verified(message: bytes, certificates: CertificateVerifier, *, at: datetime) -> VerifiedMessage:
+    """Return a message that `verify` has accepted in another process, by the same certificates and time.
+
+    Only its certificates are verified again.
+    """
+    signed = pb.SignedMessage.FromString(message)
+    header = pb.Header.FromString(signed.header)
+    return VerifiedMessage(message_digest(signed.header), header, signed, _signers(signed, certificates, at))
+
+
 def verify_pending(
     message: bytes | ParsedMessage,
     certificates: CertificateVerifier,
@@ -292,15 +302,21 @@ def _parsed(message: bytes | ParsedMessage) -> tuple[pb.SignedMessage, pb.Header
 def _check_signatures(
     signed: pb.SignedMessage, certificates: CertificateVerifier, at: datetime
 ) -> tuple[VerifiedCertificate, ...]:
-    signers = tuple(
-        certificates.signing(signature.certificate, expected_id=signature.signer_id, at=at)
-        for signature in signed.signatures
-    )
+    signers = _signers(signed, certificates, at)
     payload = pre_authentication_encoding(signed.header)
     for signature, signer in zip(signed.signatures, signers, strict=True):
         keys.verify(signer.public_key, signature.signature, payload)
     _check_keys_differ(signers)
     return signers
+
+
+def _signers(
+    signed: pb.SignedMessage, certificates: CertificateVerifier, at: datetime
+) -> tuple[VerifiedCertificate, ...]:
+    return tuple(
+        certificates.signing(signature.certificate, expected_id=signature.signer_id, at=at)
+        for signature in signed.signatures
+    )
 
 
 def _check_keys_differ(signers: Sequence[VerifiedCertificate]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from paiza_node.core import blocking
+from paiza_node.core.executors.check_workers import CheckWorkers
 from paiza_node.core.executors.fair_threads import SLICE_SECONDS, FairThreads, Slices, whole
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
@@ -81,10 +82,11 @@ class Executor:
 
 
 class Executors:
-    """The executors of the operations that take batches, and the threads they share."""
+    """The executors of the operations that take batches, the threads they share, and the worker processes."""
 
-    def __init__(self) -> None:
-        """Start the threads."""
+    def __init__(self, workers: int = 0) -> None:
+        """Start the threads, and so many worker processes."""
+        self.workers = CheckWorkers(workers)
         self._shared = SharedThreads()
         self.submit = Executor("submit", self._shared)
         self.receive = Executor("receive", self._shared)
@@ -95,6 +97,7 @@ class Executors:
         for executor in (self.submit, self.receive, self.deliver):
             executor.close()
         self._shared.close()
+        self.workers.close()
 
 
 def fits_loop(sizes: Sequence[int]) -> bool:

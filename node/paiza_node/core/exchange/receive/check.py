@@ -7,7 +7,7 @@ Nothing here reads the database: earlier answers and conflicting ids are found i
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,7 +27,7 @@ from paiza_node.core.policy import MessageAttributes, Principal
 from paiza_register import Member, Register
 from paiza_wire import message as wire
 from paiza_wire import receipts
-from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.message import ParsedMessage, attachment
 from paiza_wire.receipts import VerifiedEntry
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
@@ -35,6 +35,16 @@ from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 MAX_CLOCK_SKEW: Final = timedelta(minutes=10)  # a release may lie this far in our future; clocks of states differ
 
 _THREAD_NAME: Final = re.compile(r"[A-Z][A-Z0-9-]{1,15}-[0-9]{4}-[0-9]{5,12}")
+
+
+@dataclass(slots=True)
+class _Proven:
+    """A dispatch whose entry the caller's log holds. ``elsewhere``: a worker process verified its message."""
+
+    dispatch: exchange_pb2.Dispatch
+    parsed: ParsedMessage | None
+    entry: VerifiedEntry
+    elsewhere: bool = False
 
 
 class ValidateIncoming:
@@ -48,6 +58,7 @@ class ValidateIncoming:
         self._decryption_keys = core.decryption_keys
         self._clock = core.clock
         self._passed_on = forwarding
+        self._workers = core.executors.workers
         self._notes = AuthorNotes(core.register_cache, core.logs, core.clock)
 
     def __call__(
@@ -82,9 +93,22 @@ class ValidateIncoming:
         certified: dict[bytes, ProvenCertificate] = {}
         sent = zip(dispatches, parsed or [None] * len(dispatches), strict=True)
         released = yield from each(sent, self._prove, member, checkpoint, now, certified)
+        yield from self._verify_elsewhere(released, register)
         ascribed = yield from each(released, self._ascribe, member, register, certified)
         opened = yield from each(ascribed, self._open)
         return (yield from each(opened, self._judge, register, member, now))
+
+    def _verify_elsewhere(self, released: Sequence[_Proven | PaizaError], register: Register) -> Slices[None]:
+        """Note which messages a worker process verified; the others are verified here."""
+        asked = [
+            item
+            for item in released
+            if isinstance(item, _Proven) and item.parsed is None and item.dispatch.HasField("release")
+        ]
+        timed = [(item.dispatch.release.message, item.entry.time) for item in asked]
+        verified = yield from self._workers.verify(timed, register.certificate_verifier())
+        for proven, elsewhere in zip(asked, verified, strict=True):
+            proven.elsewhere = elsewhere
 
     def _prove(
         self,
@@ -93,7 +117,7 @@ class ValidateIncoming:
         checkpoint: VerifiedCheckpoint,
         now: datetime,
         certified: dict[bytes, ProvenCertificate],
-    ) -> tuple[exchange_pb2.Dispatch, ParsedMessage | None, VerifiedEntry]:
+    ) -> _Proven:
         # 1.
         dispatch, parsed = sent
         match dispatch.WhichOneof("delivery"):
@@ -109,16 +133,16 @@ class ValidateIncoming:
         if released.time > now + MAX_CLOCK_SKEW:
             raise Unavailable("clock_skew", "the release lies in our future: one of the two clocks is wrong", 60.0)
         certified |= of_release(member, dispatch.release.certificates, checkpoint)
-        return dispatch, parsed, released
+        return _Proven(dispatch, parsed, released)
 
     def _ascribe(
         self,
-        proven: tuple[exchange_pb2.Dispatch, ParsedMessage | None, VerifiedEntry],
+        proven: _Proven,
         member: Member,
         register: Register,
         certificates: Proven,
     ) -> Arrival:
-        dispatch, parsed, released = proven
+        dispatch, parsed, released = proven.dispatch, proven.parsed, proven.entry
         if not dispatch.HasField("release"):
             return self._passed_on.check(dispatch, released, member, parsed)
         # 2.
@@ -127,8 +151,13 @@ class ValidateIncoming:
         # It may be the one that revokes a signer: until it is here, the own register may be the older one.
         self._register_cache.check_known(released.entry.register_version)
         try:
-            parsed = parsed or wire.parse_message(dispatch.release.message)
-            message = wire.verify(parsed, register.certificate_verifier(), at=released.time)
+            if proven.elsewhere:
+                message = wire.read_verified(
+                    dispatch.release.message, register.certificate_verifier(), at=released.time
+                )
+            else:
+                parsed = parsed or wire.parse_message(dispatch.release.message)
+                message = wire.verify(parsed, register.certificate_verifier(), at=released.time)
         except Rejected as refused:
             if parsed is not None:
                 # It may verify under its own register, which may name a new officer CA: that one is fetched first.

@@ -65,6 +65,7 @@ class Submit:
         self._register_cache = core.register_cache
         self._ledger = core.ledger
         self._executor = core.executors.submit
+        self._workers = core.executors.workers
         self._stages = stages
         self._release = Release(
             member=core.member,
@@ -118,7 +119,7 @@ class Submit:
     def examine(self, officer: Officer, raw: bytes) -> Submission:
         """Check a message that another officer submitted, with the caller's signature added, like a new one."""
         register = self._register_cache.current
-        item = self._verify(officer_pb2.SubmitItem(message=raw), register, self._clock())
+        item = self._verify((officer_pb2.SubmitItem(message=raw), False), register, self._clock())
         return replace(self._allow(item, officer, register), approved=True)
 
     def release(self, tx: LogTransaction, officer: Officer, item: Submission) -> Outcome:
@@ -150,19 +151,27 @@ class Submit:
            (`paiza_node.core.exchange.send.release`).
         """
         register, now = self._register_cache.current, self._clock()
-        verified = yield from each(items, self._verify, register, now)
+        timed = [(item.message, now) for item in items]
+        elsewhere = yield from self._workers.verify(timed, register.certificate_verifier())
+        verified = yield from each(zip(items, elsewhere, strict=True), self._verify, register, now)
         return (yield from each(verified, self._allow, officer, register))
 
-    def _verify(self, item: officer_pb2.SubmitItem, register: Register, now: datetime) -> Submission:
-        # 1.
+    def _verify(self, given: tuple[officer_pb2.SubmitItem, bool], register: Register, now: datetime) -> Submission:
+        """Verify an item, unless a worker process has."""
+        item, elsewhere = given
+        certificates = register.certificate_verifier()
         message: VerifiedMessage | PendingMessage
-        parsed = wire.parse_message(item.message)
-        try:
-            message = wire.verify(parsed, register.certificate_verifier(), at=now)
-        except Rejected as error:
-            if error.reason != "wrong_signers":
-                raise
-            message = wire.verify_pending(parsed, register.certificate_verifier(), at=now)
+        # 1.
+        if elsewhere:
+            message = wire.read_verified(item.message, certificates, at=now)
+        else:
+            parsed = wire.parse_message(item.message)
+            try:
+                message = wire.verify(parsed, certificates, at=now)
+            except Rejected as error:
+                if error.reason != "wrong_signers":
+                    raise
+                message = wire.verify_pending(parsed, certificates, at=now)
         if item.source_row_sha256 and len(item.source_row_sha256) != wire.DIGEST_SIZE:
             raise Rejected("malformed", "source_row_sha256 is not 32 bytes long")
         return Submission(message, item.message, item.source_row_sha256)
