@@ -22,7 +22,7 @@ LANGS: Final = get_args(Lang)
 CODE: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*|[A-Z]{3}")
 """Kebab-case, or the three capitals of ISO 3166-1 alpha-3."""
 
-_ENTRY_KEYS: Final = {"ru", "en", "note_ru", "note_en", "group", "alpha2"}
+_ENTRY_KEYS: Final = {"ru", "en", "note_ru", "note_en", "group", "alpha2", "also"}
 
 
 class CodeListError(Exception):
@@ -34,7 +34,8 @@ class Code:
     """One entry of a list. ``names`` and ``note`` are by language; ``note`` may be empty.
 
     ``group`` is a code of the list's ``group_list`` (drug type: its drug group; unit: its dimension), empty where the
-    list has none. ``alpha2`` is set for countries only.
+    list has none. ``alpha2`` is set for countries only. ``also`` are further names by which a person may mean the entry
+    (`lookup`); none of them is ever shown.
     """
 
     code: str
@@ -42,6 +43,7 @@ class Code:
     note: Mapping[str, str]
     group: str = ""
     alpha2: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,4 +116,5 @@ def _entry(name: str, code: str, raw: dict[str, Any], groups: set[str]) -> Code:
         note=MappingProxyType({lang: raw[f"note_{lang}"] for lang in LANGS if f"note_{lang}" in raw}),
         group=raw.get("group", ""),
         alpha2=raw.get("alpha2", ""),
+        also=tuple(raw.get("also", ())),
     )
