@@ -31,8 +31,6 @@ _DAY: Final = 10  # characters of an ISO date
 # Units that the layout has no word for, exactly as multiples of one it has.
 _MULTIPLES: Final[Mapping[str, tuple[str, Fraction]]] = {
     "mg": ("g", Fraction(1, 1000)),
-    "t": ("kg", Fraction(1000)),
-    "ml": ("l", Fraction(1, 1000)),
 }
 
 
@@ -51,7 +49,10 @@ def rows_of(notice: pb.SeizureNotice) -> Iterator[tuple[str, ...]]:
         row = _Row(notice, substance, layout)
         texts = row.texts()
         by_column = {layout.columns[field]: text for field, text in texts.items()}
-        by_column |= dict(zip(("REGION", "SUBREGION"), _regions().get(notice.place.country, ("", "")), strict=True))
+        if notice.source == layout.source:
+            by_column |= {column: row.noted.get(column, "") for column in layout.kept}
+        else:
+            by_column |= dict(zip(layout.kept, _regions().get(notice.place.country, ("", "")), strict=True))
         yield tuple(by_column[column] for column in layout.identity)
 
 
@@ -79,7 +80,7 @@ class _Row:
     def _notes(self) -> Iterator[tuple[str, str]]:
         for line in self.notice.circumstances.split("\n"):
             column, colon, text = line.partition(": ")
-            if colon and column in self.layout.columns.values():
+            if colon and (column in self.layout.kept or column in self.layout.columns.values()):
                 yield column, text
 
     def texts(self) -> dict[str, str]:
@@ -124,18 +125,21 @@ class _Row:
         """Return the amount and its unit as reported, where the layout knows that unit; otherwise as they are."""
         quantity, units = self.substance.quantity, self.layout.tables["unit"]
         reported = self.noted.get(self.layout.columns["quantity"], "") or quantity.original
-        figure, _blank, word = reported.rpartition(" ")
+        figure, _blank, word = reported.partition(" ")
         if figure and word in units and self.notice.source == self.layout.source:
             return figure, word
-        if quantity.unit in _MULTIPLES:
-            unit, factor = _MULTIPLES[quantity.unit]
+        words = {
+            entry.codes["unit"]: word
+            for word, entry in reversed(list(units.items()))
+            if entry.factor == 1 and not entry.unmapped
+        }
+        unit, value = quantity.unit, amount(quantity.millionths)
+        if unit not in words and unit in _MULTIPLES:
+            unit, factor = _MULTIPLES[unit]
             value = Amount(Fraction(quantity.millionths, MILLION) * factor)
-        else:
-            unit, value = quantity.unit, amount(quantity.millionths)
-        word = next((word for word, entry in units.items() if entry.codes["unit"] == unit), "")
-        if not word and codes.load("unit")[unit].group == "count":
-            word = next(word for word, entry in units.items() if entry.codes["unit"] == "piece")
-        return str(value), word or codes.load("unit").text(unit, "en")
+        if unit not in words and codes.load("unit")[unit].group == "count":
+            unit = "piece"
+        return str(value), words.get(unit) or codes.load("unit").text(unit, "en")
 
     def _concealment(self) -> str:
         for packed in self.notice.packaging[:1]:

@@ -37,7 +37,7 @@ class _Writer:
     def __init__(self, record: Record, layout: ImportMap) -> None:
         self._record = record
         self._layout = layout
-        self._notes: list[str] = []
+        self._notes = [f"{column}: {text}" for column, text in record.kept.items()]
         self.shortened = False
 
     def notice(self) -> seizure_notice_pb2.SeizureNotice:

@@ -41,6 +41,7 @@ _SECTIONS: Final = {
     "columns": set(FIELDS),
     "constants": set(FIELDS),
     "identity": {"columns"},
+    "kept": {"columns"},
     "tables": set(TABLES),
 }
 _ENCODINGS: Final = {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1251", "cp1252", "cp866", "koi8-r", "latin-1"}
@@ -146,8 +147,11 @@ def _column_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     named = list(columns.values())
     for column in sorted({each for each in named if named.count(each) > 1}):
         yield "columns", _(N_("the column “{column}” is named for two fields; keep one")).format(column=column)
+    kept = raw.get("kept", {}).get("columns", [])
+    for column in sorted({each for each in kept if each in named or kept.count(each) > 1}):
+        yield "kept.columns", _(N_("the column “{column}” is named for two fields; keep one")).format(column=column)
     identity = raw.get("identity", {}).get("columns")
-    for column in sorted(set(named) - set(identity or named)):
+    for column in sorted({*named, *kept} - set(identity or {*named, *kept})):
         yield "identity.columns", _(N_("must name the column “{column}” too, for it is used")).format(column=column)
     tables = raw.get("tables", {})
     for field in {*columns, *constants} - PLAIN:
@@ -170,7 +174,8 @@ def _entry_problems(table: str, text: str, entry: dict[str, str]) -> Iterator[Pr
                 unknown=", ".join(unknown), known=", ".join([*known, "unmapped", "nothing"])
             ),
         )
-    if not entry or (said and set(entry) - said - {"substance"}) or len(said) > 1 or not all(entry.values()):
+    beside = {"substance", "unit", "factor", "form"} if table == "unit" else {"substance"}
+    if not entry or (said and set(entry) - said - beside) or len(said) > 1 or not all(entry.values()):
         yield where, _(N_("needs codes, or why there are none: unmapped or nothing, and no empty text"))
     for key in {"member": ("member", "country"), "unit": ("unit",)}.get(table, ()):
         if key not in entry and (table == "member" or not said):

@@ -1,12 +1,14 @@
 """One row to one record: every field read by the map, every change and every gap named. Nothing is guessed.
 
-A text without a certain code keeps its words and is counted as unmapped. A row is refused only for what a notice cannot
+A text that the map does not hold means the code that has this very name. A text without a certain code keeps its words
+and is counted as unmapped. A row is refused only for what a notice cannot
 do without: date, drug, amount and unit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -14,8 +16,21 @@ from paiza_client.data.imports.map_checks import LEGS
 from paiza_client.data.imports.maps import Entry, ImportMap
 from paiza_client.data.imports.values import BadValue, amount, clean, day, in_millionths
 from paiza_client.language import N_
+from paiza_domain import codes
+from paiza_domain.codes import lookup
 
 T = TypeVar("T")
+
+NAMED: Final[Mapping[str, tuple[tuple[str, str], ...]]] = MappingProxyType({
+    "drug": (("type", "drug_type"), ("group", "drug_group")),
+    "unit": (("unit", "unit"),),
+    "concealment": (("concealment", "concealment"), ("packaging", "packaging")),
+    "place_type": (("place_type", "place_type"),),
+    "transport": (("mode", "transport_mode"), ("means", "transport_means")),
+    "country": (("country", "country"),),
+    "routing": (("routing", "routing"),),
+})  # fmt: skip
+"""Table → keys and code lists whose names a text may have; the first list that has it counts."""
 
 REPORTED: Final = "reported "  # before a field's name: its text as it stood, where a rule changed it
 MAX_TEXT: Final = 10_000  # characters of one cell; half of what the circumstances of a notice hold
@@ -77,15 +92,28 @@ class Record:
     original: str
     texts: Mapping[str, str]
     entries: Mapping[str, Entry]
+    kept: Mapping[str, str]
+    """Column → text, for columns without a field; empty texts are left out."""
     repairs: Mapping[str, str]
     """Rule → the column where it was applied first."""
     unmapped: Sequence[tuple[str, str, str]]
     """(column, text, why): texts without a certain code; `why` is empty for a text that the table does not know."""
 
 
-def texts_of(values: Mapping[str, str], layout: ImportMap) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the cleaned text of every field, and the rules that cleaned them with their columns."""
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The cleaned texts of a row: by field, and by column for those that are kept without a field."""
+
+    texts: Mapping[str, str]
+    kept: Mapping[str, str]
+    repairs: Mapping[str, str]
+    """Rule → the column where it was applied first."""
+
+
+def read_cells(values: Mapping[str, str], layout: ImportMap) -> Cells:
+    """Clean the text of every field and kept column, and name the rules that changed one."""
     texts = dict(layout.constants)
+    kept: dict[str, str] = {}
     repairs: dict[str, str] = {}
     for name, column in layout.columns.items():
         text, rules = clean(values[column])
@@ -96,21 +124,24 @@ def texts_of(values: Mapping[str, str], layout: ImportMap) -> tuple[dict[str, st
         texts[name] = text
         for rule in rules:
             repairs.setdefault(rule, column)
-    return texts, repairs
+    for column in layout.kept:
+        kept[column], rules = clean(values[column])
+        for rule in rules:
+            repairs.setdefault(rule, column)
+    return Cells(texts, kept, repairs)
 
 
-def read_record(
-    texts: Mapping[str, str], repairs: dict[str, str], layout: ImportMap, *, digest: bytes, today: date
-) -> Record:
+def read_record(cells: Cells, layout: ImportMap, *, digest: bytes, today: date) -> Record:
     """Make the record of a row of a known member; RowRejected if a notice cannot be made of it."""
-    for name, text in texts.items():
+    texts, repairs = cells.texts, dict(cells.repairs)
+    for name, text in (*texts.items(), *cells.kept.items()):
         if len(text) > MAX_TEXT:
             raise RowRejected(Rejection("text_too_long", layout.column(name), text[:100]))
     for name in ("drug", "agency"):
         if not texts[name]:
             raise RowRejected(Rejection(f"{name}_missing", layout.column(name)))
     seized = _read("date", texts["date"], layout, lambda text: day(text, layout.dates, today))
-    unit = layout.tables["unit"].get(texts["unit"])
+    unit = _entry("unit", texts["unit"], layout)
     if not texts["unit"] or unit is None or "unit" not in unit.codes:
         raise RowRejected(
             Rejection("unit_unknown" if texts["unit"] else "unit_missing", layout.column("unit"), texts["unit"])
@@ -127,6 +158,8 @@ def read_record(
         repairs.setdefault(rule, layout.column("quantity"))
     member = layout.tables["member"][texts["member"]].codes
     entries, unmapped = _look_up(texts, layout)
+    if unit.unmapped:
+        unmapped.append((layout.column("unit"), texts["unit"], unit.unmapped))
     return Record(
         digest=digest,
         member=member["member"],
@@ -137,6 +170,7 @@ def read_record(
         original=f"{texts['quantity']} {texts['unit']}",
         texts=texts,
         entries={"unit": unit, **entries},
+        kept={column: text for column, text in cells.kept.items() if text},
         repairs=repairs,
         unmapped=unmapped,
     )
@@ -148,12 +182,28 @@ def _look_up(texts: Mapping[str, str], layout: ImportMap) -> tuple[dict[str, Ent
     for name in ("drug", "concealment", "place_type", "transport", *LEGS, "routing"):
         if not (text := texts.get(name, "")):
             continue
-        entry = layout.table(name).get(text)
+        entry = _entry(name, text, layout)
         if entry is not None:
             entries[name] = entry
         if entry is None or entry.unmapped:
             unmapped.append((layout.column(name), text, entry.unmapped if entry else ""))
     return entries, unmapped
+
+
+def _entry(name: str, text: str, layout: ImportMap) -> Entry | None:
+    """Return what the map says of a word, or else the code that has this very name in its list."""
+    entry = layout.table(name).get(text)
+    return entry if entry is not None else named_entry("country" if name in LEGS else name, text)
+
+
+@lru_cache(maxsize=4096)  # spellings of a file; the known files have 100 each
+def named_entry(table: str, text: str) -> Entry | None:
+    """Return the entry for a text that is a code or a code's name in either language; None if it is neither."""
+    for key, list_name in NAMED.get(table, ()):
+        if code := lookup.find(list_name, text):
+            group = {"group": codes.load(list_name)[code].group} if list_name == "drug_type" else {}
+            return Entry({key: code, **group})
+    return None
 
 
 def _read(name: str, text: str, layout: ImportMap, reader: Callable[[str], T]) -> T:

@@ -37,7 +37,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class ImportMap:
-    """One layout, checked. `columns` and `constants` are by field; `identity` are the columns a row is known by."""
+    """One layout, checked. `columns` and `constants` are by field; `identity` are the columns a row is known by.
+
+    `kept` are columns for which a notice has no field: their text stands under its circumstances.
+    """
 
     name: str
     source: str
@@ -50,6 +53,7 @@ class ImportMap:
     columns: Mapping[str, str]
     constants: Mapping[str, str]
     identity: tuple[str, ...]
+    kept: tuple[str, ...]
     tables: Mapping[str, Mapping[str, Entry]]
 
     def column(self, field: str) -> str:
@@ -59,6 +63,12 @@ class ImportMap:
     def table(self, field: str) -> Mapping[str, Entry]:
         """Return the table that the values of `field` are looked up in; the three legs of a route share one."""
         return self.tables["country" if field in LEGS else field]
+
+    def members(self) -> frozenset[str]:
+        """Return the members whose rows this map can tell: all of its table, or the one it gives as a constant."""
+        table = self.tables["member"]
+        named = self.constants.get("member")
+        return frozenset(entry.codes["member"] for text, entry in table.items() if named in {None, text})
 
 
 def load_map(name: str) -> ImportMap:
@@ -86,6 +96,7 @@ def parse_map(data: bytes, name: str) -> ImportMap:
     if problems:
         raise Refused("bad_map", problems[0].where, problems[0].what, problems[:_TOO_MANY])
     columns: dict[str, str] = raw["columns"]
+    kept: list[str] = raw.get("kept", {}).get("columns", [])
     numbers, file = raw.get("numbers", {}), raw.get("file", {})
     return ImportMap(
         name=name,
@@ -98,7 +109,8 @@ def parse_map(data: bytes, name: str) -> ImportMap:
         dates=tuple(compile_date_format(each) for each in raw["dates"]["formats"]),
         columns=MappingProxyType(columns),
         constants=MappingProxyType(raw.get("constants", {})),
-        identity=tuple(raw.get("identity", {}).get("columns") or sorted(columns.values())),
+        identity=tuple(raw.get("identity", {}).get("columns") or sorted([*columns.values(), *kept])),
+        kept=tuple(kept),
         tables=MappingProxyType(
             {
                 table: MappingProxyType(

@@ -15,7 +15,7 @@ from typing import Final
 
 from paiza.content.v1 import seizure_notice_pb2 as pb
 from paiza_client.data.imports.content import build_notice
-from paiza_client.data.imports.mapping import Rejection, RowRejected, read_record, texts_of
+from paiza_client.data.imports.mapping import Cells, Rejection, RowRejected, read_cells, read_record
 from paiza_client.data.imports.maps import ImportMap
 from paiza_client.data.imports.rows import SourceRow, row_digest
 
@@ -91,8 +91,7 @@ class _Candidate:
 
     row: SourceRow
     digest: bytes
-    texts: Mapping[str, str]
-    repairs: dict[str, str]
+    cells: Cells
     member: str
 
 
@@ -107,8 +106,8 @@ class _Planner:
         """Sort out what is damaged and what belongs to others."""
         if row.problem:
             return Planned(row, Outcome.REJECTED, rejection=Rejection(row.problem))
-        texts, repairs = texts_of(row.values, self.layout)
-        named = texts["member"]
+        cells = read_cells(row.values, self.layout)
+        named = cells.texts["member"]
         if not named:
             return Planned(row, Outcome.REJECTED, rejection=Rejection("member_missing", self.layout.column("member")))
         entry = self.layout.tables["member"].get(named)
@@ -117,7 +116,7 @@ class _Planner:
             return Planned(row, Outcome.OUTSIDE, state=member)
         if member not in self.own:
             return Planned(row, Outcome.OTHER_MEMBER, state=member)
-        return _Candidate(row, row_digest(row.values, self.layout), texts, repairs, member)
+        return _Candidate(row, row_digest(row.values, self.layout), cells, member)
 
     def decide(self, each: _Candidate, seen: "_Seen", sent: set[bytes]) -> Planned:
         """Recognise repeats, make the notice of what is new."""
@@ -126,7 +125,7 @@ class _Planner:
             return Planned(row, Outcome.REPEATED, state=member, digest=digest, repeat_of=first)
         try:
             today = (self.now + DAY_AHEAD).date()
-            record = read_record(each.texts, each.repairs, self.layout, digest=digest, today=today)
+            record = read_record(each.cells, self.layout, digest=digest, today=today)
             notice, rules = build_notice(record, self.layout, self.now)
         except RowRejected as refused:
             return Planned(row, Outcome.REJECTED, state=member, digest=digest, rejection=refused.rejection)

@@ -74,7 +74,7 @@ class RowReader:
         if problem or len(columns) > MAX_COLUMNS:
             wrong.append(_("the first line is not a header in the encoding and with the separators of the map"))
         else:
-            for column in sorted({*self.layout.columns.values(), *self.layout.identity}):
+            for column in sorted({*self.layout.columns.values(), *self.layout.identity, *self.layout.kept}):
                 if column not in columns:
                     wrong.append(_("the file has no column “{column}”").format(column=column))
                 elif columns.count(column) > 1:

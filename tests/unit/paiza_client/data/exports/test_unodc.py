@@ -78,9 +78,9 @@ def test_a_notice_written_here_becomes_rows_of_the_layout() -> None:
         "DESTINATION_COUNTRY": "Russian Federation",
         "ROUTING": "Border - inbound",
     }
-    assert (second["DRUG_NAME"], second["AMOUNT"], second["DRUG_UNIT"]) == ("неизвестное", "3", "Unit")
-    assert (third["DRUG_NAME"], third["AMOUNT"], third["DRUG_UNIT"]) == ("GHB", "0.25", "Litre")
-    assert (fourth["DRUG_NAME"], fourth["AMOUNT"], fourth["DRUG_UNIT"]) == ("Cannabis resin", "2000", "Kilogram")
+    assert (second["DRUG_NAME"], second["AMOUNT"], second["DRUG_UNIT"]) == ("неизвестное", "3", "Ampoule")
+    assert (third["DRUG_NAME"], third["AMOUNT"], third["DRUG_UNIT"]) == ("GHB or GBL", "250", "Millilitre")
+    assert (fourth["DRUG_NAME"], fourth["AMOUNT"], fourth["DRUG_UNIT"]) == ("Cannabis resin", "2", "Ton")
 
 
 def test_a_word_that_the_layout_has_twice_is_not_chosen() -> None:
@@ -118,6 +118,12 @@ ODD = {
         {"DRUG_NAME": "Taren", "AMOUNT": "1e-07"},
         {"AMOUNT": "7" * 12, "DRUG_UNIT": "Tablet"},
         {"INSTALLATION": "z" * 600, "TRANSPORT": "w" * 600},
+        {"REGION": "Europe", "SUBREGION": ""},
+        {"REGION": "", "SUBREGION": "a region, of old"},
+        {"AMOUNT": "2.5", "DRUG_UNIT": "Thousand of tablets"},
+        {"AMOUNT": "3", "DRUG_UNIT": "Packages"},
+        {"AMOUNT": "0.5", "DRUG_UNIT": "Acres"},
+        {"COUNTRY": "Kazakhstan", "DEPARTURE_COUNTRY": "Королевство Бельгия"},
     ],
 )
 def test_odd_rows_come_back_as_they_were(cells: dict[str, str]) -> None:

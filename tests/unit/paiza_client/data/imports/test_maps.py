@@ -123,7 +123,7 @@ def test_the_shipped_map_is_good() -> None:
     """The map `ids` passes its own checks and knows rows by all sixteen columns of the file."""
     layout = load_map("ids")
     assert len(layout.identity) == 16
-    assert len(layout.tables["drug"]) == 72
+    assert len(layout.tables["drug"]) == 162
 
 
 def test_every_reason_of_the_shipped_map_can_be_translated() -> None:
