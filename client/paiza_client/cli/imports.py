@@ -9,7 +9,14 @@ import click
 
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, current_terminal, run
-from paiza_client.data.imports import ImportInterrupted, ImportResult, check_readable, import_seizures, load_map
+from paiza_client.data.imports import (
+    ImportInterrupted,
+    ImportResult,
+    check_members,
+    check_readable,
+    import_seizures,
+    load_map,
+)
 from paiza_client.language import N_, _, ngettext, number_text
 from paiza_domain import handling as marks
 from paiza_officer import profiles
@@ -54,6 +61,7 @@ def seizures(
     if len(set(members)) != len(members):
         raise misused("--as", _("two profiles of one member"))
     chosen = load_map(layout)
+    check_members(members, chosen)
     check_readable(file)
 
     async def work() -> ImportResult:

@@ -11,6 +11,7 @@ from paiza_client.data.imports.report import ImportReport, RejectedRow
 from paiza_client.data.imports.seizures import (
     ImportInterrupted,
     ImportResult,
+    check_members,
     check_readable,
     import_seizures,
     rejects_path,
@@ -23,6 +24,7 @@ __all__ = [
     "ImportResult",
     "Outcome",
     "RejectedRow",
+    "check_members",
     "check_readable",
     "import_seizures",
     "load_map",

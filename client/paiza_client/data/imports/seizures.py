@@ -13,7 +13,7 @@ A row counts as sent before only if the own log proves the release of a seizure 
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ from paiza_client.data.imports.plan import Planned, plan_import
 from paiza_client.data.imports.rejects import RejectsWriter
 from paiza_client.data.imports.report import ImportReport
 from paiza_client.data.imports.rows import RowReader
-from paiza_client.language import _
+from paiza_client.language import N_, _
 from paiza_client.sdk.model import OnProgress
 from paiza_client.sdk.session import Session
 from paiza_client.verify.model import Outcome, SentRow
@@ -105,7 +105,8 @@ async def import_seizures(
     A notice is logged as any message is: RELEASED, once for each member it goes to. A row that was sent before is not
     sent again, also after a crash and by another officer of the unit; the rows of other units count for themselves.
 
-    Misused("usage") for two sessions of one member; before anything is sent, Refused("file_unreadable") or ("bad_map")
+    Misused("usage") for two sessions of one member, or one of a member of which the layout has no rows; before anything
+    is sent, Refused("file_unreadable") or ("bad_map")
     for a table that cannot be read or lacks a column of the layout; FileExistsError for ``rejects``;
     `ImportInterrupted` where a node does not answer; NotProven where it does not prove that a row was sent before. A
     message that a node refuses ends nothing: it stands in the result.
@@ -113,6 +114,7 @@ async def import_seizures(
     by_member = {session.profile.member: session for session in sessions}
     if len(by_member) != len(sessions):
         raise misused("sessions", _("two profiles of one member"))
+    check_members(by_member, layout)
     composers = {member: await session.composer() for member, session in by_member.items()}
     handling = message_pb2.Handling(tlp=tlp, code="H0", classification=1, purposes=["statistics"])
     run = _Run(by_member, composers, handling, dry_run=dry_run, on_progress=on_progress)
@@ -288,6 +290,16 @@ def rejects_path(source: Path) -> Path:
         if not path.exists():
             return path
         number += 1
+
+
+def check_members(members: Iterable[str], layout: ImportMap) -> None:
+    """Misused("usage") for the first member of whose rows the map knows nothing: its run could send nothing."""
+    for member in members:
+        if member not in layout.members():
+            what = _(N_("the map {map} holds no rows of {member}; it holds those of: {known}"))
+            raise misused(
+                "--as", what.format(map=layout.name, member=member, known=", ".join(sorted(layout.members())))
+            )
 
 
 def check_readable(path: Path) -> None:
