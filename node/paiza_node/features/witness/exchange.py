@@ -120,7 +120,7 @@ class CheckpointExchange:
         permit = self.cosigner.consider(member.id, checkpoint, logs.size(member.id), self._core.clock())
         if not self.cosigner.is_stored(checkpoint):
             known = logs.to_store(member.id, checkpoint)
-            await self._core.ledger.commit(lambda tx: peers_store.put_known_log(tx.conn, known))
+            await self._core.ledger.commit(lambda tx: peers_store.put_known_log(tx.conn, known), rides=True)
             self.cosigner.stored(checkpoint)
         logs.check_trusted(member.id)
         self.cosigner.redeem(permit)
@@ -182,7 +182,7 @@ class CheckpointExchange:
                 witness_store.put_witnessed(tx.conn, note)
 
         try:
-            await self._core.ledger.commit(work)
+            await self._core.ledger.commit(work, rides=True)
         except PaizaError as error:
             self.rounds.put_back(notes)
             log.warning("witnessed_not_stored", reason=error.reason, detail=error.detail)

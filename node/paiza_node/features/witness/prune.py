@@ -81,7 +81,7 @@ class Prune:
             witness_store.drop_witnessed(tx.conn, dropped)
             settings_store.put_counter(tx.conn, tier.counter, (max(reached, since) - _EPOCH) // timedelta(seconds=1))
 
-        await self._ledger.commit(work)
+        await self._ledger.commit(work, rides=True)
         return full and bool(dropped or reached > since)
 
     def _block(self, tier: Tier, until: datetime) -> tuple[datetime, list[WitnessedTime]]:

@@ -100,7 +100,7 @@ class UpgradeProofs:
             witness_store.add_uncosigned(tx.conn, waiting)
             settings_store.put_counter(tx.conn, COUNTER, end)
 
-        await self._core.ledger.commit(work)
+        await self._core.ledger.commit(work, rides=True, items=len(waiting))
         return more
 
     def _follow_register(self) -> None:
@@ -164,7 +164,7 @@ class UpgradeProofs:
         if not proofs:
             self._after[member] = waiting[-1].index
             return False
-        await core.ledger.commit(lambda tx: witness_store.add_cosigned(tx.conn, proofs))
+        await core.ledger.commit(lambda tx: witness_store.add_cosigned(tx.conn, proofs), rides=True, items=len(proofs))
         left = {each.index for each in waiting} - {proof.index for proof in proofs}
         # An answer may have been cut short: the rest comes next.
         self._after[member] = min(left) - 1 if left else waiting[-1].index

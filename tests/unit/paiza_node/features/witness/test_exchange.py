@@ -58,7 +58,7 @@ async def test_known_log_is_on_disk_before_the_cosignature_is_given(fleet: Fleet
     with tjk.store.reads() as reads:
         assert peers_store.known_logs(reads)["kaz"].size == 2
 
-    async def fails(*_args: object) -> None:
+    async def fails(*_args: object, **_how: object) -> None:
         raise Unavailable("database_unavailable", "no disk")
 
     tjk.ledger.commit = fails  # type: ignore[assignment, method-assign]
