@@ -61,6 +61,11 @@ class AttachmentsExpected(Change):
 
 
 @dataclass(frozen=True, slots=True)
+class ErasuresPlanned(Change):
+    """Erasures may be due, or answers to those who requested them."""
+
+
+@dataclass(frozen=True, slots=True)
 class HoldersChanged(Change):
     """Messages of our own were forwarded to other members."""
 

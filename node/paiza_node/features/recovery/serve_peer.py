@@ -29,7 +29,7 @@ from paiza_node.core.exchange.send.forwarded import pack
 from paiza_node.core.exchange.send.peer_queue import MAX_BATCH_BYTES
 from paiza_node.core.exchange.send.witnessed import Cosigned, has_left, witnessed_release
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.changes import AttachmentsExpected, MessagesChanged
+from paiza_node.core.log.changes import AttachmentsExpected, ErasuresPlanned, MessagesChanged
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
@@ -235,4 +235,5 @@ def _tell_again(tx: LogTransaction, member: str) -> None:
     """Plan to send a member again the answers it lost; runs in the transaction."""
     attachments_store.tell_again(tx.conn, member, tx.now)
     tx.announce(AttachmentsExpected())
+    tx.announce(ErasuresPlanned())
     tx.announce(MessagesChanged(tuple(retention_store.tell_again(tx.conn, member, tx.now))))

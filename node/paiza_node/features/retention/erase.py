@@ -24,7 +24,7 @@ from paiza_node.core.exchange.model import DeliveryKind, Settlement
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.changes import Change, MessagesChanged
+from paiza_node.core.log.changes import Change, ErasuresPlanned, MessagesChanged
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
@@ -87,8 +87,8 @@ class Erase:
         self.task = PeriodicTask(self._round, period=IDLE_SECONDS, failed="not_erased_yet")
 
     def notify(self, changes: Sequence[Change]) -> None:
-        """Wake when messages changed: one may bring something to erase."""
-        if any(isinstance(change, MessagesChanged) for change in changes):
+        """Wake when something may be due."""
+        if any(isinstance(change, ErasuresPlanned) for change in changes):
             self.task.wake()
 
     def catch_up(self) -> None:

@@ -13,6 +13,7 @@ from paiza_domain.threads import thread
 from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, ReleasedMessage
 from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.log.changes import ErasuresPlanned
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
@@ -134,6 +135,7 @@ def _plan(tx: LogTransaction, member: str, node_id: str, erasure: ErasureRow) ->
     else:
         planned = ErasureRow(erasure.digest, erasure.request, erasure.requester, ErasureStep.ASKED, erasure.asked_time)
         retention_store.put_erasures(tx.conn, [planned])
+        tx.announce(ErasuresPlanned())
 
 
 def settle(tx: LogTransaction, member: str, node_id: str, erasure: ErasureRow, step: ErasureStep) -> None:
@@ -161,3 +163,4 @@ def settle(tx: LogTransaction, member: str, node_id: str, erasure: ErasureRow, s
             )
         ],
     )
+    tx.announce(ErasuresPlanned())

@@ -20,7 +20,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, ReleasedMessage
 from paiza_node.core.executors.periodic import PeriodicTask
-from paiza_node.core.log.changes import MessagesChanged
+from paiza_node.core.log.changes import ErasuresPlanned, MessagesChanged
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
@@ -151,6 +151,7 @@ class Reviews:
             retention_store.put_erasures(
                 tx.conn, [ErasureRow(digest, b"", self._core.member, ErasureStep.ASKED, tx.now)]
             )
+            tx.announce(ErasuresPlanned())
         else:
             kept = log_entries.review_kept(actor=officer.id, digest=digest)
             entry = tx.append(kept, text=f"{keep:%Y-%m-%d}: {reason}")
