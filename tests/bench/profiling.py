@@ -24,6 +24,7 @@ from tests.officer import Officer
 from tests.postgresql import PostgreSQL
 
 RATE: Final = 100  # samples a second; the watching itself costs processor time
+MESSAGES: Final = 6_000
 TOP: Final = 30  # functions listed
 STOP_SECONDS: Final = 60
 PERCENT: Final = 100
@@ -32,7 +33,7 @@ PERCENT: Final = 100
 def main() -> int:
     """Profile one pass of the pipeline and print the functions by share, for each node."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.profiling", description=__doc__)
-    parser.add_argument("--messages", type=int, default=Sizes.messages)
+    parser.add_argument("--messages", type=int, default=MESSAGES)
     parser.add_argument("--postgresql", action="store_true", help="on PostgreSQL instead of SQLite")
     parser.add_argument("--native", action="store_true", help="see into C and Rust too")
     parser.add_argument("--waiting", action="store_true", help="count threads that wait for the interpreter lock too")

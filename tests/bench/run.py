@@ -16,8 +16,8 @@ SENDER, RECEIVER = "kaz", "tjk"
 class Sizes:
     """The amount of measurement. With the defaults a run takes under six minutes on two quiet cores."""
 
-    messages: int = 6_000  # in one pass of the pipeline
-    repeats: int = 3  # passes of the pipeline
+    messages: int = 15_000  # in one pass of the pipeline
+    repeats: int = 2  # passes of the pipeline
     bulk: int = 50_000  # messages that a FLASH message overtakes
     stored: int = 20_000  # messages in the store that is started and verified
     logged: int = 1_000_000  # entries of the log that is verified, started and asked for proofs
