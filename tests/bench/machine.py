@@ -1,5 +1,6 @@
 """The environment of the measurement: machine, versions, time of an fsync, and the usage of one process."""
 
+import contextlib
 import os
 import platform
 import resource
@@ -53,18 +54,25 @@ def fsync_seconds(folder: Path) -> tuple[float, float]:
 def cpu_seconds(pid: int) -> float:
     """Return the processor time of a process and its children so far, user and system, those that ended included."""
     seconds = 0.0
-    waiting = [pid]
-    while waiting:
-        process = Path(f"/proc/{waiting.pop()}")
+    for each in (pid, *descendants(pid)):
         try:
-            fields = (process / "stat").read_text().rpartition(")")[2].split()
-            waiting += [int(child) for task in process.glob("task/*/children") for child in task.read_text().split()]
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):  # ended meanwhile; its parent counts it
-            if process.name == str(pid):
+            if each == pid:
                 raise
             continue
         seconds += sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
     return seconds
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes that a process started and that run, and those that they started."""
+    found: list[int] = []
+    for each in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            children = [int(child) for child in each.read_text().split()]
+            found += [one for child in children for one in (child, *descendants(child))]
+    return found
 
 
 def children_seconds() -> float:
