@@ -287,7 +287,8 @@ def test_the_worked_example_of_the_documentation(desk: Desk, root: Path) -> None
         "1 Порошок белый: этого значения нет в схеме импорта",
     ):
         assert line in lines, ran.out
-    assert not re.search("[A-Za-z]{2}", ran.out), ran.out
+    words = ran.out.replace("--equal-rows once", "").replace("--equal-rows each; each", "")
+    assert not re.search("[A-Za-z]{2}", words), ran.out
 
     told = desk.run("example", desk.folder / "example.csv", *arguments, "--json", officers=["kaz-liaison"]).json
     assert told["sent"] == 3

@@ -10,6 +10,7 @@ import click
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data.imports import (
+    EqualRows,
     ImportInterrupted,
     ImportResult,
     check_members,
@@ -49,10 +50,22 @@ def import_() -> None:
 @click.option(
     "--tlp", type=click.Choice(marks.TLP), default="AMBER", show_default=True, help=N_("Mark of the notices.")
 )
+@click.option(
+    "--equal-rows",
+    type=click.Choice(["once", "each"]),
+    help=N_("Rows that are equal in every column: one seizure, or each its own."),
+)
 @click.option("--dry-run", is_flag=True, help=N_("Check and count everything, send nothing."))
 @shared
 def seizures(
-    *, file: Path, layout: str, actors: tuple[str, ...], rejects: Path | None, tlp: str, dry_run: bool
+    *,
+    file: Path,
+    layout: str,
+    actors: tuple[str, ...],
+    rejects: Path | None,
+    tlp: str,
+    equal_rows: EqualRows | None,
+    dry_run: bool,
 ) -> None:
     """Import seizures."""
     terminal = current_terminal()
@@ -69,7 +82,14 @@ def seizures(
             sessions = [await stack.enter_async_context(terminal.session(each)) for each in acting]
             with terminal.progress(_("Rows")) as on_progress:
                 return await import_seizures(
-                    sessions, file, chosen, rejects=rejects, tlp=tlp, dry_run=dry_run, on_progress=on_progress
+                    sessions,
+                    file,
+                    chosen,
+                    rejects=rejects,
+                    tlp=tlp,
+                    equal_rows=equal_rows or "",
+                    dry_run=dry_run,
+                    on_progress=on_progress,
                 )
 
     try:

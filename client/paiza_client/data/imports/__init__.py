@@ -6,7 +6,7 @@ sends. README.md describes the format of a map. Only `seizures` needs the networ
 """
 
 from paiza_client.data.imports.maps import ImportMap, load_map
-from paiza_client.data.imports.plan import Outcome
+from paiza_client.data.imports.plan import EqualRows, Outcome
 from paiza_client.data.imports.report import ImportReport, RejectedRow
 from paiza_client.data.imports.seizures import (
     ImportInterrupted,
@@ -18,6 +18,7 @@ from paiza_client.data.imports.seizures import (
 )
 
 __all__ = [
+    "EqualRows",
     "ImportInterrupted",
     "ImportMap",
     "ImportReport",

@@ -8,6 +8,7 @@ do without: date, drug, amount and unit.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from fractions import Fraction
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -20,6 +21,8 @@ from paiza_domain import codes
 from paiza_domain.codes import lookup
 
 T = TypeVar("T")
+
+_LARGE: Final = {"mg": ("kg", 1_000_000), "g": ("kg", 1_000), "t": ("kg", Fraction(1, 1_000)), "ml": ("l", 1_000)}
 
 NAMED: Final[Mapping[str, tuple[tuple[str, str], ...]]] = MappingProxyType({
     "drug": (("type", "drug_type"), ("group", "drug_group")),
@@ -98,6 +101,20 @@ class Record:
     """Rule → the column where it was applied first."""
     unmapped: Sequence[tuple[str, str, str]]
     """(column, text, why): texts without a certain code; `why` is empty for a text that the table does not know."""
+
+    def measure(self) -> "Measure":
+        """Return drug and amount, masses in kilograms and volumes in litres."""
+        unit, per = _LARGE.get(self.unit, (self.unit, 1))
+        return Measure(self.texts["drug"], unit, Fraction(self.millionths, per))
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A drug as the row names it, and its amount in millionths of a unit in which amounts are added up."""
+
+    drug: str
+    unit: str
+    millionths: Fraction
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,29 @@ Memory is bounded: of what may be distinct in every row only so much is kept apa
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 
 from paiza_client.data.imports.mapping import REASONS
-from paiza_client.data.imports.plan import Outcome, Planned
+from paiza_client.data.imports.plan import EqualRows, Outcome, Planned
 from paiza_client.data.imports.values import RULES
-from paiza_client.language import N_, _
+from paiza_client.language import N_, _, language, number_text
+from paiza_domain.formatting import amount_text
 
 MAX_DISTINCT: Final = 1_000  # texts counted apart in one column, and states; a known file has 72
 MAX_LISTED: Final = 1_000  # rejected rows listed one by one; all of them stand in the rejects file
 MAX_SHOWN: Final = 80  # characters of a text in the report
 REST: Final = "…"  # under which the rest is counted
+
+_CHOICES: Final[dict[EqualRows, str]] = {
+    "": N_(
+        "Equal in every column to an earlier row: {rows}. They are left out as repeats, though nothing in the table "
+        "tells whether they are. State --equal-rows once or --equal-rows each; each sends them too. At stake:"
+    ),
+    "once": N_("Equal in every column to an earlier row: {rows}. They are left out, as stated. At stake:"),
+    "each": N_("Equal in every column to an earlier row: {rows}. Each counts for itself, as stated. At stake:"),
+}
 
 OUTCOMES: Final = {
     Outcome.ACCEPTED: N_("accepted"),
@@ -36,6 +48,19 @@ class RejectedRow:
     column: str
     reason: str
     text: str
+
+
+@dataclass(slots=True)
+class Amounts:
+    """One drug of one member: all that its rows report, each row counted, and how much of it equal rows repeat."""
+
+    millionths: Fraction = Fraction()
+    equal_rows: int = 0
+    equal_millionths: Fraction = Fraction()
+
+    def share(self) -> Fraction:
+        """Return the part that hangs on the choice, in percent."""
+        return 100 * self.equal_millionths / self.millionths
 
 
 @dataclass
@@ -59,14 +84,22 @@ class ImportReport:
     outside: Counter[str] = field(default_factory=Counter)
     """State as the file writes it → its rows."""
     repeated_in_file: int = 0
-    """Repeated rows whose first stands in this file; the others were sent before."""
+    """Rows left out because an equal row stands before them in this file; the other repeated ones were sent before."""
+    choice: EqualRows = ""
+    """What equal rows are in this run, as the officer states it."""
+    equal_rows: int = 0
+    """Rows that an earlier row of this file is equal to, whether they were sent or left out."""
+    amounts: dict[tuple[str, str, str], Amounts] = field(default_factory=dict)
+    """Member, drug as named and unit → what was reported, for all sound rows of the members of this run."""
 
     def add(self, planned: Planned) -> None:
         """Count one row."""
         self.rows += 1
         self.outcomes[planned.outcome] += 1
         self.repairs.update(list(planned.repairs or ()))
-        self.repeated_in_file += planned.repeat_of > 0
+        self.repeated_in_file += planned.outcome is Outcome.REPEATED and not planned.sent_before
+        self.equal_rows += planned.equal_to > 0
+        self._measure(planned)
         for column, text, why in planned.unmapped:
             counted = self.unmapped.setdefault(column, Counter())
             if _count(counted, text):
@@ -81,6 +114,24 @@ class ImportReport:
                 RejectedRow(planned.row.number, why_not.column, why_not.reason, why_not.text[:MAX_SHOWN])
             )
 
+    def _measure(self, planned: Planned) -> None:
+        """Add the amount of one row up."""
+        if (measure := planned.measure) is None:
+            return
+        key = (planned.state, measure.drug[:MAX_SHOWN], measure.unit)
+        if key not in self.amounts and len(self.amounts) >= MAX_DISTINCT:
+            key = (planned.state, REST, measure.unit)
+        found = self.amounts.setdefault(key, Amounts())
+        found.millionths += measure.millionths
+        if planned.equal_to:
+            found.equal_rows += 1
+            found.equal_millionths += measure.millionths
+
+    def at_stake(self) -> list[tuple[tuple[str, str, str], Amounts]]:
+        """Return the amounts that hang on the choice for equal rows, the largest share first."""
+        found = [(key, each) for key, each in self.amounts.items() if each.equal_rows]
+        return sorted(found, key=lambda each: (each[0][0], -each[1].share()))
+
     def to_json(self) -> dict[str, object]:
         """Return the report as an object of JSON types; its keys are stable.
 
@@ -90,6 +141,22 @@ class ImportReport:
             "rows": self.rows,
             **{outcome.value: self.outcomes[outcome] for outcome in Outcome},
             "repeated_in_file": self.repeated_in_file,
+            "equal_rows": {
+                "choice": self.choice,
+                "rows": self.equal_rows,
+                "at_stake": [
+                    {
+                        "member": member,
+                        "drug": drug,
+                        "unit": unit,
+                        "rows": each.equal_rows,
+                        "amount": _plain(each.equal_millionths),
+                        "of": _plain(each.millionths),
+                        "percent": float(round(each.share(), 1)),
+                    }
+                    for (member, drug, unit), each in self.at_stake()
+                ],
+            },
             "repairs": dict(sorted(self.repairs.items())),
             "unmapped": {
                 column: [
@@ -114,6 +181,8 @@ class ImportReport:
         yield f"{self.rows:>9}  " + say(N_("rows in the file"))
         for outcome, words in OUTCOMES.items():
             yield f"{self.outcomes[outcome]:>9}  {say(words)}"
+        if self.equal_rows:
+            yield from self._equal_lines(say)
         if self.repairs:
             yield "\n" + say(N_("Repaired:"))
             for rule, count in self.repairs.most_common():
@@ -138,6 +207,23 @@ class ImportReport:
             yield from (f"  {explain(each, say)}" for each in self.rejected)
             if (more := self.outcomes[Outcome.REJECTED] - len(self.rejected)) > 0:
                 yield "  " + say(N_("and {count} more; all of them are in the rejects file")).format(count=more)
+
+    def _equal_lines(self, say: Callable[[str], str]) -> Iterator[str]:
+        yield "\n" + say(_CHOICES[self.choice]).format(rows=number_text(self.equal_rows))
+        for (member, drug, unit), each in self.at_stake():
+            yield "  " + say(N_("{member}, {drug}: {amount} of {total} ({share} %) in {rows} of the rows")).format(
+                member=member,
+                drug=drug,
+                rows=number_text(each.equal_rows),
+                amount=amount_text(round(each.equal_millionths), unit, language()),
+                total=amount_text(round(each.millionths), unit, language()),
+                share=number_text(Decimal(f"{float(each.share()):.1f}")),
+            )
+
+
+def _plain(millionths: Fraction) -> str:
+    """Write an amount to a millionth of its unit."""
+    return f"{(Decimal(round(millionths)) / 1_000_000).normalize():f}"
 
 
 def explain(rejected: RejectedRow, say: Callable[[str], str] = _) -> str:

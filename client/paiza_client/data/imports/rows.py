@@ -37,6 +37,7 @@ _NUMBER: Final = re.compile(r"[+-]?\d[\d., ]*(?:[eE][+-]?\d+)?", re.ASCII)
 
 _CHUNK: Final = 65_536  # bytes read at a time
 _DIGEST_TAG: Final = b"paiza import row v1\n"
+_COPY_TAG: Final = b"paiza import equal row v1\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,14 @@ def row_digest(values: Mapping[str, str], layout: ImportMap) -> bytes:
             data = text.encode()
             digest.update(struct.pack(">I", len(data)) + data)
     return digest.digest()
+
+
+def copy_digest(digest: bytes, copies: int) -> bytes:
+    r"""Return the 32 bytes of a row that `copies` rows before it are equal to, where each counts for itself.
+
+    SHA-256 over the tag "paiza import equal row v1\n", the digest of the row, and `copies` as 32 bits, big-endian.
+    """
+    return hashlib.sha256(_COPY_TAG + digest + struct.pack(">I", copies)).digest()
 
 
 def _lines(file: BinaryIO, encoding: str) -> Iterator[tuple[str, bool]]:

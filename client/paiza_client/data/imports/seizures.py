@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from paiza.core.v1 import message_pb2
 from paiza_client.compose.composer import Composer, Envelope, Sealed, recipients_of
 from paiza_client.data.imports.maps import ImportMap
-from paiza_client.data.imports.plan import Outcome as RowOutcome
-from paiza_client.data.imports.plan import Planned, plan_import
+from paiza_client.data.imports.plan import EqualRows, Planned, plan_import
 from paiza_client.data.imports.rejects import RejectsWriter
 from paiza_client.data.imports.report import ImportReport
 from paiza_client.data.imports.rows import RowReader
@@ -89,6 +88,7 @@ async def import_seizures(
     *,
     rejects: Path | None = None,
     tlp: str = "AMBER",
+    equal_rows: EqualRows = "",
     dry_run: bool = False,
     on_progress: OnProgress | None = None,
 ) -> ImportResult:
@@ -98,6 +98,10 @@ async def import_seizures(
     Rows of other members are counted and left. ``layout`` says how the table is read (`load_map`). Rejected rows go
     into ``rejects``, a file that must not be there yet (None: `rejects_path`). ``tlp`` marks the notices, which are
     classified at level 1 and may be used for statistics alone.
+
+    ``equal_rows`` states what rows are that do not differ in any column: "once" sends the first of them, "each" all.
+    Unstated they are sent once, and the report asks. It names the amounts that hang on it either way, and a later run
+    with "each" sends what is missing.
 
     ``dry_run`` checks and counts everything, sends nothing and writes no file; the nodes are still asked which rows
     were sent before. ``on_progress`` is called with the rows done and the lines of the file.
@@ -117,7 +121,7 @@ async def import_seizures(
     check_members(by_member, layout)
     composers = {member: await session.composer() for member, session in by_member.items()}
     handling = message_pb2.Handling(tlp=tlp, code="H0", classification=1, purposes=["statistics"])
-    run = _Run(by_member, composers, handling, dry_run=dry_run, on_progress=on_progress)
+    run = _Run(by_member, composers, handling, equal_rows=equal_rows, dry_run=dry_run, on_progress=on_progress)
     try:
         await asyncio.to_thread(run.all, file, layout, rejects or rejects_path(file))
     except Unreachable as error:
@@ -134,6 +138,7 @@ class _Run:
         composers: Mapping[str, Composer],
         handling: message_pb2.Handling,
         *,
+        equal_rows: EqualRows,
         dry_run: bool,
         on_progress: OnProgress | None,
     ) -> None:
@@ -152,7 +157,8 @@ class _Run:
         self._pending: dict[str, list[Sealed]] = {member: [] for member in sessions}
         self._flying: dict[str, list[tuple[list[Sealed], Future[list[Outcome]]]]] = {member: [] for member in sessions}
         self._started = monotonic()
-        self._report = ImportReport()
+        self._equal_rows = equal_rows
+        self._report = ImportReport(choice=equal_rows)
         self._sent = self._repeated_at_node = self._waiting = 0
         self._known: dict[bytes, SentRow] = {}  # of the rows last asked about
         self._sent_before_by: Counter[str] = Counter()
@@ -180,10 +186,11 @@ class _Run:
         total = _lines(path)
         with ExitStack() as stack:
             reader = RowReader(stack.enter_context(_open(path)), layout)
-            plan = plan_import(reader, layout, list(self._sessions), members, self._already_sent)
+            own = list(self._sessions)
+            plan = plan_import(reader, layout, own, members, self._already_sent, equal_rows=self._equal_rows)
             for planned in stack.enter_context(closing(plan)):
                 self._report.add(planned)
-                if planned.outcome is RowOutcome.REPEATED and not planned.repeat_of:
+                if planned.sent_before:
                     self._sent_before_by.update(self._known[planned.digest].signers)
                 if planned.notice is not None and not self._dry_run:
                     self._queue(planned)

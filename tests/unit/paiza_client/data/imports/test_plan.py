@@ -13,7 +13,7 @@ from paiza.content.v1 import common_pb2
 from paiza.content.v1 import seizure_notice_pb2 as pb
 from paiza_client.data.imports.mapping import REASONS
 from paiza_client.data.imports.maps import load_map
-from paiza_client.data.imports.plan import BLOCK, Outcome, Planned, plan_import
+from paiza_client.data.imports.plan import BLOCK, EqualRows, Outcome, Planned, plan_import
 from paiza_client.data.imports.rejects import RejectsWriter
 from paiza_client.data.imports.report import ImportReport
 from paiza_client.data.imports.rows import RowReader, row_digest
@@ -235,12 +235,33 @@ def test_repeats_are_recognised_across_blocks_and_runs() -> None:
     many = [GOOD | {"AMOUNT": str(n + 1)} for n in range(BLOCK + 1)]
     found = plan(many[0], *many, many[0] | {"PLACE": " Almaty"})
     assert [each.outcome for each in found if each.outcome is Outcome.REPEATED] == [Outcome.REPEATED] * 2
-    assert (found[1].repeat_of, found[-1].repeat_of) == (2, 2)
+    assert (found[1].equal_to, found[-1].equal_to) == (2, 2)
     sent = {each.digest for each in found}
     reader = RowReader(io.BytesIO(table(*many)), IDS)
     again = list(plan_import(reader, IDS, {"kaz"}, FEDERATION, sent.intersection, now=NOW))
     assert {each.outcome for each in again} == {Outcome.REPEATED}
-    assert {each.repeat_of for each in again} == {0}
+    assert {(each.equal_to, each.sent_before) for each in again} == {(0, True)}
+
+
+def test_equal_rows_may_each_be_a_seizure() -> None:
+    """Each copy has a digest and a number of its own, the same in every run; what was sent once stays sent."""
+    data, none = table(GOOD, GOOD, GOOD | {"AMOUNT": "7"}, GOOD), set[bytes]()
+
+    def walk(equal_rows: EqualRows, sent: set[bytes]) -> list[Planned]:
+        reader = RowReader(io.BytesIO(data), IDS)
+        return list(plan_import(reader, IDS, {"kaz"}, FEDERATION, sent.intersection, equal_rows=equal_rows, now=NOW))
+
+    once, each = walk("once", none), walk("each", none)
+    assert [found.equal_to for found in once] == [found.equal_to for found in each] == [0, 2, 0, 2]
+    assert [found.outcome for found in once] == [
+        Outcome.ACCEPTED, Outcome.REPEATED, Outcome.ACCEPTED, Outcome.REPEATED,
+    ]  # fmt: skip
+    assert {found.outcome for found in each} == {Outcome.ACCEPTED}
+    assert len({found.digest for found in each}) == len({found.notice.notice_id for found in each if found.notice}) == 4
+    assert [found.digest for found in walk("each", none)] == [found.digest for found in each]
+    later = walk("each", {found.digest for found in once if found.notice})
+    assert [found.sent_before for found in later] == [True, False, True, False]
+    assert {found.sent_before for found in walk("each", {found.digest for found in each})} == {True}
 
 
 def test_blocks_are_asked_about_one_after_the_other() -> None:

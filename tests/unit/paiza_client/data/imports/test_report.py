@@ -1,10 +1,11 @@
 """The report at the end of an import: complete, and the same in the object for programs as in the text for a person."""
 
 import json
+from fractions import Fraction
 from typing import Any
 
 from paiza_client.data.imports import report as reporting
-from paiza_client.data.imports.mapping import Rejection
+from paiza_client.data.imports.mapping import Measure, Rejection
 from paiza_client.data.imports.plan import Outcome, Planned
 from paiza_client.data.imports.report import ImportReport
 from paiza_client.data.imports.rows import SourceRow
@@ -24,8 +25,8 @@ def filled() -> ImportReport:
         ),
         planned(3, Outcome.REPAIRED, state="kaz", repairs={"rounded": "AMOUNT", "blanks": "PLACE"}),
         planned(4, Outcome.REPAIRED, state="kaz", repairs={"rounded": "AMOUNT"}, unmapped=[("PLACE", "Attic", "")]),
-        planned(5, Outcome.REPEATED, state="kaz", repeat_of=2),
-        planned(6, Outcome.REPEATED, state="kaz"),
+        planned(5, Outcome.REPEATED, state="kaz", equal_to=2, measure=Measure("Zorb", "kg", Fraction(1_500_000))),
+        planned(6, Outcome.REPEATED, state="kaz", sent_before=True, measure=Measure("Zorb", "kg", Fraction(4_500_000))),
         planned(7, Outcome.REJECTED, state="kaz", rejection=Rejection("amount_malformed", "AMOUNT", "a lot")),
         planned(8, Outcome.OTHER_MEMBER, state="tjk"),
         planned(9, Outcome.OUTSIDE, state="Utopia"),
@@ -48,6 +49,13 @@ def test_the_object_holds_everything() -> None:
         "other_member": 1,
         "outside": 3,
         "repeated_in_file": 1,
+        "equal_rows": {
+            "choice": "",
+            "rows": 1,
+            "at_stake": [
+                {"member": "kaz", "drug": "Zorb", "unit": "kg", "rows": 1, "amount": "1.5", "of": "6", "percent": 25.0}
+            ],
+        },
         "repairs": {"blanks": 1, "rounded": 2},
         "unmapped": {
             "DRUG": [{"text": "Zorb", "rows": 1, "why": "not in any list"}],
@@ -71,6 +79,7 @@ def test_the_text_holds_everything_too() -> None:
         "1 of other members, not imported in this run",
         "3 of states outside the federation",
         "2 the amount was rounded to a millionth of its unit, half to even; the original is kept",
+        "kaz, Zorb: 1.5 kg of 6 kg (25 %) in 1 of the rows",
         "1 Zorb: not in any list",
         "2 Attic: the map does not know this text",
         "row 7, AMOUNT: not a number with the marks of the map: “a lot”",
