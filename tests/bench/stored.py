@@ -21,6 +21,7 @@ from paiza_node.core.access.need_to_know import COMMON
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryRow, ForeignProof, ProofKind
 from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.limits import Limits
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import CheckpointSlots
 from paiza_node.core.log.ledger import Ledger
@@ -47,7 +48,8 @@ from tests.federation import NodeProcess
 from tests.log_entries import entry_of
 from tests.officer import Officer
 
-BATCH: Final = 5_000  # messages, or entries, in one commit
+BATCH: Final = 25_000  # messages, or entries, in one commit: each writes pages all over the tables
+COMMIT_SECONDS: Final = 600  # a limit of one commit, not a measure
 SPREAD: Final = 97  # one in so many entries is asked for later
 LIFE: Final = timedelta(days=14)
 REVIEW: Final = timedelta(days=365)
@@ -89,8 +91,8 @@ def fill(
         writer = _Writer(officer, other, officer.register, TokenKey(index_key), waiting=waiting)
         for first in range(0, messages, BATCH):
             count = min(BATCH, messages - first)
-            ledger.commit_now(lambda tx, count=count: writer.write(tx, count))  # type: ignore[misc]
-            if first // BATCH % 20 == 19:
+            ledger.commit_now(lambda tx, count=count: writer.write(tx, count), COMMIT_SECONDS)  # type: ignore[misc]
+            if first // BATCH % 4 == 3:
                 say(f"{first + count:,} messages stored")
         head = ledger.commit_now(lambda tx: log_store.head(tx.conn)).result
     return Filled(head.messages, head.size, writer.released, writer.received, writer.containers, writer.common)
@@ -111,7 +113,7 @@ def fill_log(node: NodeProcess, officer: Officer, other: str, size: int) -> Sequ
                     chosen.append(digest)
 
         while ledger.checkpoint.size < size:
-            ledger.commit_now(write)
+            ledger.commit_now(write, COMMIT_SECONDS)
     return chosen
 
 
@@ -127,7 +129,8 @@ def _ledger(node: NodeProcess, officer: Officer) -> Iterator[tuple[Ledger, bytes
         slots = CheckpointSlots(settings.data / "checkpoint")
         closing.callback(slots.close)
         node_keys = keys.load_keys(settings, own)
-        ledger = Ledger(store, LogSigner(node_keys.log), slots, lambda: officer.register.version)
+        limits = Limits(commit_seconds=COMMIT_SECONDS)
+        ledger = Ledger(store, LogSigner(node_keys.log), slots, lambda: officer.register.version, limits=limits)
         closing.callback(ledger.close)
         yield ledger, node_keys.index
 
