@@ -22,7 +22,10 @@ from paiza_domain.codes import lookup
 
 T = TypeVar("T")
 
-_LARGE: Final = {"mg": ("kg", 1_000_000), "g": ("kg", 1_000), "t": ("kg", Fraction(1, 1_000)), "ml": ("l", 1_000)}
+_LARGE: Final[Mapping[str, tuple[str, Fraction]]] = MappingProxyType({
+    "mg": ("kg", Fraction(1, 1_000_000)), "g": ("kg", Fraction(1, 1_000)), "t": ("kg", Fraction(1_000)),
+    "ml": ("l", Fraction(1, 1_000)),
+})  # fmt: skip
 
 NAMED: Final[Mapping[str, tuple[tuple[str, str], ...]]] = MappingProxyType({
     "drug": (("type", "drug_type"), ("group", "drug_group")),
@@ -104,8 +107,8 @@ class Record:
 
     def measure(self) -> "Measure":
         """Return drug and amount, masses in kilograms and volumes in litres."""
-        unit, per = _LARGE.get(self.unit, (self.unit, 1))
-        return Measure(self.texts["drug"], unit, Fraction(self.millionths, per))
+        unit, factor = _LARGE.get(self.unit, (self.unit, Fraction(1)))
+        return Measure(self.texts["drug"], unit, self.millionths * factor)
 
 
 @dataclass(frozen=True, slots=True)
