@@ -132,12 +132,8 @@ class Node:
 
     async def round(self) -> None:
         """Do a round, as `RegisterRefresh.run` does every second."""
-        refresh = self.refresh
-        with suppress(PaizaError):
-            await refresh._round()
-        refresh._rounds += 1
-        ended, refresh._ended = refresh._ended, asyncio.Event()
-        ended.set()
+        await self.refresh._ended_round()
+        await asyncio.gather(*self.refresh._greetings)
         await asyncio.sleep(0)
 
     @property

@@ -56,7 +56,7 @@ PATIENCE: Final = 5.0  # a member is left alone so many times as long as it kept
 REVOCATIONS_SECONDS: Final = 3600.0  # between two attempts to sign the node's role anew because it expires
 MAX_COMPARED: Final = 1000  # roots of others that are remembered as compared
 UNSIGNED_SECONDS: Final = 60.0  # after which a key that could not be opened is tried again
-PUBLISHED_SECONDS: Final = 20.0  # that a revocation waits for its publication; its caller waits for 30
+PUBLISHED_SECONDS: Final = 15.0  # that a revocation waits for its publication; its caller waits for 30
 
 log = structlog.get_logger("paiza.register")
 
@@ -157,12 +157,11 @@ class RegisterRefresh:
         if fingerprints not in self._revoking:
             self._revoking.append(fingerprints)
         self._cache.asked.set()
-        try:
-            async with asyncio.timeout(PUBLISHED_SECONDS):
-                while not set(fingerprints) <= self._cache.last.revocations.get(member, frozenset()):
-                    await self._ended.wait()
-        except TimeoutError:
-            raise Unavailable("publication_pending", "the revocation waits to be published") from None
+        until = monotonic() + PUBLISHED_SECONDS
+        while not set(fingerprints) <= self._cache.last.revocations.get(member, frozenset()):
+            if monotonic() >= until:
+                raise Unavailable("publication_pending", "the revocation waits to be published")
+            await self._ended.wait()
         return self._cache.version
 
     def publication(self) -> admin_pb2.GetPublicationResponse:

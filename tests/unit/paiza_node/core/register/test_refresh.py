@@ -529,8 +529,10 @@ async def test_a_revocation_that_is_not_published_in_time_is_told_as_that(
     publisher = node.refresh.publisher
     assert publisher is not None
     publisher.hear(FIRST, 1 << 20, scene.now, scene.now)
+    running = asyncio.create_task(node.refresh.run())
     with pytest.raises(Unavailable, match="publication_pending"):
         await node.refresh.revoke(entry)
+    running.cancel()
     await scene.rounds(8, 10)
     assert set(entry) <= scene[FIRST].cache.last.revocations[LAST]
 
