@@ -15,9 +15,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+from paiza_client.data.imports import layouts
 from paiza_client.data.imports.maps import ImportMap
 from paiza_client.data.imports.values import clean
-from paiza_client.language import _
+from paiza_client.language import N_, _
 from paiza_officer.errors import FieldProblem, Refused
 
 MAX_LINE: Final = 65_536  # characters of a line, and of a row of several lines; a row of the known files has 250
@@ -58,32 +59,55 @@ class RowReader:
     """Reads rows from a binary file by a map; iterate once. The header is read, and checked, at the start."""
 
     def __init__(self, file: BinaryIO, layout: ImportMap) -> None:
-        """Read the header; Refused("bad_map") if the file lacks a column that the map names."""
+        """Read the header; Refused("bad_map") if encoding, separator or columns are not those of the map."""
         self.layout = layout
         self.blank_lines = 0
-        self._records = _Records(_lines(file, layout.encoding), layout)
-        header = self._read_header()
+        sample = file.read(layouts.SAMPLE_BYTES)
+        self._records = _Records(_lines(file, layout.encoding, sample), layout)
+        header = self._read_header(sample)
         # The old row number and reason are of no use in the new file: both are left out, wherever they stand.
         self._mended = header[:2] == (ROW_COLUMN, REASON_COLUMN)
         self.columns = header[2:] if self._mended else header
         self._guarded = EXPORT_COLUMN in self.columns
 
-    def _read_header(self) -> tuple[str, ...]:
-        cells, problem = next(self._records, ((), "empty"))
-        columns = tuple(clean(cell)[0] for cell in cells)
-        wrong: list[str] = []
-        if problem or len(columns) > MAX_COLUMNS:
-            wrong.append(_("the first line is not a header in the encoding and with the separators of the map"))
-        else:
-            for column in sorted({*self.layout.columns.values(), *self.layout.identity, *self.layout.kept}):
-                if column not in columns:
-                    wrong.append(_("the file has no column “{column}”").format(column=column))
-                elif columns.count(column) > 1:
-                    wrong.append(_("the file has the column “{column}” twice").format(column=column))
+    def _read_header(self, sample: bytes) -> tuple[str, ...]:
+        columns: tuple[str, ...] = ()
+        wrong = list(self._file_faults(sample))
+        if not wrong:  # else the columns cannot be told apart
+            cells, problem = next(self._records, ((), "empty"))
+            columns = tuple(clean(cell)[0] for cell in cells)
+            wrong = list(self._column_faults(columns, problem))
         if wrong:
-            problems = [FieldProblem(f"{self.layout.name}: columns", each, "bad_map") for each in wrong]
-            raise Refused("bad_map", self.layout.name, wrong[0], problems)
+            problems = [FieldProblem(f"{self.layout.name}: {key}", each, "bad_map") for key, each in wrong]
+            raise Refused("bad_map", self.layout.name, wrong[0][1], problems)
         return columns
+
+    def _column_faults(self, columns: tuple[str, ...], problem: str) -> Iterator[tuple[str, str]]:
+        """Name what makes the first line no header, or the columns that it lacks."""
+        if problem or len(columns) > MAX_COLUMNS:
+            yield "columns", _("the first line is not a header in the encoding and with the separators of the map")
+            return
+        for column in sorted({*self.layout.columns.values(), *self.layout.identity, *self.layout.kept}):
+            if column not in columns:
+                yield "columns", _("the file has no column “{column}”").format(column=column)
+            elif columns.count(column) > 1:
+                yield "columns", _("the file has the column “{column}” twice").format(column=column)
+
+    def _file_faults(self, sample: bytes) -> Iterator[tuple[str, str]]:
+        """Name an encoding or a separator other than the map's."""
+        layout = self.layout
+        # In a rejects file most rows may be those that cannot be read.
+        mended = sample.startswith(ROW_COLUMN.encode())
+        encoding = "" if mended else layouts.wrong_encoding(sample, layout.encoding)
+        if encoding:
+            what = _(N_("the table is written in {found}; the map says {stated}"))
+            yield "file.encoding", what.format(found=encoding, stated=layout.encoding)
+        lines = layouts.first_lines(sample, encoding or layout.encoding)
+        wanted = {*layout.columns.values(), *layout.identity}
+        if separator := layouts.wrong_separator(lines, layout.separator, layout.quote, wanted):
+            what = _(N_("the cells are separated by {found}; the map says {stated}"))
+            shown = {mark: "TAB" if mark == "\t" else f"“{mark}”" for mark in (separator, layout.separator)}
+            yield "file.separator", what.format(found=shown[separator], stated=shown[layout.separator])
 
     def __iter__(self) -> Iterator[SourceRow]:
         """Yield every row after the header; blank lines between rows are counted in `blank_lines`."""
@@ -137,8 +161,10 @@ def copy_digest(digest: bytes, copies: int) -> bytes:
     return hashlib.sha256(_COPY_TAG + digest + struct.pack(">I", copies)).digest()
 
 
-def _lines(file: BinaryIO, encoding: str) -> Iterator[tuple[str, bool]]:
+def _lines(file: BinaryIO, encoding: str, begun: bytes = b"") -> Iterator[tuple[str, bool]]:
     """Yield each line without its end, and whether it is whole; of a line that is too long the beginning is given.
+
+    `begun` was read from the file before.
 
     Bytes that are none in this encoding come as lone surrogates (in UTF-16 as U+FFFD), for the row to be refused by.
     """
@@ -146,7 +172,7 @@ def _lines(file: BinaryIO, encoding: str) -> Iterator[tuple[str, bool]]:
     decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)(errors)
     pending, too_long, at_start, more = "", False, True, True
     while more:
-        data = file.read(_CHUNK)
+        data, begun = begun or file.read(_CHUNK), b""
         more = bool(data)
         text = decoder.decode(data, final=not more)
         if at_start and text:

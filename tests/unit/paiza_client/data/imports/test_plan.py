@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from paiza.content.v1 import common_pb2
@@ -19,6 +19,7 @@ from paiza_client.data.imports.report import ImportReport
 from paiza_client.data.imports.rows import RowReader, row_digest
 from paiza_client.data.imports.values import RULES
 from paiza_domain.kinds.seizure_notice import KIND
+from paiza_officer.errors import Refused
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 IDS = load_map("ids")
@@ -321,7 +322,10 @@ CELLS = st.one_of(
 def test_every_row_has_exactly_one_outcome(rows: list[dict[str, str]], tail: bytes) -> None:
     """Every row of any file comes out once, and every notice to send is valid."""
     data = table(*(GOOD | row for row in rows)) + tail
-    expected = sum(1 for _ in RowReader(io.BytesIO(data), IDS))
+    try:
+        expected = sum(1 for _ in RowReader(io.BytesIO(data), IDS))
+    except Refused:
+        reject()  # a table in another encoding is refused as a whole
     report = ImportReport()
     reader = RowReader(io.BytesIO(data), IDS)
     out = io.BytesIO()
