@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -26,7 +27,7 @@ from paiza_node.core.executors.periodic import backoff
 from paiza_wire.identity import CertificateVerifier
 
 OWN_CORES: Final = 2  # for the threads of this process, which run Python one at a time, and for what they call
-MOST_WORKERS: Final = 4  # each about 60 MB; more would verify faster than one ledger commits
+MOST_WORKERS: Final = 4  # each about 35 MB; more would verify faster than one ledger commits
 SHARE: Final = 32  # messages for one worker at a time: some milliseconds, after which another caller has its turn
 LEAST_SHARE: Final = 8  # messages; for fewer the way to a worker and back costs more than verifying
 START_SECONDS: Final = 60.0  # for a worker to start
@@ -36,6 +37,8 @@ FIRST_PAUSE_SECONDS: Final = 1.0  # after a worker that did not start
 LONGEST_PAUSE_SECONDS: Final = 60.0
 END_SECONDS: Final = 5.0  # for workers to end with the node
 
+CPU_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")  # of the control group: two numbers of microseconds
+
 PASSED: Final = ("PATH", "LANG", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH")
 """The environment of a worker: that of the node may hold passwords."""
 
@@ -44,7 +47,15 @@ log = structlog.get_logger("paiza.executors")
 
 def spare_cores() -> int:
     """Return how many worker processes the cores of this process are enough for."""
-    return min(MOST_WORKERS, max(0, len(os.sched_getaffinity(0)) - OWN_CORES))
+    return min(MOST_WORKERS, max(0, min(len(os.sched_getaffinity(0)), _quota()) - OWN_CORES))
+
+
+def _quota() -> int:
+    """Return how many cores' time the container may use, rounded down; a large number if that is not limited."""
+    with suppress(OSError, ValueError):
+        quota, _, period = CPU_QUOTA.read_text().partition(" ")
+        return int(quota) // int(period)  # "max" if it is not limited
+    return sys.maxsize
 
 
 class _Worker:

@@ -303,10 +303,28 @@ def test_workers_get_nothing_of_the_nodes_environment(workers: CheckWorkers, mon
         assert sorted(each.partition(":")[0] for each in descriptors) == ["/dev/null", "/dev/null", "socket"]
 
 
-@pytest.mark.parametrize(("cores", "count"), [(1, 0), (2, 0), (3, 1), (4, 2), (64, MOST_WORKERS)])
-def test_number_of_workers_follows_from_the_cores(monkeypatch: pytest.MonkeyPatch, cores: int, count: int) -> None:
-    """Two cores are the node's own; nobody sets anything."""
+@pytest.mark.parametrize(
+    ("cores", "quota", "count"),
+    [
+        (1, "", 0),
+        (2, "", 0),
+        (3, "", 1),
+        (4, "max 100000", 2),
+        (64, "", MOST_WORKERS),
+        (64, "250000 100000", 0),
+        (64, "300000 100000", 1),
+        (3, "800000 100000", 1),
+        (4, "nonsense", 2),
+    ],
+)
+def test_number_of_workers_follows_from_the_cores(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cores: int, quota: str, count: int
+) -> None:
+    """Two cores are the node's own, also of those that a container may use; nobody sets anything."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(cores)))
+    monkeypatch.setattr(check_workers, "CPU_QUOTA", tmp_path / "cpu.max")
+    if quota:
+        (tmp_path / "cpu.max").write_text(f"{quota}\n")
     assert check_workers.spare_cores() == count
     assert OWN_CORES == 2
 
