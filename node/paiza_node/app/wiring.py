@@ -73,6 +73,7 @@ from paiza_node.features.inbox.open_together import OpenTogether
 from paiza_node.features.inbox.service import OfficerService
 from paiza_node.features.inbox.source_rows import FindSourceRows
 from paiza_node.features.inbox.subjects import ShowSubjects
+from paiza_node.features.inbox.watches import Watches
 from paiza_node.features.peer_audit.consult import Consult
 from paiza_node.features.peer_audit.reconciliation import Reconciliation
 from paiza_node.features.peer_audit.relay import Relay
@@ -170,11 +171,12 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
     restore_from_peers = _recovery(dependencies, peers, exchange.receive, hold, files)
     issuer = _issuer(dependencies, witness)
     enrolment = None if issuer is None else _enrolment(dependencies, identity, issuer)
+    watches = Watches(core.store, core.notifier)
     core.ledger.changes.subscribe([
         dependencies.officers,
         *([] if enrolment is None else [enrolment]),
         queues,
-        core.notifier,
+        watches,
         exchange.approve,
         assign,
         exchange.deadlines,
@@ -186,7 +188,9 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
     ])  # fmt: skip
     return Services(
         handlers=(
-            *_handlers(dependencies, exchange, attachments, assign, witness, retention, consult, consultations),
+            *_handlers(
+                dependencies, exchange, attachments, assign, witness, retention, consult, consultations, watches
+            ),
             *_peer_audit_handlers(core, consult, peers),
             CeremonyService(proposals),
             ProposalService(proposals),
@@ -415,6 +419,7 @@ def _handlers(
     retention: Retention,
     consult: Consult,
     consultations: Consultations,
+    watches: Watches,
 ) -> tuple[Service, ...]:
     """Return the handlers for nodes and officers, except those of peer audit."""
     core = dependencies.core
@@ -432,6 +437,7 @@ def _handlers(
         search=search,
         find_source_rows=FindSourceRows(core, dependencies.unit_directory),
         may_know_of=may_know_of,
+        watches=watches,
         version=VERSION,
         protocol_version=PROTOCOL_VERSION,
     )

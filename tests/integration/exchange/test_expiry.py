@@ -34,6 +34,7 @@ from paiza_node.core.storage import Store, open_store
 from paiza_wire.errors import Unavailable
 from paiza_wire.identity import keys
 from paiza_wire.tlog.notes import SignerKey
+from tests.changed_messages import ChangedMessages
 from tests.log_entries import entry_of
 from tests.peers import MethodChannel, directory_of
 
@@ -68,7 +69,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger, Store, Notifier]]:
+def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger, Store]]:
     """Put the deliverer on a real store and ledger."""
     store = open_store(f"sqlite:///{tmp_path / 'paiza.db'}")
     file = CheckpointSlots(tmp_path / "checkpoint")
@@ -81,7 +82,6 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger,
         active_members=lambda: (member,),
         active_member=lambda _id: member,
     )
-    notifier = Notifier()
     with closing(Executors()) as executors:
         core = Core(
             member="kaz",
@@ -90,7 +90,7 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger,
             ledger=ledger,
             store=store,
             logs=PeerLogViews({}, clock),
-            notifier=notifier,
+            notifier=Notifier(),
             executors=executors,
             decryption_keys=DecryptionKeys("kaz", {}),
             clock=clock,
@@ -106,7 +106,7 @@ def node(tmp_path: Path, clock: Clock) -> Iterator[tuple[OutboundQueues, Ledger,
             executor=executors.deliver,
             clock=clock,
         )
-        yield OutboundQueues(core, directory_of({"tjk": session}), lambda _reads, _proof: None), ledger, store, notifier
+        yield OutboundQueues(core, directory_of({"tjk": session}), lambda _reads, _proof: None), ledger, store
         ledger.close()
     file.close()
     store.close()
@@ -157,13 +157,13 @@ def _release(clock: Clock) -> Callable[[LogTransaction], None]:
 
 
 async def test_undeliverable_message_expires_with_notice(
-    node: tuple[OutboundQueues, Ledger, Store, Notifier], clock: Clock
+    node: tuple[OutboundQueues, Ledger, Store], clock: Clock
 ) -> None:
     """Before its life is over it waits; after, it is EXPIRED in queue and log, once, and its watchers are told."""
-    deliver, ledger, store, notifier = node
-    ledger.changes.subscribe([notifier])
+    deliver, ledger, store = node
     await ledger.commit(_release(clock))
-    watcher = notifier.subscribe()
+    told = ChangedMessages()
+    ledger.changes.subscribe([told])
     clock.now += LIFE - timedelta(seconds=1)
     await deliver._give_up_expired()
     with store.reads() as reads:
@@ -172,7 +172,7 @@ async def test_undeliverable_message_expires_with_notice(
     clock.now += timedelta(seconds=2)
     await deliver._give_up_expired()
     await deliver._give_up_expired()
-    assert await asyncio.wait_for(watcher.get(), 30) == DIGEST
+    assert await asyncio.wait_for(told.digests.get(), 30) == DIGEST
     with store.reads() as reads:
         (expired,) = deliveries_store.deliveries_of(reads, DIGEST)
         events = [log_pb2.LogEntry.FromString(entry.entry) for entry in log_store.entries_of(reads, DIGEST)]

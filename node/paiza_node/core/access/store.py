@@ -40,7 +40,7 @@ from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle
 from paiza_node.core.storage.records import TIME, Kept, Records
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.statements import blocks, insertion, replacement
+from paiza_node.core.storage.statements import Lookup, blocks, insertion, replacement
 from paiza_node.core.storage.times import to_micros
 
 officer_table = Table(
@@ -255,6 +255,17 @@ def add_readers(conn: WriteConnection, readers: Sequence[tuple[str, int]]) -> No
 
 
 _ADD_READER: Final = insertion(reader_table, ignore_known=True)
+
+
+def readers(conn: ReadConnection, seqs: Collection[int]) -> dict[int, set[str]]:
+    """Return the officers who see these messages regardless of the messages' unit, by the number of the message."""
+    found: dict[int, set[str]] = {}
+    for seq, officer in _READERS.run(conn, seqs):
+        found.setdefault(seq, set()).add(officer)
+    return found
+
+
+_READERS: Final = Lookup(select(reader_table.c.seq, reader_table.c.officer), reader_table.c.seq)
 
 
 def seen_by(viewer: Viewer) -> ColumnElement[bool]:

@@ -1,17 +1,16 @@
-"""Notifies officers with an open watch of new messages and of results. Stores nothing on disk."""
+"""Notices for officers with an open watch. Stores nothing on disk."""
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection
 from typing import Final
 
 from paiza.officer.v1 import notice_pb2
-from paiza_node.core.log.changes import Change, MessagesChanged
 
 MAX_PENDING: Final = 1024  # items a watch may lag behind; beyond that it ends and the client lists anew
 
-Item = bytes | notice_pb2.Notice
-"""The digest of a message that changed, or a notice."""
+Item = object
+"""A notice, or what a capability puts beside the notices, such as a message that changed."""
 
 
 class Subscription:
@@ -55,32 +54,12 @@ class Subscription:
 
 
 class Notifier:
-    """Distributes digests of changed messages, and notices, to all watches. Belongs to one event loop."""
+    """Distributes notices to all watches. Belongs to one event loop."""
 
     def __init__(self) -> None:
         """Begin without watches."""
         self._watches: set[Subscription] = set()
         self._closed = False
-
-    def notify(self, changes: Sequence[Change]) -> None:
-        """Notify every watch of changed messages; on failure end every watch, so that clients list anew."""
-        try:
-            for change in changes:
-                if isinstance(change, MessagesChanged):
-                    self.publish(change.digests, change.ahead)
-        except Exception:
-            self._end_all()
-            raise
-
-    def catch_up(self) -> None:
-        """Do nothing: a watch begins with the stored state, and one that missed a change has ended."""
-
-    def publish(self, digests: Iterable[bytes], ahead: Collection[bytes] = ()) -> None:
-        """Notify every watch of messages; of those in ``ahead`` before all waiting items."""
-        fresh = sorted(digests, key=lambda digest: digest not in ahead)  # watches that ended here get these too
-        for watch in list(self._watches):
-            if not all(watch.put(digest, first=digest in ahead) for digest in fresh):
-                self._watches.discard(watch)
 
     def tell(self, notice: notice_pb2.Notice, *, first: bool = False, only: Collection[str] = ()) -> None:
         """Send a notice to every watch, or to ``only`` these officers."""
@@ -106,9 +85,6 @@ class Notifier:
     def close(self) -> None:
         """End every watch, and every later one: a call may have been on its way when the node stopped."""
         self._closed = True
-        self._end_all()
-
-    def _end_all(self) -> None:
         for watch in self._watches:
             watch.end()
         self._watches.clear()

@@ -24,9 +24,10 @@ from paiza_node.features.inbox.open_part import OpenPart
 from paiza_node.features.inbox.open_together import OpenTogether
 from paiza_node.features.inbox.source_rows import FindSourceRows
 from paiza_node.features.inbox.subjects import ShownSubjects, ShowSubjects
+from paiza_node.features.inbox.watches import Watches
 from paiza_node.features.listing import listing
 from paiza_node.features.listing.listing import message_info
-from paiza_node.features.listing.model import ListedMessage
+from paiza_node.features.listing.model import ListedMessage, ReadMessage
 from paiza_node.features.search.search import Search
 from paiza_node.features.workflows.deadlines import WorkflowDeadlines, overlapping
 from paiza_node.features.workflows.service import sees_thread
@@ -56,6 +57,7 @@ class OfficerService(Service):
         search: Search,
         find_source_rows: FindSourceRows,
         may_know_of: ThreadAccess,
+        watches: Watches,
         version: str,
         protocol_version: int,
     ) -> None:
@@ -63,7 +65,7 @@ class OfficerService(Service):
         self._register_cache = core.register_cache
         self._ledger = core.ledger
         self._store = core.store
-        self._notifier = core.notifier
+        self._watches = watches
         self._submit = submit
         self._open_part = open_part
         self._open_together = open_together
@@ -132,7 +134,7 @@ class OfficerService(Service):
     ) -> AsyncIterator[officer_pb2.WatchResponse]:
         """Stream pending notices, messages after a sequence number, then every change as it happens."""
         officer = officer_of(caller)
-        subscription = self._notifier.subscribe(officer.id)  # before the backlog is read, so that no change is missed
+        subscription = self._watches.subscribe(officer)  # before the backlog is read, so that no change is missed
         try:
             after: int | None = request.after_sequence if request.HasField("after_sequence") else None
             if after is not None and after > MAX_SEQUENCE:
@@ -154,14 +156,17 @@ class OfficerService(Service):
                 for response in await self._told(item, officer):
                     yield response
         finally:
-            self._notifier.unsubscribe(subscription)
+            self._watches.unsubscribe(officer, subscription)
         raise Unavailable("busy", "the watch ended: the node stops, or this watcher may have missed a change", 1.0)
 
     async def _told(self, item: Item, officer: Officer) -> list[officer_pb2.WatchResponse]:
         """Return the response for one item of a watch."""
-        if isinstance(item, bytes):
-            listed = await asyncio.to_thread(self._listed, item, officer)
-            return [officer_pb2.WatchResponse(message=message_info(each)) for each in listed]
+        if isinstance(item, ReadMessage):
+            listed = item.shown_to(officer.id)
+            if listed.linked:
+                listed = await asyncio.to_thread(self._linked, listed, officer)
+            return [officer_pb2.WatchResponse(message=message_info(listed))]
+        assert isinstance(item, notice_pb2.Notice)
         notice = await asyncio.to_thread(self._as_entitled, item, officer)
         return [] if notice is None else [officer_pb2.WatchResponse(notice=notice)]
 
@@ -182,9 +187,10 @@ class OfficerService(Service):
             found = listing.list_messages(reads, replace(query, seen_by=list_scope(officer)), officer.id)
             return self._with_links(reads, found, officer)
 
-    def _listed(self, digest: bytes, officer: Officer) -> list[ListedMessage]:
+    def _linked(self, listed: ListedMessage, officer: Officer) -> ListedMessage:
+        """Return a message that may be linked with whether it is for this officer."""
         with self._store.reads() as reads:
-            return self._with_links(reads, listing.listed(reads, [digest], officer.id, list_scope(officer)), officer)
+            return replace(listed, linked=bool(self._search.linked(reads, officer, [listed.row])))
 
     def _with_links(
         self, reads: ReadConnection, messages: list[ListedMessage], officer: Officer

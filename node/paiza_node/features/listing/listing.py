@@ -1,6 +1,6 @@
 """Lists of messages: a page is one query, and one look-up in each package that owns data about its messages."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from paiza.core.v1 import delivery_pb2
 from paiza.officer.v1 import officer_pb2
@@ -15,19 +15,30 @@ from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.attached import attachment_status
-from paiza_node.features.listing.model import ListedMessage
+from paiza_node.features.listing.model import ListedMessage, ReadMessage
 
 
 def list_messages(conn: ReadConnection, query: MessageQuery, officer: str) -> list[ListedMessage]:
     """Return messages that match, newest first, with their states."""
-    return _with_facts(conn, access_store.find_messages(conn, query), officer)
+    return _opened_by(conn, access_store.find_messages(conn, query), officer)
 
 
 def listed(
     conn: ReadConnection, digests: Collection[bytes], officer: str, viewer: Viewer | None = None
 ) -> list[ListedMessage]:
     """Return those of these messages that ``viewer`` sees, in list form, in order of arrival."""
-    return _with_facts(conn, access_store.seen_messages(conn, digests, viewer), officer)
+    return _opened_by(conn, access_store.seen_messages(conn, digests, viewer), officer)
+
+
+def read(conn: ReadConnection, digests: Collection[bytes]) -> list[ReadMessage]:
+    """Return these messages, as far as they are stored, for any officers; who sees them is the caller's to decide."""
+    messages = access_store.seen_messages(conn, digests)
+    openers = access_store.openers(conn, digests)
+    readers = access_store.readers(conn, [row.seq for row in messages])
+    return [
+        ReadMessage(listed, frozenset(openers.get(listed.row.digest, ())), frozenset(readers.get(listed.row.seq, ())))
+        for listed in _with_facts(conn, messages, "", openers)
+    ]
 
 
 def message_info(listed: ListedMessage, subject: tuple[bytes, bytes] = (b"", b"")) -> officer_pb2.MessageInfo:
@@ -70,11 +81,16 @@ def delivery_info(delivery: DeliveryRow) -> delivery_pb2.Delivery:
     return info
 
 
-def _with_facts(conn: ReadConnection, messages: list[MessageRow], officer: str) -> list[ListedMessage]:
+def _opened_by(conn: ReadConnection, messages: list[MessageRow], officer: str) -> list[ListedMessage]:
+    return _with_facts(conn, messages, officer, access_store.openers(conn, [row.digest for row in messages]))
+
+
+def _with_facts(
+    conn: ReadConnection, messages: list[MessageRow], officer: str, openers: Mapping[bytes, Collection[str]]
+) -> list[ListedMessage]:
     """Read the states of the messages of a page: one query to each owner."""
     digests = [row.digest for row in messages]
     deliveries = deliveries_store.by_message(conn, [row.seq for row in messages if row.state is MessageState.RELEASED])
-    openers = access_store.openers(conn, digests)
     marks = markings.marks(conn, messages)
     attachments = attachments_store.attachments_of(conn, digests)
     erased = messages_store.erased(conn, digests)

@@ -9,7 +9,7 @@ import pytest
 
 from paiza.officer.v1 import notice_pb2
 from paiza_node.core.log.ledger import Ledger
-from paiza_node.core.log.notifier import MAX_PENDING, Notifier
+from paiza_node.core.log.notifier import MAX_PENDING, Notifier, Subscription
 from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import open_store
@@ -55,29 +55,25 @@ async def test_what_goes_first_is_committed_before_all_that_waits(ledger: Ledger
 
 
 async def test_watcher_hears_of_what_goes_first_first() -> None:
-    """Urgent notices come next in any backlog, and before a lagging watch is cut off."""
-    notifier = Notifier()
-    watch = notifier.subscribe()
-    notifier.publish([b"bulk 1", b"bulk 2"])
-    notifier.publish([b"bulk 3", b"stop"], {b"stop"})
-    assert [await watch.get() for _ in range(4)] == [b"stop", b"bulk 1", b"bulk 2", b"bulk 3"]
-    notifier.publish([b"bulk"] * (MAX_PENDING + 1))
-    notifier.publish([b"stop"], {b"stop"})
-    assert await watch.get() == b"bulk", "the watch was over before the stop came"
-    lagging = notifier.subscribe()
-    notifier.publish([*[b"bulk"] * (MAX_PENDING + 1), b"stop"], {b"stop"})
-    assert await lagging.get() == b"stop"
+    """Urgent items come next in any backlog, and before a lagging watch is cut off."""
+    watch = Subscription()
+    for item in ("bulk 1", "bulk 2", "stop", "bulk 3"):
+        assert watch.put(item, first=item == "stop")
+    assert [await watch.get() for _ in range(4)] == ["stop", "bulk 1", "bulk 2", "bulk 3"]
+    lagging = Subscription()
+    assert [lagging.put("bulk", first=False) for _ in range(MAX_PENDING + 1)] == [*[True] * MAX_PENDING, False]
+    assert lagging.put("stop", first=True)
+    assert await lagging.get() == "stop"
     told = [await lagging.get() for _ in range(MAX_PENDING + 1)]
-    assert told == [*[b"bulk"] * MAX_PENDING, None]
+    assert told == [*["bulk"] * MAX_PENDING, None]
 
 
 async def test_backlog_is_interrupted_by_what_goes_first() -> None:
     """A watch that reads a backlog gets urgent notices between its pages, and nothing else."""
     notifier = Notifier()
     watch = notifier.subscribe()
-    notifier.publish([b"bulk"])
+    notifier.tell(notice_pb2.Notice(code="bulk"))
     assert watch.get_ahead() is None
     notifier.tell(notice_pb2.Notice(code="overlap"), first=True)
-    found = watch.get_ahead()
-    assert isinstance(found, notice_pb2.Notice)
-    assert await watch.get() == b"bulk"
+    assert watch.get_ahead() == notice_pb2.Notice(code="overlap")
+    assert await watch.get() == notice_pb2.Notice(code="bulk")

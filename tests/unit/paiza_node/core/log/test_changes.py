@@ -37,6 +37,7 @@ from paiza_trust import dev
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 from tests import delivery
+from tests.changed_messages import ChangedMessages
 from tests.officer import Officer
 from tests.registers import read_register
 from tests.unit.paiza_node.core.log.test_ledger import SIGNER, CheckpointInMemory, FailingStore
@@ -322,7 +323,8 @@ class Sender:
         self.woken = asyncio.Event()
         queue: Any = SimpleNamespace(wake=self.woken.set)
         queues._queues["tjk"] = queue
-        self.ledger.changes.subscribe([queues, self.notifier, self.deadlines])
+        self.told = ChangedMessages()
+        self.ledger.changes.subscribe([queues, self.told, self.deadlines])
         self.officer = Officer(federation, "kaz-liaison", register)
         second = Officer(federation, "kaz-authoriser", register)
         header = delivery.header(self.officer, "cd-request", MEMBERS[1:], second=second)
@@ -337,11 +339,11 @@ class Sender:
         assert result.WhichOneof("result") == "released", result
         return result.released
 
-    async def check_notified(self, watch: Any) -> None:
-        """Check that the outbound queue, a watching officer and the watch over workflows were told of the request."""
+    async def check_notified(self) -> None:
+        """Check that the outbound queue, watching officers and the watch over workflows were told of the request."""
         async with asyncio.timeout(SECONDS):
             await self.woken.wait()
-            digest = await watch.get()
+            digest = await self.told.digests.get()
             await self.deadlines.round()
         assert set(self.deadlines.live) == {self.thread}
         again = await self.released()
@@ -382,7 +384,6 @@ async def sender(federation: Path, tmp_path: Path) -> AsyncIterator[Sender]:
 
 async def test_who_hangs_up_during_a_commit_loses_nobody_a_notification(sender: Sender) -> None:
     """A call cancelled during a commit: all are notified, and a repeat gives the same entries."""
-    watch = sender.notifier.subscribe()
     sender.file.authenticator.clear()
     call = asyncio.create_task(sender.released())
     await asyncio.to_thread(sender.file.begun.wait, SECONDS)
@@ -390,15 +391,14 @@ async def test_who_hangs_up_during_a_commit_loses_nobody_a_notification(sender: 
     with pytest.raises(asyncio.CancelledError):
         await call
     sender.file.authenticator.set()
-    await sender.check_notified(watch)
+    await sender.check_notified()
 
 
 async def test_a_release_that_is_taken_over_later_loses_nobody_a_notification(sender: Sender) -> None:
     """After "try again" the next commit finds the release, and all are notified."""
-    watch = sender.notifier.subscribe()
     sender.store.failures = ["answer", "begin"]
     with pytest.raises(Unavailable):
         await sender.released()
     assert not sender.woken.is_set()
     await sender.ledger.commit(lambda _tx: None)
-    await sender.check_notified(watch)
+    await sender.check_notified()

@@ -1,0 +1,108 @@
+"""Watches of officers: what changed is read once for all of them, and put before those who see it.
+
+A read for each watch and change would cost the node more than its messages. The scope of a watch is that of its
+officer's lists (`Audience`); what differs between two who see a message is told from what was read. A watch that falls
+behind ends, and its client lists anew; so do all of them when changes cannot be read.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from paiza_node.core.access.audience import Audience
+from paiza_node.core.access.model import Officer
+from paiza_node.core.access.need_to_know import list_scope
+from paiza_node.core.log.changes import Change, MessagesChanged
+from paiza_node.core.log.notifier import Notifier, Subscription
+from paiza_node.core.storage import Store
+from paiza_node.features.listing import listing
+from paiza_node.features.listing.model import ReadMessage
+from paiza_node.features.search import store as search_store
+
+BATCH: Final = 256  # messages read at once
+MOST_WAITING: Final = 65_536  # changed messages that wait to be read: some seconds of a busy node
+
+log = structlog.get_logger("paiza.inbox")
+
+
+class Watches:
+    """The watches of all officers. Belongs to one event loop."""
+
+    def __init__(self, store: Store, notifier: Notifier) -> None:
+        """Begin without watches; ``notifier`` tells them of everything but messages."""
+        self._store = store
+        self._notifier = notifier
+        self._audience: Audience[Subscription] = Audience()
+        self._watches: set[Subscription] = set()
+        self._ahead: dict[bytes, None] = {}  # changed messages that are shown first, in order
+        self._rest: dict[bytes, None] = {}
+        self._reading: asyncio.Task[None] | None = None
+
+    def subscribe(self, officer: Officer) -> Subscription:
+        """Begin a watch: of notices for this officer, and of messages that they see in lists."""
+        watch = self._notifier.subscribe(officer.id)
+        self._watches.add(watch)
+        self._audience.add(list_scope(officer), watch)
+        return watch
+
+    def unsubscribe(self, officer: Officer, watch: Subscription) -> None:
+        """End a watch that began with this officer."""
+        self._notifier.unsubscribe(watch)
+        self._watches.discard(watch)
+        self._audience.discard(list_scope(officer), watch)
+
+    def notify(self, changes: Sequence[Change]) -> None:
+        """Note changed messages, and begin to read them; on failure end every watch, so that clients list anew."""
+        if not self._watches:
+            return
+        try:
+            for change in changes:
+                if isinstance(change, MessagesChanged):
+                    for digest in change.digests:
+                        (self._ahead if digest in change.ahead else self._rest)[digest] = None
+        except Exception:
+            self._end_all()
+            raise
+        if len(self._ahead) + len(self._rest) > MOST_WAITING:
+            self._end_all()
+        elif self._reading is None and (self._ahead or self._rest):
+            self._reading = asyncio.create_task(self._show())
+
+    def catch_up(self) -> None:
+        """Do nothing: a watch begins with the stored state, and one that missed a change has ended."""
+
+    def _end_all(self) -> None:
+        """End every watch; what was put before it is still shown."""
+        self._ahead.clear()
+        self._rest.clear()
+        for watch in self._watches:
+            watch.end()
+
+    async def _show(self) -> None:
+        """Show changed messages until none waits."""
+        try:
+            while waiting := self._ahead or self._rest:
+                batch = list(waiting)[:BATCH]
+                for digest in batch:
+                    del waiting[digest]
+                for each in await asyncio.to_thread(self._read, batch):
+                    for watch in self._audience.of(each.listed.row.unit, each.readers):
+                        watch.put(each, first=waiting is self._ahead)
+        except Exception:  # of the database, mostly: officers list anew, and learn then what is wrong
+            log.exception("changes_not_read")
+            self._end_all()
+        finally:
+            self._reading = None
+
+    def _read(self, digests: Sequence[bytes]) -> list[ReadMessage]:
+        """Return these messages, in this order; ``linked`` if one may be linked for some officers."""
+        with self._store.reads() as reads:
+            found = {each.listed.row.digest: each for each in listing.read(reads, digests)}
+            linked = search_store.linked(reads, [each.listed.row.seq for each in found.values()])
+        for digest, each in found.items():
+            if each.listed.row.seq in linked:
+                found[digest] = replace(each, listed=replace(each.listed, linked=True))
+        return [found[digest] for digest in digests if digest in found]

@@ -1,0 +1,136 @@
+"""Watches: each officer is shown what they see, read once for all; nobody misses a change in silence."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza_node.core.access.model import Officer
+from paiza_node.core.log.changes import MessagesChanged
+from paiza_node.core.log.notifier import Subscription
+from paiza_node.features.inbox import watches as module
+from paiza_node.features.inbox.watches import Watches
+from paiza_node.features.listing import listing
+from paiza_node.features.listing.model import ReadMessage
+from tests.unit.paiza_node.room import Room
+
+NOTE = FreeMessage(subject="Exercise", text="Nothing of this is real.")
+SECONDS = 10
+
+
+def officer(name: str, unit: str, *roles: str) -> Officer:
+    """An officer of a unit."""
+    return Officer(f"spiffe://kaz.paiza.example/officer/{name}", frozenset(roles or ("liaison",)), unit)
+
+
+LIAISON, BORDER, DUTY = officer("liaison", "bureau"), officer("border", "border"), officer("duty", "duty", "duty")
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    """A node's room with an empty store."""
+    with Room(f"sqlite:///{tmp_path / 'paiza.db'}") as room:
+        yield room
+
+
+def received(room: Room, unit: str) -> bytes:
+    """Receive a message for a unit; gives its digest."""
+    message = room.message("tjk", "free-message", NOTE)
+    room.ledger.commit_now(lambda tx: room.write(tx, message, unit=unit))
+    return message.digest
+
+
+async def shown(watch: Subscription, count: int) -> list[bytes]:
+    """Return the digests of the next items; b"" for the end."""
+    async with asyncio.timeout(SECONDS):
+        items = [await watch.get() for _ in range(count)]
+    return [item.listed.row.digest if isinstance(item, ReadMessage) else b"" for item in items]
+
+
+async def test_each_officer_is_shown_what_they_see(room: Room) -> None:
+    """Officers of a unit its messages, those on duty all of them, each in the order of the changes."""
+    watches = Watches(room.store, room.notifier)
+    mine, theirs = received(room, "bureau"), received(room, "border")
+    found = {each.id: watches.subscribe(each) for each in (LIAISON, BORDER, DUTY)}
+    watches.notify([MessagesChanged((theirs,)), MessagesChanged((mine,))])
+    assert await shown(found[DUTY.id], 2) == [theirs, mine]
+    assert await shown(found[LIAISON.id], 1) == [mine]
+    assert await shown(found[BORDER.id], 1) == [theirs]
+    assert [watch.get_ahead() for watch in found.values()] == [None] * 3
+
+
+async def test_a_change_is_read_once_for_all_watches(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many officers watch; and not at all while nobody does."""
+    calls: list[int] = []
+
+    def counted(conn: Any, digests: Any) -> list[ReadMessage]:
+        calls.append(len(digests))
+        return listing_read(conn, digests)
+
+    listing_read = listing.read
+    monkeypatch.setattr(listing, "read", counted)
+    watches = Watches(room.store, room.notifier)
+    mine = received(room, "bureau")
+    watches.notify([MessagesChanged((mine,))])
+    many = [watches.subscribe(LIAISON) for _ in range(20)]
+    watches.notify([MessagesChanged((mine, bytes(32)))])
+    assert [await shown(watch, 1) for watch in many] == [[mine]] * 20
+    assert calls == [2]
+
+
+async def test_what_overtakes_is_shown_first(room: Room) -> None:
+    """A stop is read before the backlog of other changes, and put before what waits in a watch."""
+    watches = Watches(room.store, room.notifier)
+    digests = [received(room, "bureau") for _ in range(3)]
+    watch = watches.subscribe(LIAISON)
+    watches.notify([MessagesChanged(tuple(digests[:2])), MessagesChanged((digests[2],), frozenset(digests[2:]))])
+    assert await shown(watch, 3) == [digests[2], *digests[:2]]
+
+
+async def test_one_who_leaves_is_shown_nothing_more(room: Room) -> None:
+    """The watches of others go on."""
+    watches = Watches(room.store, room.notifier)
+    mine = received(room, "bureau")
+    left, stays = watches.subscribe(LIAISON), watches.subscribe(LIAISON)
+    watches.unsubscribe(LIAISON, left)
+    watches.notify([MessagesChanged((mine,))])
+    assert await shown(stays, 1) == [mine]
+    left.end()
+    assert await shown(left, 1) == [b""]
+
+
+async def test_watches_end_where_a_change_could_not_be_noted(room: Room) -> None:
+    """Officers that may have missed a change list anew; those who watch again are shown the next one."""
+    watches = Watches(room.store, room.notifier)
+    mine = received(room, "bureau")
+    early = watches.subscribe(LIAISON)
+    broken: Any = None
+    with pytest.raises(TypeError):
+        watches.notify([MessagesChanged(broken)])
+    assert await shown(early, 1) == [b""]
+    watches.unsubscribe(LIAISON, early)
+    again = watches.subscribe(LIAISON)
+    watches.notify([MessagesChanged((mine,))])
+    assert await shown(again, 1) == [mine]
+
+
+async def test_watches_end_where_changes_cannot_be_read(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the database nobody is left to believe that nothing happened."""
+    watches = Watches(room.store, room.notifier)
+    mine = received(room, "bureau")
+    watch = watches.subscribe(LIAISON)
+    monkeypatch.setattr(listing, "read", lambda *_: 1 / 0)
+    watches.notify([MessagesChanged((mine,))])
+    assert await shown(watch, 1) == [b""]
+
+
+async def test_watches_end_where_too_many_changes_wait(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading that falls behind is bounded."""
+    monkeypatch.setattr(module, "MOST_WAITING", 2)
+    watches = Watches(room.store, room.notifier)
+    watch = watches.subscribe(LIAISON)
+    watches.notify([MessagesChanged(tuple(bytes([number]) * 32 for number in range(3)))])
+    assert await shown(watch, 1) == [b""]
