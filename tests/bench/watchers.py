@@ -34,6 +34,7 @@ BATCH: Final = 25  # messages of one Submit
 RATE: Final = 500  # messages/s
 SECONDS: Final = 5.0  # of one pass
 WARM: Final = 500  # messages before
+AT_ONCE: Final = 16  # watches that begin together
 IN_FLIGHT: Final = 8  # Submits at most: a node that does not keep up with the pace is late, not refused
 LAST_NEWS_SECONDS: Final = 10.0  # without news, after which no more is waited for
 LOOK_SECONDS: Final = 0.05
@@ -109,9 +110,12 @@ async def _compare(
     each = WATCHES // UNITS  # watches that one message matches
     async with AsyncExitStack() as closing:
         # Each watch begins with the messages that are there, which shows that it has begun.
-        for identity in watchers:
+        # Some at a time: of one address only so many connections may wait for their first call.
+        for begun, identity in enumerate(watchers, 1):
             channel = identity.channel(run.federation.node(RECEIVER).address, RECEIVER, run.federation.register())
             _begin(closing, await closing.enter_async_context(channel), watched)
+            if begun % AT_ONCE == 0:
+                await _shown(watched, begun * ((WARM + count) // UNITS))
         await _shown(watched, each * (WARM + count))
         before = watched.shown
         with_them = await _pass(run, requests, count, lambda: _shown(watched, before + each * count))
