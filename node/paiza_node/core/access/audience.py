@@ -26,8 +26,11 @@ class Audience(Generic[T]):
         """Remove a follower, added with the same viewer."""
         for found in self._places(viewer):
             found.discard(follower)
-        self._of_unit = {unit: found for unit, found in self._of_unit.items() if found}
-        self._of_officer = {officer: found for officer, found in self._of_officer.items() if found}
+        for unit in viewer.units or ():
+            if not self._of_unit[unit]:
+                del self._of_unit[unit]
+        if viewer.units is not None and not self._of_officer[viewer.officer]:
+            del self._of_officer[viewer.officer]
 
     def of(self, unit: str | None, readers: Collection[str]) -> set[T]:
         """Return who sees a message of this unit, None for none, that was also given to these readers."""
