@@ -141,6 +141,7 @@ class CertificateVerifier:
     def __init__(self, authorities: Mapping[str, MemberAuthority]) -> None:
         self._authorities = dict(authorities)
         self._remembered = lru_cache(maxsize=VERIFIED_CERTIFICATES)(self._verify)
+        self._ends = lru_cache(maxsize=VERIFIED_CERTIFICATES)(self._expiry_time)
 
     @property
     def authorities(self) -> Mapping[str, MemberAuthority]:
@@ -168,6 +169,9 @@ class CertificateVerifier:
         A CA ends as announced, or with its X.509 validity. Revocations are not looked at. ``bad_certificate`` if its
         member announces no CA that issued it.
         """
+        return self._ends(der)
+
+    def _expiry_time(self, der: bytes) -> datetime:
         certificate = load_certificate(der)
         spiffe_id = uri_san(certificate)
         authority = self._authorities.get(spiffe_id.member)
