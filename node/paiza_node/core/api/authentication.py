@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from ssl import PEM_cert_to_DER_cert
 from typing import Any, Final
 
@@ -44,6 +45,7 @@ from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.identity import SpiffeId, load_certificate, uri_san
 
 BUSY_SECONDS: Final = 0.5
+SHOWN_CERTIFICATES: Final = 1024  # remembered as parsed: about a MiB
 CUT_SECONDS: Final = 5.0  # after which a call ends whose certificate, CA or member's role has expired
 ANSWERED: Final = frozenset({"/paiza.officer.v1.OfficerService/Submit", "/paiza.officer.v1.ApprovalService/Approve"})
 """Calls that are not cut: what they sign is released or refused in the log, and only the answer says which."""
@@ -116,6 +118,13 @@ class _Denied(Rejected):
     def __init__(self, officer: str, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
         self.officer = officer
+
+
+@lru_cache(maxsize=SHOWN_CERTIFICATES)
+def _claim(pem: bytes) -> tuple[bytes, SpiffeId]:
+    """Return a certificate that was shown in a handshake, DER, and the id that it claims; nothing of it is verified."""
+    der = PEM_cert_to_DER_cert(pem.decode("ascii"))
+    return der, uri_san(load_certificate(der))
 
 
 class Authenticator:
@@ -243,8 +252,7 @@ class Authenticator:
         if not shown:
             raise Rejected("unauthenticated", "the caller showed no certificate")
         check_key_exchange(properties)
-        der = PEM_cert_to_DER_cert(shown[0].decode("ascii"))
-        claimed = uri_san(load_certificate(der))
+        der, claimed = _claim(shown[0])
         if access.who not in ("either", claimed.role):
             raise Rejected("forbidden", f"this call is for {access.who}s")
         # 4.-6.
