@@ -49,11 +49,15 @@ def measure(run: Run) -> Iterator[Figure | Missing]:
     federation.forget()
     federation.start()
     fsync, _longest = machine.fsync_seconds(run.folder)
+    nodes = {"sender": federation.node(SENDER), "receiver": federation.node(RECEIVER)}
+    before = {name: machine.cpu_seconds(node.pid) for name, node in nodes.items()}
     idle = asyncio.run(_idle(run))
+    used = {name: (machine.cpu_seconds(node.pid) - before[name]) / len(idle) for name, node in nodes.items()}
     beside = f"{FSYNCS} fsyncs on the way take {FSYNCS * fsync * MILLISECONDS:.1f} ms"
     released = percentile([each.released for each in idle], 0.50) * MILLISECONDS
     seconds = [each.receipt for each in idle]
-    beside += f"; released (Submit answered) after {released:.1f} ms"
+    beside += f"; released (Submit answered) after {released:.1f} ms; processor time a message: "
+    beside += ", ".join(f"{name} {seconds * MILLISECONDS:.1f} ms" for name, seconds in used.items())
     yield _percentile("latency, idle: p50", seconds, 0.50, MOST_P50_MS, beside)
     yield _percentile("latency, idle: p99", seconds, 0.99, MOST_P99_MS, "")
     flash, rate = asyncio.run(_behind_bulk(run))
