@@ -150,9 +150,16 @@ class Soak:
         await self._settled()
         before, begun = self.released, time.monotonic()
         await self._for_seconds(FULL_RATE_SECONDS)
+        sent = time.monotonic()
         await self._drained()
+        delivered = time.monotonic()
         await self._settled()
-        return (self.released - before) / (time.monotonic() - begun)
+        done, count = time.monotonic(), self.released - before
+        _say(
+            f"{count:,} messages sent in {sent - begun:.0f} s, delivered {delivered - sent:.0f} s later, "
+            f"nothing left to do {done - delivered:.0f} s after that"
+        )
+        return count / (done - begun)
 
     async def _for_seconds(self, seconds: float) -> None:
         stop = asyncio.Event()
