@@ -38,6 +38,7 @@ from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import Opened, stored
 from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
+from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.search import store as search_store
 from paiza_node.features.search.model import IndexedMessage
@@ -45,6 +46,7 @@ from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 
 BATCH: Final = 256  # messages of one commit
+BATCH_TOKENS: Final = 10_000  # after which a batch takes no more messages
 HELD_BYTES: Final = 8 * 1024 * 1024  # of new messages in memory; further ones are read from the database
 TOKEN_BYTES: Final = 16  # of HMAC-SHA256: a chance hit among a billion tokens is one in 10^20
 MAX_LINK_TOKENS: Final = 300  # identifiers of one message that are compared with older ones
@@ -102,12 +104,23 @@ class NewMessages:
         self.reaction: Final = Reaction(on_received=self._received, on_released=self._released)
         """Adds every message that is stored."""
 
-    def take(self, last: int) -> dict[bytes, NewMessage]:
-        """Return the messages with numbers up to ``last``, by digest, and forget them."""
+    def take(self, seq: int, digest: bytes) -> NewMessage | None:
+        """Return the message with this number and digest if it is here, and forget it."""
         with self._lock:
-            taken = [self._by_seq.pop(seq) for seq in sorted(self._by_seq) if seq <= last]
-            self._bytes -= sum(len(each.signed) for each in taken)
-        return {each.digest: each for each in taken}
+            found = self._drop(seq)
+        return found if found is not None and found.digest == digest else None
+
+    def forget(self, last: int) -> None:
+        """Forget the messages with numbers up to ``last``."""
+        with self._lock:
+            for seq in [each for each in self._by_seq if each <= last]:
+                self._drop(seq)
+
+    def _drop(self, seq: int) -> NewMessage | None:
+        found = self._by_seq.pop(seq, None)
+        if found is not None:
+            self._bytes -= len(found.signed)
+        return found
 
     def _received(self, _tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
         for each in messages:
@@ -121,8 +134,7 @@ class NewMessages:
         if row.signed is None:
             return
         with self._lock:
-            if (before := self._by_seq.pop(row.seq, None)) is not None:
-                self._bytes -= len(before.signed)
+            self._drop(row.seq)
             if self._bytes + len(row.signed) <= self._most_bytes:
                 self._by_seq[row.seq] = NewMessage(row.digest, header, row.signed, opened)
                 self._bytes += len(row.signed)
@@ -165,7 +177,7 @@ class Index:
                 return
             seconds = perf_counter() - began
             await self._ledger.commit(partial(_store, batch=batch), rides=True, items=len(batch))
-            if len(batch) == BATCH and self._ledger.has_traffic:
+            if self._ledger.has_traffic:
                 await asyncio.sleep(seconds * REST)
 
     def _begin(self, tx: LogTransaction) -> None:
@@ -177,16 +189,22 @@ class Index:
     def _read(self) -> list[tuple[bytes, IndexedMessage]]:
         """Return the next messages, each with its digest."""
         limit = min(BATCH, self._ledger.group_items)
+        found: list[tuple[bytes, IndexedMessage, Collection[bytes]]] = []
+        tokens = 0
         with self._store.reads() as reads:
-            rows = messages_store.unindexed(reads, settings_store.counter(reads, CURSOR), limit)
-            if not rows:
-                return []
-            new = self._new_messages.take(rows[-1][0])
-            old = [digest for _seq, digest, state in rows if digest not in new and state is not MessageState.REFUSED]
-            bodies = {digest: messages_store.signed(reads, digest) for digest in old}
-        found = [(digest, *self._indexed(seq, digest, new.get(digest), bodies.get(digest))) for seq, digest, _ in rows]
-        with self._store.reads() as reads:
+            for seq, digest, state in messages_store.unindexed(reads, settings_store.counter(reads, CURSOR), limit):
+                new = self._new_messages.take(seq, digest)
+                if state is MessageState.REFUSED:
+                    found.append((digest, IndexedMessage(seq, None, (), linked=False), ()))
+                    continue
+                message, links = self._indexed(reads, seq, digest, new)
+                found.append((digest, message, links))
+                tokens += len(message.tokens)
+                if tokens >= BATCH_TOKENS:
+                    break
             known = search_store.known(reads, {token for *_, links in found for token in links})
+        if found:
+            self._new_messages.forget(found[-1][1].seq)
         batch: list[tuple[bytes, IndexedMessage]] = []
         for digest, message, links in found:
             batch.append((digest, replace(message, linked=not known.isdisjoint(links))))
@@ -194,13 +212,14 @@ class Index:
         return batch
 
     def _indexed(
-        self, seq: int, digest: bytes, new: NewMessage | None, body: bytes | None
+        self, reads: ReadConnection, seq: int, digest: bytes, new: NewMessage | None
     ) -> tuple[IndexedMessage, Collection[bytes]]:
         """Return a message as it is indexed, and those of its tokens that link; none if it cannot be opened."""
         try:
             if new is not None:
                 return self._read_terms(seq, new.header, new.opened or self._opened(new.message()))
-            if body is not None:
+            # One at a time: a message may have two megabytes.
+            if (body := messages_store.bodies(reads, [seq]).get(seq)) is not None:
                 message = stored(body)
                 return self._read_terms(seq, message.header, self._opened(message))
         except Rejected as error:

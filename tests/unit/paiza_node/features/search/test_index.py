@@ -12,6 +12,7 @@ from paiza_node.core.exchange.reactions import ReceivedMessage
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.decryption import DecryptionKeys, Opened
 from paiza_node.core.storage import settings as settings_store
+from paiza_node.features.search import index as search_index
 from paiza_node.features.search import store as search_store
 from paiza_node.features.search.index import CURSOR, Index, NewMessages, TokenKey
 from paiza_wire.errors import Rejected
@@ -114,14 +115,15 @@ async def test_messages_that_are_not_in_memory_are_read(room: Room, most_bytes: 
 async def test_a_message_whose_commit_failed_is_not_taken_for_another(room: Room) -> None:
     """The next message gets its number, and its own tokens."""
     new = NewMessages()
+    failed = about(room, "tjk", plate="777 XYZ 01")
     with pytest.raises(Rejected):
-        receive(room, new, about(room, "tjk", plate="777 XYZ 01"), stored=False)
+        receive(room, new, failed, stored=False)
     receive(room, NewMessages(), about(room, "tjk"))
     receive(room, NewMessages(), about(room, "tjk"))
     await index(room, new, opens=True)
     first, second = indexed(room, 2)
     assert first == second
-    assert new.take(10) == {}, "it is forgotten"
+    assert new.take(1, failed[0].digest) is None, "it is forgotten"
 
 
 @pytest.mark.parametrize("together", [False, True])
@@ -136,3 +138,12 @@ async def test_messages_that_share_an_identifier_are_linked(room: Room, *, toget
     await index(room, new, opens=True)
     with room.store.reads() as reads:
         assert search_store.linked(reads, [1, 2, 3]) == {3}
+
+
+async def test_a_batch_is_bounded_by_its_tokens(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages with many terms are committed in several batches, and all of them are indexed."""
+    monkeypatch.setattr(search_index, "BATCH_TOKENS", 2)
+    new = NewMessages()
+    receive(room, new, *(about(room, "tjk") for _ in range(5)))
+    await index(room, new, opens=False)
+    assert all(indexed(room, 5))
