@@ -118,9 +118,17 @@ def tile(conn: ReadConnection, level: int, index: int) -> bytes:
 
 def entries(conn: ReadConnection, first: int, limit: int) -> list[StoredEntry]:
     """Return entries in order of index, from ``first`` on."""
-    e = log_entry_table.c
-    rows = conn.execute(select(e.index, e.entry).where(e.index >= first).order_by(e.index).limit(limit))
-    return [StoredEntry(row[0], row[1]) for row in rows]
+    return [StoredEntry(*row) for row in _ENTRIES.run(conn, first, limit)]
+
+
+_ENTRIES: Final = Query(
+    select(log_entry_table.c.index, log_entry_table.c.entry)
+    .where(log_entry_table.c.index >= bindparam("first"))
+    .order_by(log_entry_table.c.index)
+    .limit(bindparam("most")),
+    "first",
+    "most",
+)
 
 
 def entries_of(conn: ReadConnection, digest: bytes) -> list[StoredEntry]:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     delete,
     exists,
     func,
@@ -40,7 +41,7 @@ from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.scanning import BLOCK
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.shared_rows import SharedRows
-from paiza_node.core.storage.statements import Lookup, addition, blocks, insertion, replacement
+from paiza_node.core.storage.statements import Lookup, Query, addition, blocks, insertion, replacement
 from paiza_node.core.storage.times import from_micros, to_micros
 from paiza_wire.errors import Unavailable
 
@@ -483,16 +484,15 @@ def erased(conn: ReadConnection, digests: Collection[bytes]) -> set[bytes]:
 
 def erased_seqs(conn: ReadConnection, seqs: Collection[int]) -> set[int]:
     """Return the numbers of those of these messages whose content was erased here."""
-    m = message_table.c
-    found: set[int] = set()
-    for block in blocks(list(seqs)):
-        joined = message_table.join(erased_table, erased_table.c.digest == m.digest)
-        rows = conn.execute(select(m.seq).select_from(joined).where(m.seq.in_(block)))
-        found |= set(rows.scalars())
-    return found
+    return {row[0] for row in _ERASED_SEQS.run(conn, seqs)}
 
 
 _ERASED_OF: Final = Lookup(select(erased_table.c.digest), erased_table.c.digest)
+
+_ERASED_SEQS: Final = Lookup(
+    select(message_table.c.seq).join_from(message_table, erased_table, erased_table.c.digest == message_table.c.digest),
+    message_table.c.seq,
+)
 
 
 def possessions(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, Possession]:
@@ -533,9 +533,17 @@ def _unpacked(row: Row[Any], known: Mapping[int, bytes]) -> bytes:
 
 def unindexed(conn: ReadConnection, after_seq: int, limit: int) -> list[tuple[int, bytes, MessageState]]:
     """Return number, digest and state of stored messages after the cursor, oldest first, including refused ones."""
-    m = message_table.c
-    rows = conn.execute(select(m.seq, m.digest, m.state).where(m.seq > after_seq).order_by(m.seq).limit(limit))
-    return [(seq, digest, MessageState(state)) for seq, digest, state in rows]
+    return [(seq, digest, MessageState(state)) for seq, digest, state in _UNINDEXED.run(conn, after_seq, limit)]
+
+
+_UNINDEXED: Final = Query(
+    select(message_table.c.seq, message_table.c.digest, message_table.c.state)
+    .where(message_table.c.seq > bindparam("after"))
+    .order_by(message_table.c.seq)
+    .limit(bindparam("most")),
+    "after",
+    "most",
+)
 
 
 def messages_at(conn: ReadConnection, seqs: Collection[int]) -> list[MessageRow]:

@@ -10,7 +10,7 @@ from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.lifecycle import Key, Lifecycle
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.statements import blocks, insertion
+from paiza_node.core.storage.statements import Lookup, insertion
 from paiza_node.features.audit.model import LogIndexRow, LogQuery
 
 # Names in the log, each once; and the queried attributes of every entry. Derived from the log, a little behind it,
@@ -75,11 +75,7 @@ def add_facts(conn: WriteConnection, facts: Sequence[LogIndexRow]) -> None:
 
 def _names(conn: WriteConnection, names: Collection[str]) -> dict[str, int]:
     """Return the numbers of names; new ones are numbered."""
-    n = log_name_table.c
-    known: dict[str, int] = {}
-    for block in blocks(sorted(names)):
-        rows = conn.execute(select(log_name_table).where(n.name.in_(block)))
-        known.update((row.name, row.id) for row in rows)
+    known = {name: number for number, name in _NAMES.run(conn, sorted(names))}
     fresh = sorted(set(names) - set(known))
     if fresh:
         last = settings_store.counter(conn, NAMES)
@@ -91,6 +87,8 @@ def _names(conn: WriteConnection, names: Collection[str]) -> dict[str, int]:
 
 
 _ADD_FACT: Final = insertion(log_index_table, ignore_known=True)
+
+_NAMES: Final = Lookup(select(log_name_table), log_name_table.c.name)
 
 _ADD_NAME: Final = insertion(log_name_table)
 

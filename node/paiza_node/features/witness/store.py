@@ -5,7 +5,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, Table, Text, delete, func, select
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, Table, Text, bindparam, delete, func, select
 
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import split_path
@@ -18,7 +18,7 @@ from paiza_node.core.storage.records import TIME, WORDS, Records
 from paiza_node.core.storage.scanning import Rows
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.shared_rows import SharedRows
-from paiza_node.core.storage.statements import Lookup, blocks, insertion
+from paiza_node.core.storage.statements import Lookup, Query, Statement, blocks, insertion
 from paiza_node.core.storage.times import from_micros, to_micros
 from paiza_node.features.witness.model import CosignedProof, CosignedSpan, Uncosigned, WitnessedNote, WitnessedTime
 from paiza_wire.tlog.merkle import leaf_hash
@@ -161,11 +161,7 @@ def cosigned_places(conn: ReadConnection) -> Iterator[Rows]:
 
 def uncosigned(conn: ReadConnection, origin: str, limit: int, *, after: int = -1) -> list[Uncosigned]:
     """Return entries of a log, after an index, that wait for a cosigned proof, in order of index."""
-    u = uncosigned_table.c
-    return _UNCOSIGNED.find(
-        conn,
-        select(uncosigned_table).where(u.origin == origin, u.log_index > after).order_by(u.log_index).limit(limit),
-    )
+    return [_UNCOSIGNED.read(row) for row in _UNCOSIGNED_AFTER.run(conn, origin, after, limit)]
 
 
 def uncosigned_counts(conn: ReadConnection) -> dict[str, int]:
@@ -225,7 +221,7 @@ def add_uncosigned(conn: WriteConnection, entries: Sequence[Uncosigned]) -> None
 
 def add_cosigned(conn: WriteConnection, proofs: Sequence[CosignedProof]) -> None:
     """Store cosigned proofs; their entries wait no longer. An existing one is unchanged."""
-    ids = {proof.span: _span_row(proof.span) for proof in proofs}
+    ids = {span: _span_row(span) for span in {proof.span for proof in proofs}}
     exchange_store.add_notes(conn, [note for span in ids for note in (span.before, span.note) if note])
     _ADD_SPAN.run(conn, list(ids.values()))
     split = [(proof, *split_path(proof.hashes)) for proof in proofs]
@@ -233,10 +229,7 @@ def add_cosigned(conn: WriteConnection, proofs: Sequence[CosignedProof]) -> None
     paths = _PATHS.add(conn, shared)
     rows = [(proof.origin, proof.index, own, paths[path]) for (proof, own, _), path in zip(split, shared, strict=True)]
     _ADD_COSIGNED.run(conn, rows)
-    u = uncosigned_table.c
-    for origin in {proof.origin for proof in proofs}:
-        for block in blocks([proof.index for proof in proofs if proof.origin == origin]):
-            conn.execute(delete(uncosigned_table).where(u.origin == origin, u.log_index.in_(block)))
+    _DROP_UNCOSIGNED.run(conn, [(proof.origin, proof.index) for proof in proofs])
 
 
 def drop_left_behind(conn: WriteConnection) -> None:
@@ -254,6 +247,25 @@ def _span_row(span: CosignedSpan) -> tuple[bytes, bytes | None, bytes, bytes, by
 _WITNESSED: Final = Records(witnessed_note_table, WitnessedNote, time=TIME, witnesses=WORDS)
 
 _UNCOSIGNED: Final = Records(uncosigned_table, Uncosigned, renamed={"log_index": "index"})
+
+_U: Final = uncosigned_table.c
+
+_UNCOSIGNED_AFTER: Final = Query(
+    select(uncosigned_table)
+    .where(_U.origin == bindparam("origin"), _U.log_index > bindparam("after"))
+    .order_by(_U.log_index)
+    .limit(bindparam("most")),
+    "origin",
+    "after",
+    "most",
+)
+
+_DROP_UNCOSIGNED: Final = Statement(
+    lambda _database, given: delete(uncosigned_table).where(
+        _U.origin == given["origin"], _U.log_index == given["log_index"]
+    ),
+    {"origin": _U.origin.type, "log_index": _U.log_index.type},
+)
 
 _ADD_SPAN: Final = insertion(cosigned_span_table, ignore_known=True)
 
