@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from typing_extensions import override
 
 from paiza.core.v1 import log_pb2
@@ -177,6 +179,60 @@ async def test_failing_work_is_undone_alone(store: FailingStore, file: Checkpoin
         with store.reads() as reads:
             assert settings_store.setting(reads, "bad") is None
             assert log_store.head(reads).messages == 0
+        check_proofs(ledger, store)
+
+
+def change_more(tx: LogTransaction) -> None:
+    """Change something after a change that the database refuses."""
+    settings_store.put_setting(tx.conn, "after", b"1")
+
+
+def find_something(tx: LogTransaction) -> None:
+    """Query after a change that the database refuses."""
+    settings_store.setting(tx.conn, "bad")
+
+
+def find_all(tx: LogTransaction) -> None:
+    """Query by SQLAlchemy after a change that the database refuses."""
+    tx.conn.execute(select(log_store.log_text_table)).all()
+
+
+@pytest.mark.parametrize("then", [lambda _tx: None, change_more, find_something, find_all])
+async def test_work_that_the_database_refuses_is_undone_alone(
+    then: Callable[[LogTransaction], None], store: FailingStore, file: CheckpointInMemory
+) -> None:
+    """A row that exists already fails its own work, whenever the database says so, and no other in the commit."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(_tx: LogTransaction) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    def bad(tx: LogTransaction) -> None:
+        note_down("bad")(tx)
+        log_store.add_listed(tx.conn, 1, [bytes(32)])
+        log_store.add_listed(tx.conn, 1, [bytes(32)])
+        then(tx)
+
+    with opened(store, file) as ledger:
+        first = asyncio.create_task(ledger.commit(slow))
+        await asyncio.to_thread(begun.wait, 10)
+        together = asyncio.gather(
+            *(ledger.commit(each) for each in (note_down("a"), bad, note_down("b"), bad, note_down("c"))),
+            return_exceptions=True,
+        )
+        await asyncio.sleep(0)
+        signed = len(file.notes)
+        go_on.set()
+        await first
+        results = await together
+        assert [isinstance(each, IntegrityError) for each in results] == [False, True, False, True, False]
+        assert len(file.notes) == signed + 1
+        assert actors(store) == ["a", "b", "c"]
+        with store.reads() as reads:
+            assert settings_store.setting(reads, "bad") is None
+            assert settings_store.setting(reads, "after") is None
+            assert log_store.listed(reads, [1]) == {}
         check_proofs(ledger, store)
 
 

@@ -1,8 +1,9 @@
 """The store on both databases: plans that use the indexes, bytes that compare alike, connections that are lost."""
 
 import random
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from paiza_node.core.exchange.model import DeliveryRow, Postponement, QueueSumma
 from paiza_node.core.exchange.precedence import AHEAD_OF_FLASH
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.ledger import Ledger
+from paiza_node.core.log.ledger import Committed, Ledger
 from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
@@ -286,6 +287,61 @@ def opened(url: str) -> Store:
             return open_store(url)
         except Unavailable as error:
             if error.reason != "standby" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+@pytest.mark.parametrize("then", ["change", "query", "nothing"])
+def test_connection_lost_within_a_group_loses_the_group(postgresql: PostgreSQL, then: str) -> None:
+    """Nothing of a commit whose connection is lost between its changes is stored, and the next commit goes on."""
+    store = open_store(postgresql.create_database(f"within-{then}"))
+    ledger = Ledger(store, LogSigner([SIGNER]), NoFile(), lambda: bytes(32))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(_tx: LogTransaction) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    def lose(tx: LogTransaction) -> None:
+        settings_store.put_setting(tx.conn, "x", b"1")
+        ((process,),) = tx.conn.run("SELECT pg_backend_pid()")
+        settings_store.put_setting(tx.conn, "y", b"1")
+        with store.reads() as reads:
+            reads.run("SELECT pg_terminate_backend(%s, 10000)", (process,))
+        if then == "change":
+            settings_store.put_setting(tx.conn, "z", b"1")
+        elif then == "query":
+            settings_store.setting(tx.conn, "x")
+
+    def append(name: str) -> Callable[[LogTransaction], object]:
+        return lambda tx: tx.append(log_entries.searched(actor=name))
+
+    try:
+        first = ledger._enqueue(wait)
+        begun.wait(10)
+        group = [ledger._enqueue(each) for each in (append("a"), lose, append("b"))]
+        go_on.set()
+        first.result(30)
+        for each in group:
+            with pytest.raises(Unavailable, match="database_unavailable"):
+                each.result(30)
+        assert commit_when_it_answers(ledger, append("c")).checkpoint.size == 1
+        with store.reads() as reads:
+            assert [entry.index for entry in log_store.entries(reads, 0, 9)] == [0]
+            assert {settings_store.setting(reads, each) for each in "xyz"} == {None}
+    finally:
+        ledger.close()
+        store.close()
+
+
+def commit_when_it_answers(ledger: Ledger, work: Callable[[LogTransaction], object]) -> Committed[object]:
+    """Commit; the server may take a moment to see that the session before has ended."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return ledger.commit_now(work)
+        except Unavailable:
+            if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
 
