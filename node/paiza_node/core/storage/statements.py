@@ -169,23 +169,23 @@ class Lookup:
     """A query for the rows in which one column has any of many values; returns plain tuples."""
 
     def __init__(self, question: Select[Any], sought: ColumnElement[Any]) -> None:
-        """Store the column that is ``sought`` and the ``question``, a query without parameters of its own."""
+        """Store the column that is ``sought`` and the ``question``; parameters of its own stand in its conditions."""
         self._question = question
         self._sought = sought
         self._array = array_class(sought.type)
         self._compiled = cache(self._compile)
 
-    def run(self, conn: ReadConnection, values: Collection[Any]) -> list[Row]:
-        """Return the rows, in no particular order."""
+    def run(self, conn: ReadConnection, values: Collection[Any], *parameters: Any) -> list[Row]:
+        """Return the rows, in no particular order; ``parameters`` are those of the question, in their order."""
         if not values:
             return []
         sql = self._compiled(conn.database)
         wanted = list(values)
         if conn.database == "postgresql":
-            return conn.run(sql, (self._array(wanted),))
+            return conn.run(sql, (*parameters, self._array(wanted)))
         found: list[Row] = []
         for block in blocks(wanted):
-            found += conn.run(sql.replace(_VALUES, f"({', '.join(['?'] * len(block))})"), tuple(block))
+            found += conn.run(sql.replace(_VALUES, f"({', '.join(['?'] * len(block))})"), (*parameters, *block))
         return found
 
     def _compile(self, database: str) -> str:

@@ -187,12 +187,9 @@ def foreign_entries(
         if origins[note] not in left
     }
     known: set[tuple[str, int]] = set()
-    p = cosigned_proof_table.c
     for origin in {origin for _, origin, _ in found}:
         indices = [index for _, of, index in found if of == origin]
-        for block in blocks(indices):
-            rows = conn.execute(select(p.log_index).where(p.origin == origin, p.log_index.in_(block)))
-            known.update((origin, row[0]) for row in rows)
+        known.update((origin, row[0]) for row in _COSIGNED_OF.run(conn, indices, origin))
     return [Uncosigned(*place, leaf) for place, leaf in sorted(found.items()) if place[1:] not in known]
 
 
@@ -272,6 +269,11 @@ _ADD_SPAN: Final = insertion(cosigned_span_table, ignore_known=True)
 _PATHS: Final = SharedRows(cosigned_path_table)
 
 _ADD_COSIGNED: Final = insertion(cosigned_proof_table, ignore_known=True)
+
+_COSIGNED_OF: Final = Lookup(
+    select(cosigned_proof_table.c.log_index).where(cosigned_proof_table.c.origin == bindparam("origin")),
+    cosigned_proof_table.c.log_index,
+)
 
 _NOTES: Final = Lookup(select(note_table.c.digest, note_table.c.note), note_table.c.digest)
 
