@@ -157,7 +157,8 @@ async def test_a_change_of_work_that_fails_is_not_published(books: Books) -> Non
     books.file.authenticator.set()
     await first
     assert isinstance((await together)[0], Rejected)
-    assert books.events == ["saved", "first", "saved", "good"]
+    # The ledger's thread may save the next commit before the loop has published the changes of the first.
+    assert books.events in (["saved", "first", "saved", "good"], ["saved", "saved", "first", "good"])
 
 
 @pytest.mark.parametrize("how", ["begin", "commit"])
