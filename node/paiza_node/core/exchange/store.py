@@ -40,6 +40,7 @@ answer_table = Table(
     METADATA,
     Column("digest", LargeBinary, primary_key=True),
     Column("log_index", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 proof_table = Table(

@@ -210,6 +210,7 @@ def _create_exchange() -> None:
         sa.Column("digest", sa.LargeBinary, nullable=False),
         sa.Column("log_index", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("digest", name="pk_answer"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "proof",
