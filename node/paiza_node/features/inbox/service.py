@@ -24,10 +24,10 @@ from paiza_node.features.inbox.open_part import OpenPart
 from paiza_node.features.inbox.open_together import OpenTogether
 from paiza_node.features.inbox.source_rows import FindSourceRows
 from paiza_node.features.inbox.subjects import ShownSubjects, ShowSubjects
-from paiza_node.features.inbox.watches import Watches
+from paiza_node.features.inbox.watches import ChangedMessage, Watches
 from paiza_node.features.listing import listing
 from paiza_node.features.listing.listing import message_info
-from paiza_node.features.listing.model import ListedMessage, ReadMessage
+from paiza_node.features.listing.model import ListedMessage
 from paiza_node.features.search.search import Search
 from paiza_node.features.workflows.deadlines import WorkflowDeadlines, overlapping
 from paiza_node.features.workflows.service import sees_thread
@@ -161,8 +161,10 @@ class OfficerService(Service):
 
     async def _told(self, item: Item, officer: Officer) -> list[officer_pb2.WatchResponse]:
         """Return the response for one item of a watch."""
-        if isinstance(item, ReadMessage):
-            listed = item.shown_to(officer.id)
+        if isinstance(item, ChangedMessage):
+            if officer.id not in item.read.openers and not item.read.listed.linked:
+                return [item.response]
+            listed = item.read.shown_to(officer.id)
             if listed.linked:
                 listed = await asyncio.to_thread(self._linked, listed, officer)
             return [officer_pb2.WatchResponse(message=message_info(listed))]

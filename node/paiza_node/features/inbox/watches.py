@@ -7,11 +7,12 @@ behind ends, and its client lists anew; so do all of them when changes cannot be
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
+from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access.audience import Audience
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import list_scope
@@ -19,6 +20,7 @@ from paiza_node.core.log.changes import Change, MessagesChanged
 from paiza_node.core.log.notifier import Notifier, Subscription
 from paiza_node.core.storage import Store
 from paiza_node.features.listing import listing
+from paiza_node.features.listing.listing import message_info
 from paiza_node.features.listing.model import ReadMessage
 from paiza_node.features.search import store as search_store
 
@@ -26,6 +28,17 @@ BATCH: Final = 256  # messages read at once
 MOST_WAITING: Final = 65_536  # changed messages that wait to be read: some seconds of a busy node
 
 log = structlog.get_logger("paiza.inbox")
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedMessage:
+    """A message that changed, as it was read, and the response for all who did not open it.
+
+    If it is marked as linked, whether it is for an officer is left to find out.
+    """
+
+    read: ReadMessage
+    response: officer_pb2.WatchResponse
 
 
 class Watches:
@@ -89,7 +102,7 @@ class Watches:
                 for digest in batch:
                     del waiting[digest]
                 for each in await asyncio.to_thread(self._read, batch):
-                    for watch in self._audience.of(each.listed.row.unit, each.readers):
+                    for watch in self._audience.of(each.read.listed.row.unit, each.read.readers):
                         watch.put(each, first=waiting is self._ahead)
         except Exception:  # of the database, mostly: officers list anew, and learn then what is wrong
             log.exception("changes_not_read")
@@ -97,7 +110,7 @@ class Watches:
         finally:
             self._reading = None
 
-    def _read(self, digests: Sequence[bytes]) -> list[ReadMessage]:
+    def _read(self, digests: Sequence[bytes]) -> list[ChangedMessage]:
         """Return these messages, in this order; ``linked`` if one may be linked for some officers."""
         with self._store.reads() as reads:
             found = {each.listed.row.digest: each for each in listing.read(reads, digests)}
@@ -105,4 +118,5 @@ class Watches:
         for digest, each in found.items():
             if each.listed.row.seq in linked:
                 found[digest] = replace(each, listed=replace(each.listed, linked=True))
-        return [found[digest] for digest in digests if digest in found]
+        shown = [found[digest] for digest in digests if digest in found]
+        return [ChangedMessage(each, officer_pb2.WatchResponse(message=message_info(each.listed))) for each in shown]

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
-from paiza_node.core.access.model import Officer
+from paiza_node.core.access import store as access_store
+from paiza_node.core.access.model import Officer, Opened
 from paiza_node.core.log.changes import MessagesChanged
 from paiza_node.core.log.notifier import Subscription
 from paiza_node.features.inbox import watches as module
-from paiza_node.features.inbox.watches import Watches
+from paiza_node.features.inbox.watches import ChangedMessage, Watches
 from paiza_node.features.listing import listing
 from paiza_node.features.listing.model import ReadMessage
 from tests.unit.paiza_node.room import Room
@@ -47,7 +48,7 @@ async def shown(watch: Subscription, count: int) -> list[bytes]:
     """Return the digests of the next items; b"" for the end."""
     async with asyncio.timeout(SECONDS):
         items = [await watch.get() for _ in range(count)]
-    return [item.listed.row.digest if isinstance(item, ReadMessage) else b"" for item in items]
+    return [item.response.message.message_digest if isinstance(item, ChangedMessage) else b"" for item in items]
 
 
 async def test_each_officer_is_shown_what_they_see(room: Room) -> None:
@@ -79,6 +80,20 @@ async def test_a_change_is_read_once_for_all_watches(room: Room, monkeypatch: py
     watches.notify([MessagesChanged((mine, bytes(32)))])
     assert [await shown(watch, 1) for watch in many] == [[mine]] * 20
     assert calls == [2]
+
+
+async def test_who_opened_a_message_is_read_with_it(room: Room) -> None:
+    """Each officer is told whether they opened it themselves."""
+    watches = Watches(room.store, room.notifier)
+    mine = received(room, "bureau")
+    room.ledger.commit_now(lambda tx: access_store.add_opened(tx.conn, Opened(mine, 0, LIAISON.id, 7)))
+    watch = watches.subscribe(LIAISON)
+    watches.notify([MessagesChanged((mine,))])
+    async with asyncio.timeout(SECONDS):
+        item = await watch.get()
+    assert isinstance(item, ChangedMessage)
+    told = [item.read.shown_to(each.id) for each in (LIAISON, DUTY)]
+    assert [(each.opened, each.opened_by_caller) for each in told] == [(True, True), (True, False)]
 
 
 async def test_what_overtakes_is_shown_first(room: Room) -> None:
