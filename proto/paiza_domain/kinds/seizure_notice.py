@@ -17,9 +17,9 @@ from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.identifiers import container_problem, currency_problem, imo_problem, vin_problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.nominal import ANNEX
-from paiza_domain.schema.partial_times import partial_time_start, partial_time_text
+from paiza_domain.schema.partial_times import COARSE, partial_time_start, partial_time_text
 from paiza_domain.schema.reading import code_text, more, quantity_text, substance_text
-from paiza_domain.schema.rules import not_in_future
+from paiza_domain.schema.rules import all_of, not_in_future
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_SUBSTANCES: Final = 50  # of one seizure
@@ -230,6 +230,14 @@ def _route_or_unknown(notice: seizure_notice_pb2.SeizureNotice) -> Iterator[tupl
         yield "route", ("route_missing", {})
 
 
+def _coarse_only_taken_over(notice: seizure_notice_pb2.SeizureNotice) -> Iterator[tuple[str, Problem]]:
+    """Yield an error for a month or a year in a record, or a sum of several, that was not taken over from elsewhere."""
+    if notice.seized_at.precision in COARSE and not notice.source:
+        yield "seized_at", ("moment_coarse", {})
+    if notice.event_count > 1 and not notice.source:
+        yield "event_count", ("sum_without_source", {})
+
+
 SHAPE: Final = Shape(
     seizure_notice_pb2.SeizureNotice,
     (
@@ -244,7 +252,7 @@ SHAPE: Final = Shape(
             default="1",
         ),
         Field("status", N_("Status"), FieldType.CODE, required=True, codes="seizure_status", default="initial"),
-        Field("seized_at", N_("Date and time of the seizure"), FieldType.PARTIAL_TIME, required=True),
+        Field("seized_at", N_("Date and time of the seizure"), FieldType.PARTIAL_TIME, required=True, coarse=True),
         Field("reporting_agency", N_("Reporting agency"), required=True),
         Field("place", N_("Place of the seizure"), FieldType.GROUP, required=True, shape=PLACE),
         Field("substances", N_("Substance"), FieldType.GROUP, required=True, most=MAX_SUBSTANCES, shape=SUBSTANCE),
@@ -269,14 +277,20 @@ SHAPE: Final = Shape(
         Field("follow_up", N_("Follow-up wanted"), FieldType.LINES, max_length=4_000),
         Field("circumstances", N_("Circumstances"), FieldType.LINES),
         Field("source", N_("Source of the record")),
+        Field("event_count", N_("Number of seizures summed up"), FieldType.INTEGER, least=0, greatest=MAX_COUNT),
     ),
-    related=_route_or_unknown,
+    related=all_of(_route_or_unknown, _coarse_only_taken_over),
 )
 
 
 def is_late(content: seizure_notice_pb2.SeizureNotice, reported: datetime) -> bool:
     """Return whether the report comes more than 72 hours after the seizure (its day, hour or minute)."""
-    spans = {pb.TIME_PRECISION_DAY: timedelta(days=1), pb.TIME_PRECISION_HOUR: timedelta(hours=1)}
+    spans = {
+        pb.TIME_PRECISION_YEAR: timedelta(days=366),
+        pb.TIME_PRECISION_MONTH: timedelta(days=31),
+        pb.TIME_PRECISION_DAY: timedelta(days=1),
+        pb.TIME_PRECISION_HOUR: timedelta(hours=1),
+    }
     end = partial_time_start(content.seized_at) + spans.get(content.seized_at.precision, timedelta(minutes=1))
     return reported.astimezone(UTC) > end + LATE_AFTER
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from paiza_domain import codes as code_lists
 from paiza_domain.schema.field_errors import Problem
+from paiza_domain.schema.partial_times import COARSE, to_datetime
 from paiza_domain.schema.text_rules import line_problem, lines_problem
 
 Check = Callable[[Any], Problem | None]
@@ -126,6 +127,17 @@ def partial_time(value: Any) -> Problem | None:
     if value.precision == 1 and offset:  # a day is a calendar day where it happened, written as midnight UTC
         return "moment_malformed", {}
     return None
+
+
+def partial_or_coarse_time(value: Any) -> Problem | None:
+    """Check a PartialTime that may be a month or a year as well: then the first day of a month, at midnight UTC."""
+    if value.precision not in COARSE:
+        return partial_time(value)
+    if time(value.time) is not None or value.time.nanos or value.utc_offset_minutes:
+        return "moment_malformed", {}
+    start = to_datetime(value.time)
+    first = start == start.replace(day=1, hour=0, minute=0, second=0)
+    return None if first else ("moment_malformed", {})
 
 
 def date(value: str) -> Problem | None:

@@ -55,6 +55,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "member_malformed": N_("Not a member id such as kaz: 2 to 16 small letters, digits or hyphens."),
     "member_unknown": N_("“{value}” is neither a member of the federation nor the code of a state.{suggestion}"),
     "missing": N_("This field must be filled in."),
+    "moment_coarse": N_("A month or a year alone is enough only in a record taken over from a named source."),
     "moment_malformed": N_(
         "Not a time such as 2026-11-23T14:30+05:00 (2026-11-23T14+05:00 or 2026-11-23 where less is known)."
     ),
@@ -87,6 +88,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "status_text_missing": N_("This status needs a sentence: what is lacking, what was done, or why."),
     "state_not_asked": N_("The route touches {value}, which is not among the states asked."),
     "state_without_leg": N_("{value} is asked, but the route has no leg there."),
+    "sum_without_source": N_("Only a record taken over from a named source may sum several seizures up."),
     "substance_unnamed": N_("Name the substance, or give its reference id."),
     "text_character": N_("The character {character} is not allowed here."),
     "text_edges": N_("The text begins or ends with a space or an empty line."),

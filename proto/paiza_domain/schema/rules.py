@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from paiza_domain.schema.field_errors import FieldError, Problem
 from paiza_domain.schema.kind import ContentCheck
-from paiza_domain.schema.partial_times import DAY, partial_time_start, to_datetime
+from paiza_domain.schema.partial_times import HOUR, MINUTE, partial_time_start, to_datetime
 from paiza_domain.schema.shapes import Related
 
 DAY_SPREAD: Final = timedelta(hours=14)  # the first time zone is this far ahead of UTC
@@ -64,7 +64,7 @@ def not_in_future(name: str) -> ContentCheck:
 
     def check(content: Any, _annex: object, now: datetime) -> list[FieldError]:
         partial_time = getattr(content, name)
-        ahead = DAY_SPREAD if partial_time.precision == DAY else CLOCK_TOLERANCE
+        ahead = CLOCK_TOLERANCE if partial_time.precision in {HOUR, MINUTE} else DAY_SPREAD
         future = content.HasField(name) and partial_time_start(partial_time) > now + ahead
         return [FieldError(name, "in_future")] if future else []
 

@@ -43,7 +43,7 @@ class Field:
     a single one. `label` and `hint` are marked texts. `short`: an optional field of the short form; `opened`: an
     optional field that a draft shows uncommented; `default`: shown with this value. `derived`: computed, not entered.
     `term` is its search field (`paiza_domain.terms.folding.FOLDS`). `begins`: a start time, so that a day alone is the
-    start of that day and not its end.
+    start of that day and not its end. `coarse`: a month or a year will do for a moment.
     """
 
     name: str
@@ -65,6 +65,7 @@ class Field:
     hint: str = ""
     term: str = ""
     begins: bool = False
+    coarse: bool = False
 
     def __post_init__(self) -> None:
         """Fill in the key."""
@@ -99,7 +100,7 @@ class Field:
             case FieldType.TIME:
                 judge = field_checks.time
             case FieldType.PARTIAL_TIME:
-                judge = field_checks.partial_time
+                judge = field_checks.partial_or_coarse_time if self.coarse else field_checks.partial_time
             case FieldType.DATE:
                 judge = field_checks.date
             case FieldType.DIGEST:

@@ -26,7 +26,6 @@ from paiza_domain.schema.quantity import MILLION
 
 KIND: Final = "seizure-notice"
 _CUT: Final = "…"  # at the end of a text that did not fit its field
-_DAY: Final = 10  # characters of an ISO date
 
 # Units that the layout has no word for, exactly as multiples of one it has.
 _MULTIPLES: Final[Mapping[str, tuple[str, Fraction]]] = {
@@ -88,7 +87,7 @@ class _Row:
         quantity, unit = self._quantity()
         texts = {
             "member": self._word("member", {"country": self.notice.place.country}, "country"),
-            "date": write_partial_time(self.notice.seized_at)[:_DAY],
+            "date": write_partial_time(self.notice.seized_at).partition("T")[0],
             "region": self.notice.place.admin_area,
             "place": self._place(),
             "drug": self._drug(),

@@ -9,7 +9,7 @@ from paiza.content.v1 import common_pb2
 from paiza.content.v1 import seizure_notice_pb2 as pb
 from paiza_client.data.exports.records import Record
 from paiza_client.language import N_, _, language
-from paiza_domain.schema.partial_times import write_partial_time
+from paiza_domain.schema.partial_times import YEAR, write_partial_time
 from paiza_domain.schema.reading import code_text
 
 KIND: Final = "seizure-notice"
@@ -52,14 +52,22 @@ def observations(records: Iterable[Record]) -> Iterator[Observation]:
 
 
 def _year(seen: Observation) -> str:
-    return write_partial_time(seen.content.seized_at)[:_YEAR]
+    """Return the year, or a fiscal year as 2015/16."""
+    text = write_partial_time(seen.content.seized_at)
+    year = text[:_YEAR]
+    return f"{year}/{(int(year) + 1) % 100:02d}" if text.endswith("/P1Y") else year
 
 
 def _month(seen: Observation) -> str:
+    """Return the month, or the year of a record that tells no more."""
+    if seen.content.seized_at.precision == YEAR:
+        return _year(seen)
     return write_partial_time(seen.content.seized_at)[:_MONTH]
 
 
 def _quarter(seen: Observation) -> str:
+    if seen.content.seized_at.precision == YEAR:
+        return _year(seen)
     year, month = _month(seen).split("-")
     return f"{year} Q{(int(month) + 2) // 3}"
 

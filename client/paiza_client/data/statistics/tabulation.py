@@ -51,7 +51,7 @@ class _Sum:
         self.notices: set[tuple[str, str]] = set()
 
     def add(self, seen: Observation) -> None:
-        self.count += 1
+        self.count += seen.content.event_count or 1
         self.milligrams += seen.milligrams
         self.notices.add(seen.notice)
 

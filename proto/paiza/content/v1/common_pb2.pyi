@@ -34,6 +34,10 @@ class _TimePrecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimePre
     """The hour."""
     TIME_PRECISION_MINUTE: _TimePrecision.ValueType  # 3
     """The minute."""
+    TIME_PRECISION_MONTH: _TimePrecision.ValueType  # 4
+    """The calendar month. Only where a field allows it: in records taken over from elsewhere."""
+    TIME_PRECISION_YEAR: _TimePrecision.ValueType  # 5
+    """The twelve months that begin with the month of the time: a calendar year, or a fiscal year. Only as a month."""
 
 class TimePrecision(_TimePrecision, metaclass=_TimePrecisionEnumTypeWrapper):
     """The precision of a time."""
@@ -46,6 +50,10 @@ TIME_PRECISION_HOUR: TimePrecision.ValueType  # 2
 """The hour."""
 TIME_PRECISION_MINUTE: TimePrecision.ValueType  # 3
 """The minute."""
+TIME_PRECISION_MONTH: TimePrecision.ValueType  # 4
+"""The calendar month. Only where a field allows it: in records taken over from elsewhere."""
+TIME_PRECISION_YEAR: TimePrecision.ValueType  # 5
+"""The twelve months that begin with the month of the time: a calendar year, or a fiscal year. Only as a month."""
 Global___TimePrecision: _TypeAlias = TimePrecision  # noqa: Y015
 
 @_typing.final
@@ -160,10 +168,12 @@ class PartialTime(_message.Message):
     precision: Global___TimePrecision.ValueType
     """The precision of the time."""
     utc_offset_minutes: _builtins.int
-    """Offset of the local time from UTC; 0 for a day."""
+    """Offset of the local time from UTC; 0 for a day, month or year."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """Beginning of the day, hour or minute. A day is a calendar day where it happened, written as midnight UTC."""
+        """Beginning of the day, hour or minute, or of the first day of a month or year. A day is a calendar day where it
+        happened, written as midnight UTC.
+        """
 
     def __init__(
         self,

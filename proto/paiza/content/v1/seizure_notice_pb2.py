@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from paiza.content.v1 import common_pb2 as paiza_dot_content_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%paiza/content/v1/seizure_notice.proto\x12\x10paiza.content.v1\x1a\x1dpaiza/content/v1/common.proto\"\xfd\x05\n\rSeizureNotice\x12\x11\n\tnotice_id\x18\x01 \x01(\t\x12\x16\n\x0enotice_version\x18\x02 \x01(\r\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x30\n\tseized_at\x18\x04 \x01(\x0b\x32\x1d.paiza.content.v1.PartialTime\x12\x18\n\x10reporting_agency\x18\x05 \x01(\t\x12&\n\x05place\x18\x06 \x01(\x0b\x32\x17.paiza.content.v1.Place\x12/\n\nsubstances\x18\x07 \x03(\x0b\x32\x1b.paiza.content.v1.Substance\x12)\n\x05route\x18\x08 \x03(\x0b\x32\x1a.paiza.content.v1.RouteLeg\x12\x15\n\rroute_unknown\x18\t \x01(\x08\x12.\n\tpackaging\x18\n \x03(\x0b\x32\x1b.paiza.content.v1.Packaging\x12\x32\n\x0b\x63oncealment\x18\x0b \x03(\x0b\x32\x1d.paiza.content.v1.Concealment\x12.\n\ttransport\x18\x0c \x03(\x0b\x32\x1b.paiza.content.v1.Transport\x12.\n\tdetection\x18\r \x01(\x0b\x32\x1b.paiza.content.v1.Detection\x12.\n\tvaluation\x18\x0e \x01(\x0b\x32\x1b.paiza.content.v1.Valuation\x12\x31\n\x0bother_items\x18\x0f \x03(\x0b\x32\x1c.paiza.content.v1.SeizedItem\x12.\n\x06\x63ounts\x18\x10 \x01(\x0b\x32\x1e.paiza.content.v1.PersonCounts\x12\r\n\x05links\x18\x11 \x03(\t\x12\x19\n\x11\x61ttachment_titles\x18\x12 \x03(\t\x12\x11\n\tfollow_up\x18\x13 \x01(\t\x12\x15\n\rcircumstances\x18\x14 \x01(\t\x12\x0e\n\x06source\x18\x15 \x01(\t\x12\x0f\n\x07routing\x18\x16 \x01(\t\"W\n\tValuation\x12)\n\x06\x61mount\x18\x01 \x01(\x0b\x32\x19.paiza.content.v1.Decimal\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x03 \x01(\t\"^\n\nSeizedItem\x12\x13\n\x0b\x64\x65scription\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12,\n\x08quantity\x18\x03 \x01(\x0b\x32\x1a.paiza.content.v1.Quantityb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%paiza/content/v1/seizure_notice.proto\x12\x10paiza.content.v1\x1a\x1dpaiza/content/v1/common.proto\"\x92\x06\n\rSeizureNotice\x12\x11\n\tnotice_id\x18\x01 \x01(\t\x12\x16\n\x0enotice_version\x18\x02 \x01(\r\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x30\n\tseized_at\x18\x04 \x01(\x0b\x32\x1d.paiza.content.v1.PartialTime\x12\x18\n\x10reporting_agency\x18\x05 \x01(\t\x12&\n\x05place\x18\x06 \x01(\x0b\x32\x17.paiza.content.v1.Place\x12/\n\nsubstances\x18\x07 \x03(\x0b\x32\x1b.paiza.content.v1.Substance\x12)\n\x05route\x18\x08 \x03(\x0b\x32\x1a.paiza.content.v1.RouteLeg\x12\x15\n\rroute_unknown\x18\t \x01(\x08\x12.\n\tpackaging\x18\n \x03(\x0b\x32\x1b.paiza.content.v1.Packaging\x12\x32\n\x0b\x63oncealment\x18\x0b \x03(\x0b\x32\x1d.paiza.content.v1.Concealment\x12.\n\ttransport\x18\x0c \x03(\x0b\x32\x1b.paiza.content.v1.Transport\x12.\n\tdetection\x18\r \x01(\x0b\x32\x1b.paiza.content.v1.Detection\x12.\n\tvaluation\x18\x0e \x01(\x0b\x32\x1b.paiza.content.v1.Valuation\x12\x31\n\x0bother_items\x18\x0f \x03(\x0b\x32\x1c.paiza.content.v1.SeizedItem\x12.\n\x06\x63ounts\x18\x10 \x01(\x0b\x32\x1e.paiza.content.v1.PersonCounts\x12\r\n\x05links\x18\x11 \x03(\t\x12\x19\n\x11\x61ttachment_titles\x18\x12 \x03(\t\x12\x11\n\tfollow_up\x18\x13 \x01(\t\x12\x15\n\rcircumstances\x18\x14 \x01(\t\x12\x0e\n\x06source\x18\x15 \x01(\t\x12\x0f\n\x07routing\x18\x16 \x01(\t\x12\x13\n\x0b\x65vent_count\x18\x17 \x01(\r\"W\n\tValuation\x12)\n\x06\x61mount\x18\x01 \x01(\x0b\x32\x19.paiza.content.v1.Decimal\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x03 \x01(\t\"^\n\nSeizedItem\x12\x13\n\x0b\x64\x65scription\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12,\n\x08quantity\x18\x03 \x01(\x0b\x32\x1a.paiza.content.v1.Quantityb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.content.v1.seizure_no
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SEIZURENOTICE']._serialized_start=91
-  _globals['_SEIZURENOTICE']._serialized_end=856
-  _globals['_VALUATION']._serialized_start=858
-  _globals['_VALUATION']._serialized_end=945
-  _globals['_SEIZEDITEM']._serialized_start=947
-  _globals['_SEIZEDITEM']._serialized_end=1041
+  _globals['_SEIZURENOTICE']._serialized_end=877
+  _globals['_VALUATION']._serialized_start=879
+  _globals['_VALUATION']._serialized_end=966
+  _globals['_SEIZEDITEM']._serialized_start=968
+  _globals['_SEIZEDITEM']._serialized_end=1062
 # @@protoc_insertion_point(module_scope)

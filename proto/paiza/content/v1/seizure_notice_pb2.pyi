@@ -49,6 +49,7 @@ class SeizureNotice(_message.Message):
     CIRCUMSTANCES_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     ROUTING_FIELD_NUMBER: _builtins.int
+    EVENT_COUNT_FIELD_NUMBER: _builtins.int
     notice_id: _builtins.str
     """The author's own number of the notice; the same in all its versions."""
     notice_version: _builtins.int
@@ -67,6 +68,8 @@ class SeizureNotice(_message.Message):
     """Where the notice was taken from, if it was not written for this exchange; for example a published data set."""
     routing: _builtins.str
     """Code of the list "routing": which way the consignment was going where it was seized."""
+    event_count: _builtins.int
+    """Number of seizures that this record sums up; 0 where it is one."""
     @_builtins.property
     def seized_at(self) -> _common_pb2.PartialTime:
         """When the seizure took place; not in the future."""
@@ -144,10 +147,11 @@ class SeizureNotice(_message.Message):
         circumstances: _builtins.str = ...,
         source: _builtins.str = ...,
         routing: _builtins.str = ...,
+        event_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "detection", b"detection", "place", b"place", "seized_at", b"seized_at", "valuation", b"valuation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_titles", b"attachment_titles", "circumstances", b"circumstances", "concealment", b"concealment", "counts", b"counts", "detection", b"detection", "follow_up", b"follow_up", "links", b"links", "notice_id", b"notice_id", "notice_version", b"notice_version", "other_items", b"other_items", "packaging", b"packaging", "place", b"place", "reporting_agency", b"reporting_agency", "route", b"route", "route_unknown", b"route_unknown", "routing", b"routing", "seized_at", b"seized_at", "source", b"source", "status", b"status", "substances", b"substances", "transport", b"transport", "valuation", b"valuation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_titles", b"attachment_titles", "circumstances", b"circumstances", "concealment", b"concealment", "counts", b"counts", "detection", b"detection", "event_count", b"event_count", "follow_up", b"follow_up", "links", b"links", "notice_id", b"notice_id", "notice_version", b"notice_version", "other_items", b"other_items", "packaging", b"packaging", "place", b"place", "reporting_agency", b"reporting_agency", "route", b"route", "route_unknown", b"route_unknown", "routing", b"routing", "seized_at", b"seized_at", "source", b"source", "status", b"status", "substances", b"substances", "transport", b"transport", "valuation", b"valuation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,13 +11,17 @@ import pytest
 from hypothesis import given
 
 from paiza.content.v1.common_pb2 import (
+    TIME_PRECISION_MONTH,
+    TIME_PRECISION_YEAR,
     Answer,
     Coordinates,
     Packaging,
+    PartialTime,
     PersonCounts,
     Question,
     RouteLeg,
     Substance,
+    TimePrecision,
     Transport,
 )
 from paiza.content.v1.information_pb2 import InformationAnswer, InformationRequest
@@ -37,6 +41,22 @@ Change = Callable[[SeizureNotice], object]
 def found(notice: SeizureNotice, annex: NominalAnnex | None = None) -> list[tuple[str, str]]:
     """Judge a notice; give path and code of each error."""
     return [(each.path, each.code) for each in SEIZURE.validate(notice, annex, NOW)]
+
+
+def coarse(precision: TimePrecision.ValueType) -> PartialTime:
+    """Return the first month, or the whole, of an earlier year."""
+    found = PartialTime(precision=precision)
+    found.time.FromDatetime(datetime(2015, 1, 1, tzinfo=UTC))
+    return found
+
+
+def test_a_record_of_a_source_may_be_coarse(notice: SeizureNotice) -> None:
+    """What was taken over from a named source may tell a month or a year alone, and sum several seizures up."""
+    notice.source, notice.event_count = "A published yearbook", 12
+    for precision in (TIME_PRECISION_MONTH, TIME_PRECISION_YEAR):
+        notice.seized_at.CopyFrom(coarse(precision))
+        assert found(notice) == []
+        assert not is_late(notice, datetime(2015, 1, 20, tzinfo=UTC))
 
 
 def test_kinds_are_found_alone_and_in_tables() -> None:
@@ -92,6 +112,10 @@ def test_the_short_form_is_valid(notice: SeizureNotice) -> None:
         (lambda n: setattr(n.seized_at, "precision", 0), "seized_at", "moment_malformed"),
         (lambda n: setattr(n.seized_at, "precision", 7), "seized_at", "moment_malformed"),
         (lambda n: setattr(n.seized_at.time, "seconds", 12_345), "seized_at", "moment_malformed"),
+        (lambda n: setattr(n.seized_at, "precision", 4), "seized_at", "moment_malformed"),
+        (lambda n: n.seized_at.CopyFrom(coarse(TIME_PRECISION_MONTH)), "seized_at", "moment_coarse"),
+        (lambda n: n.seized_at.CopyFrom(coarse(TIME_PRECISION_YEAR)), "seized_at", "moment_coarse"),
+        (lambda n: setattr(n, "event_count", 2), "event_count", "sum_without_source"),
         (lambda n: setattr(n.seized_at.time, "seconds", 2**62), "seized_at", "moment_malformed"),
         (lambda n: n.seized_at.time.FromDatetime(datetime(2026, 11, 25, tzinfo=UTC)), "seized_at", "in_future"),
         (lambda n: n.ClearField("reporting_agency"), "reporting_agency", "missing"),
@@ -272,5 +296,8 @@ def test_an_acknowledgement_names_a_whole_digest() -> None:
 @given(messages(SEIZURE.shape))
 def test_a_notice_of_sound_fields_has_only_errors_between_fields(notice: SeizureNotice) -> None:
     """Fields sound by themselves raise no error but those that need two fields."""
-    between = {"route_missing", "route_contradiction", "substance_unnamed", "type_not_in_group"}
+    between = {
+        *("route_missing", "route_contradiction", "substance_unnamed", "type_not_in_group"),
+        *("moment_coarse", "sum_without_source"),
+    }
     assert {code for _path, code in found(notice)} <= between

@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
+from paiza.content.v1.common_pb2 import PartialTime
 from paiza_domain.drafts import drafts
 from paiza_domain.schema import partial_times
 
@@ -29,6 +32,32 @@ def test_a_day_alone_is_the_end_of_the_day_and_its_start_where_something_begins(
     assert partial_times.parse_time("2026-11-24") == datetime(2026, 11, 24, 23, 59, 59, tzinfo=UTC)
     assert partial_times.parse_time("2026-11-24", begins=True) == datetime(2026, 11, 24, tzinfo=UTC)
     assert partial_times.parse_time("2026-11-24T06:00Z", begins=True) == datetime(2026, 11, 24, 6, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "precision", "start", "russian"),
+    [
+        ("2015", 5, datetime(2015, 1, 1, tzinfo=UTC), "2015 г."),
+        ("2015-04/P1Y", 5, datetime(2015, 4, 1, tzinfo=UTC), "12 месяцев с 04.2015"),
+        ("2015-03", 4, datetime(2015, 3, 1, tzinfo=UTC), "03.2015"),
+        ("2015-03-01", 1, datetime(2015, 3, 1, tzinfo=UTC), "01.03.2015"),
+    ],
+)
+def test_months_and_years_come_back_as_they_were_written(
+    text: str, precision: int, start: datetime, russian: str
+) -> None:
+    """A month, a calendar year and a year that begins in another month keep their precision."""
+    read = PartialTime()
+    assert partial_times.fill_partial_time(text, read)
+    assert (read.precision, partial_times.partial_time_start(read)) == (precision, start)
+    assert partial_times.write_partial_time(read) == partial_times.partial_time_text(read, "en") == text
+    assert partial_times.partial_time_text(read, "ru") == russian
+
+
+@pytest.mark.parametrize("text", ["2015-13", "2015-00", "1811", "2015/P1Y", "2015-04/P2Y", "15"])
+def test_what_is_no_month_or_year_is_refused(text: str) -> None:
+    """Months that do not exist, early years and other periods are no moments."""
+    assert not partial_times.fill_partial_time(text, PartialTime())
 
 
 def test_an_authorisation_of_one_day_holds_on_that_day() -> None:
