@@ -1,7 +1,7 @@
 """Import of seizure records from tables in other layouts: `import_seizures` does it all at the own node.
 
 `maps` reads the layout (`map_checks` judges it), `rows` the file (`layouts` names a wrong
-encoding or separator), `values` single cells, `mapping` a row; `content`
+encoding or separator), `values` and `dates` single cells, `meanings` words, `mapping` a row; `content`
 makes the message, `plan` walks the whole file, `report` counts, `rejects` writes what has to be mended, `seizures`
 sends. README.md describes the format of a map. Only `seizures` needs the network.
 """

@@ -27,7 +27,7 @@ def build_notice(
     writer = _Writer(record, layout)
     notice = writer.notice()
     if errors := seizure_notice.KIND.validate(notice, None, now):
-        raise RowRejected(Rejection("invalid_notice", errors[0].path, errors[0].code))
+        raise RowRejected([Rejection("invalid_notice", each.path, each.code) for each in errors])
     return notice, frozenset({"shortened"} if writer.shortened else ())
 
 
@@ -52,8 +52,9 @@ class _Writer:
             route=self._route(),
             source=self._layout.source,
         )
-        notice.seized_at.time.FromDatetime(datetime.combine(record.day, time(), UTC))
-        notice.seized_at.precision = pb.TIME_PRECISION_DAY
+        notice.seized_at.time.FromDatetime(datetime.combine(record.seized.start, time(), UTC))
+        notice.seized_at.precision = pb.TimePrecision.ValueType(record.seized.precision)
+        notice.event_count = record.events if record.events > 1 else 0
         notice.route_unknown = not notice.route
         if hidden := self._text("concealment", MAX_AS_REPORTED):
             found = entries["concealment"].codes if "concealment" in entries else {}
@@ -90,6 +91,8 @@ class _Writer:
             admin_area=self._text("region", MAX_LINE),
             as_reported=self._text("place", MAX_AS_REPORTED),
         )
+        if record_point := self._record.point:
+            place.coordinates.latitude_microdegrees, place.coordinates.longitude_microdegrees = record_point
         for name in ("region", "place"):
             if reported := self._record.texts.get(REPORTED + name):
                 self._note(name, reported)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from paiza_client.data.imports.values import compile_date_format
+from paiza_client.data.imports.dates import NAMED_BY, compile_date_format
 from paiza_client.language import N_, _
 from paiza_domain import codes
 from paiza_wire.identity import MEMBER_ID
@@ -13,10 +13,12 @@ from paiza_wire.identity import MEMBER_ID
 MAX_SOURCE: Final = 200  # characters, as the field "source" of a notice
 FIELDS: Final = (
     *("member", "date", "region", "place", "drug", "quantity", "unit", "concealment", "place_type", "transport"),
-    *("production", "departure", "destination", "routing", "agency"),
+    *("production", "departure", "destination", "routing", "agency", "latitude", "longitude", "coordinates", "events"),
 )
 REQUIRED: Final = ("member", "date", "drug", "quantity", "unit", "agency")
-PLAIN: Final = frozenset({"date", "region", "place", "quantity", "agency"})
+PLAIN: Final = frozenset({
+    *("date", "region", "place", "quantity", "agency", "latitude", "longitude", "coordinates", "events"),
+})  # fmt: skip
 """Fields that are read as they stand; every other one is looked up in a table."""
 LEGS: Final = ("production", "departure", "destination")
 
@@ -35,11 +37,13 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 """Table → keys an entry may have → the code list of the key; an empty name means free text, checked otherwise."""
 
 _SECTIONS: Final = {
-    "file": {"encoding", "separator", "quote"},
+    "file": {"encoding", "separator", "quote", "rows"},
     "numbers": {"decimal", "thousands"},
-    "dates": {"formats"},
+    "dates": {"formats", "fiscal_year", "fiscal_year_named"},
     "columns": set(FIELDS),
+    "codes": set(FIELDS) - PLAIN - {"member"},
     "constants": set(FIELDS),
+    "defaults": set(FIELDS),
     "identity": {"columns"},
     "kept": {"columns"},
     "tables": set(TABLES),
@@ -100,7 +104,10 @@ def _key_problems(section: str, content: dict[str, Any]) -> Iterator[Problem]:
                 isinstance(entry, dict) and all(isinstance(word, str) for word in entry.values()) for entry in entries
             ):
                 yield f"tables.{key}", _(N_('every line must be: "spelling" = {{ key = "code" }}')).format()
-        elif key in {"formats", "columns"}:
+        elif (section, key) == ("file", "rows"):
+            if type(value) is not int or value < 1:
+                yield "file.rows", _(N_("must be a whole number from 1 on"))
+        elif key in {"formats", "columns"} or ((section, key) == ("columns", "date") and isinstance(value, list)):
             if not (isinstance(value, list) and value and all(isinstance(each, str) and each for each in value)):
                 yield f"{section}.{key}", _(N_("must be a list of texts with at least one entry"))
         elif not isinstance(value, str):
@@ -123,28 +130,51 @@ def _file_problems(raw: dict[str, Any]) -> Iterator[Problem]:
         yield "numbers.decimal", _(N_('must be "." or ","'))
     if thousands not in {"", " ", ".", ",", "'", "’", "_"} or thousands == decimal:
         yield "numbers.thousands", _(N_("must be empty or one of blank . , ' _ and differ from the decimal mark"))
-    for place, text in enumerate(raw["dates"]["formats"]):
+    yield from _date_problems(raw["dates"])
+
+
+def _date_problems(dates: dict[str, Any]) -> Iterator[Problem]:
+    """Check the formats of dates, and the fiscal year that they may mean."""
+    month, named = dates.get("fiscal_year", ""), dates.get("fiscal_year_named", "")
+    if month and not re.fullmatch(r"0[1-9]|1[0-2]", month, re.ASCII):
+        yield "dates.fiscal_year", _(N_("must be the month in which the year begins, from 01 to 12"))
+        month = ""
+    if named and (named not in NAMED_BY or not month):
+        what = _(N_("must be one of {known}, beside fiscal_year"))
+        yield "dates.fiscal_year_named", what.format(known=", ".join(NAMED_BY))
+    for place, text in enumerate(dates["formats"]):
         try:
-            compile_date_format(text)
+            compile_date_format(text, int(month or 0), named)
         except ValueError:
-            yield (
-                f"dates.formats[{place}]",
-                _(N_("must hold YYYY, MM (or M) and DD (or D) once each, such as DD.MM.YYYY")),
+            what = N_(
+                "must be a day as DD.MM.YYYY, a month as MM.YYYY or MMM YYYY, a year as YYYY, or a fiscal year as "
+                "YYYY/YY; for fiscal years state fiscal_year, and for YYYY among them fiscal_year_named"
             )
+            yield f"dates.formats[{place}]", _(what)
 
 
 def _column_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     """Check that each field has one source and that a notice can be made of them."""
-    columns, constants = raw["columns"], raw.get("constants", {})
+    columns, constants, own_codes = raw["columns"], raw.get("constants", {}), raw.get("codes", {})
     for field in REQUIRED:
-        if field not in columns and field not in constants:
+        if field not in columns and field not in constants and field not in own_codes:
             yield f"columns.{field}", _(N_("is missing; name its column here, or give it under [constants]"))
     for field in sorted(set(columns) & set(constants)):
         yield f"constants.{field}", _(N_("is given under [columns] as well; keep one of the two"))
-    for field, column in columns.items():
-        if not column or column != " ".join(column.split()):
-            yield f"columns.{field}", _(N_("must be the name of a column, without blanks around it"))
-    named = list(columns.values())
+    for field in sorted(set(raw.get("defaults", {})) - {*columns, *own_codes}):
+        yield f"defaults.{field}", _(N_("stands for empty cells; name a column for it too, or use [constants]"))
+    for place in sorted({"latitude", "longitude"} & set(columns)):
+        if not {"latitude", "longitude"} <= set(columns) or "coordinates" in columns:
+            yield f"columns.{place}", _(N_("needs both latitude and longitude, and no coordinates beside them"))
+    named: list[str] = []
+    for section, field, given in (
+        *(("columns", *each) for each in columns.items()),
+        *(("codes", *each) for each in own_codes.items()),
+    ):
+        for column in [given] if isinstance(given, str) else given:
+            named.append(column)
+            if not column or column != " ".join(column.split()):
+                yield f"{section}.{field}", _(N_("must be the name of a column, without blanks around it"))
     for column in sorted({each for each in named if named.count(each) > 1}):
         yield "columns", _(N_("the column “{column}” is named for two fields; keep one")).format(column=column)
     kept = raw.get("kept", {}).get("columns", [])
@@ -154,7 +184,7 @@ def _column_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     for column in sorted({*named, *kept} - set(identity or {*named, *kept})):
         yield "identity.columns", _(N_("must name the column “{column}” too, for it is used")).format(column=column)
     tables = raw.get("tables", {})
-    for field in {*columns, *constants} - PLAIN:
+    for field in sorted({*columns, *constants, *own_codes} - PLAIN):
         table = "country" if field in LEGS else field
         if table not in tables:
             yield f"tables.{table}", _(N_("is missing; the field “{field}” is looked up in it")).format(field=field)

@@ -1,42 +1,43 @@
 """One row to one record: every field read by the map, every change and every gap named. Nothing is guessed.
 
 A text that the map does not hold means the code that has this very name. A text without a certain code keeps its words
-and is counted as unmapped. A row is refused only for what a notice cannot
-do without: date, drug, amount and unit.
+and is counted as unmapped. A row is refused only for what a notice cannot do without:
+date, drug, amount and unit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
-from functools import lru_cache
+from functools import partial
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from paiza_client.data.imports.map_checks import LEGS
+from paiza_client.data.imports.dates import Moment, read_date
 from paiza_client.data.imports.maps import Entry, ImportMap
-from paiza_client.data.imports.values import BadValue, amount, clean, day, in_millionths
+from paiza_client.data.imports.meanings import Unmapped, look_up
+from paiza_client.data.imports.values import (
+    LATITUDE,
+    LONGITUDE,
+    BadValue,
+    amount,
+    clean,
+    coordinates,
+    degrees,
+    in_millionths,
+    whole_number,
+)
 from paiza_client.language import N_
-from paiza_domain import codes
-from paiza_domain.codes import lookup
-
-T = TypeVar("T")
 
 _LARGE: Final[Mapping[str, tuple[str, Fraction]]] = MappingProxyType({
     "mg": ("kg", Fraction(1, 1_000_000)), "g": ("kg", Fraction(1, 1_000)), "t": ("kg", Fraction(1_000)),
     "ml": ("l", Fraction(1, 1_000)),
 })  # fmt: skip
 
-NAMED: Final[Mapping[str, tuple[tuple[str, str], ...]]] = MappingProxyType({
-    "drug": (("type", "drug_type"), ("group", "drug_group")),
-    "unit": (("unit", "unit"),),
-    "concealment": (("concealment", "concealment"), ("packaging", "packaging")),
-    "place_type": (("place_type", "place_type"),),
-    "transport": (("mode", "transport_mode"), ("means", "transport_means")),
-    "country": (("country", "country"),),
-    "routing": (("routing", "routing"),),
-})  # fmt: skip
-"""Table → keys and code lists whose names a text may have; the first list that has it counts."""
+T = TypeVar("T")
+
+_SHOWN: Final = 100  # characters of a text in a reason
+_NO_UNIT: Final = Entry({"unit": "piece"})  # for the other faults of a row that has none
 
 REPORTED: Final = "reported "  # before a field's name: its text as it stood, where a rule changed it
 MAX_TEXT: Final = 10_000  # characters of one cell; half of what the circumstances of a notice hold
@@ -50,6 +51,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "member_missing": N_("the reporting state is missing"),
     "agency_missing": N_("the reporting agency is missing"),
     "date_missing": N_("the date is missing"),
+    "coordinates_malformed": N_("no latitude and longitude"),
     "date_malformed": N_("not a date in a format of the map"),
     "date_impossible": N_("there is no such day"),
     "date_ambiguous": N_("the formats of the map read this date as different days"),
@@ -78,11 +80,11 @@ class Rejection:
 
 
 class RowRejected(Exception):  # noqa: N818 - the outcome of the row; it never leaves this package
-    """Raised while a row is read; carries its `Rejection`."""
+    """Raised while a row is read; carries every `Rejection`."""
 
-    def __init__(self, rejection: Rejection) -> None:
-        super().__init__(rejection)
-        self.rejection = rejection
+    def __init__(self, rejections: Sequence[Rejection]) -> None:
+        super().__init__(rejections)
+        self.rejections = tuple(rejections)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +94,21 @@ class Record:
     digest: bytes
     member: str
     country: str
-    day: date
+    seized: Moment
     millionths: int
     unit: str
     original: str
     texts: Mapping[str, str]
     entries: Mapping[str, Entry]
+    events: int
+    """Number of seizures that the row sums up; 0 if it tells none."""
+    point: tuple[int, int] | None
+    """Latitude and longitude in microdegrees."""
     kept: Mapping[str, str]
-    """Column → text, for columns without a field; empty texts are left out."""
+    """Column → text, for texts that no field holds; empty texts are left out."""
     repairs: Mapping[str, str]
     """Rule → the column where it was applied first."""
-    unmapped: Sequence[tuple[str, str, str]]
-    """(column, text, why): texts without a certain code; `why` is empty for a text that the table does not know."""
+    unmapped: Sequence[Unmapped]
 
     def measure(self) -> "Measure":
         """Return drug and amount, masses in kilograms and volumes in litres."""
@@ -122,9 +127,10 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """The cleaned texts of a row: by field, and by column for those that are kept without a field."""
+    """The cleaned texts of a row: by field, by field for the columns of own codes, and by column for those kept."""
 
     texts: Mapping[str, str]
+    own_codes: Mapping[str, str]
     kept: Mapping[str, str]
     repairs: Mapping[str, str]
     """Rule → the column where it was applied first."""
@@ -133,102 +139,114 @@ class Cells:
 def read_cells(values: Mapping[str, str], layout: ImportMap) -> Cells:
     """Clean the text of every field and kept column, and name the rules that changed one."""
     texts = dict(layout.constants)
-    kept: dict[str, str] = {}
     repairs: dict[str, str] = {}
-    for name, column in layout.columns.items():
+
+    def cleaned(column: str) -> str:
         text, rules = clean(values[column])
+        for rule in rules:
+            repairs.setdefault(rule, column)
+        return text
+
+    for name, column in layout.columns.items():
+        text = cleaned(column)
         if name in {"place", "region"} and text.startswith(","):
             texts[REPORTED + name] = text
             text = text.lstrip(", ")
-            rules = (*rules, "leading_comma")
+            repairs.setdefault("leading_comma", column)
         texts[name] = text
-        for rule in rules:
-            repairs.setdefault(rule, column)
-    for column in layout.kept:
-        kept[column], rules = clean(values[column])
-        for rule in rules:
-            repairs.setdefault(rule, column)
-    return Cells(texts, kept, repairs)
+    if layout.date_columns:
+        texts["date"] = " ".join(filter(None, map(cleaned, layout.date_columns)))
+    own_codes = {name: cleaned(column) for name, column in layout.code_columns.items()}
+    for name, text in layout.defaults.items():
+        if not texts.get(name) and not own_codes.get(name):
+            texts[name] = text
+            repairs.setdefault("defaulted", layout.column(name))
+    kept = {column: cleaned(column) for column in layout.kept}
+    for name, code in own_codes.items():
+        if texts.get(name):
+            kept[layout.code_columns[name]] = code
+        else:
+            texts[name] = code  # there is no other word for it
+    return Cells(texts, own_codes, kept, repairs)
 
 
 def read_record(cells: Cells, layout: ImportMap, *, digest: bytes, today: date) -> Record:
-    """Make the record of a row of a known member; RowRejected if a notice cannot be made of it."""
+    """Make the record of a row of a known member; RowRejected with every fault if a notice cannot be made of it."""
     texts, repairs = cells.texts, dict(cells.repairs)
-    for name, text in (*texts.items(), *cells.kept.items()):
-        if len(text) > MAX_TEXT:
-            raise RowRejected(Rejection("text_too_long", layout.column(name), text[:100]))
-    for name in ("drug", "agency"):
-        if not texts[name]:
-            raise RowRejected(Rejection(f"{name}_missing", layout.column(name)))
-    seized = _read("date", texts["date"], layout, lambda text: day(text, layout.dates, today))
-    unit = _entry("unit", texts["unit"], layout)
-    if not texts["unit"] or unit is None or "unit" not in unit.codes:
-        raise RowRejected(
-            Rejection("unit_unknown" if texts["unit"] else "unit_missing", layout.column("unit"), texts["unit"])
-        )
-    (millionths, code, rules) = _read(
+    faults = [
+        Rejection("text_too_long", layout.column(name), text[:_SHOWN])
+        for name, text in (*texts.items(), *cells.kept.items())
+        if len(text) > MAX_TEXT
+    ]
+    faults += [Rejection(f"{name}_missing", layout.column(name)) for name in ("drug", "agency") if not texts[name]]
+    entries, unmapped = look_up(texts, cells.own_codes, layout)
+    unit = entries.pop("unit", None)
+    if unit is None or "unit" not in unit.codes:
+        reason = "unit_unknown" if texts["unit"] else "unit_missing"
+        faults.append(Rejection(reason, layout.column("unit"), texts["unit"][:_SHOWN]))
+        unit = _NO_UNIT
+    seized = _read(faults, "date", texts, layout, lambda text: read_date(text, layout.dates, today))
+    measured = _read(
+        faults,
         "quantity",
-        texts["quantity"],
+        texts,
         layout,
         lambda text: in_millionths(amount(text, layout.decimal, layout.thousands) * unit.factor, unit.codes["unit"]),
     )
-    if unit.factor != 1:
-        rules = ("converted", *rules)
-    for rule in rules:
+    if faults or seized is None or measured is None:
+        raise RowRejected(faults)
+    millionths, code, rules = measured
+    for rule in ("converted", *rules) if unit.factor != 1 else rules:
         repairs.setdefault(rule, layout.column("quantity"))
     member = layout.tables["member"][texts["member"]].codes
-    entries, unmapped = _look_up(texts, layout)
-    if unit.unmapped:
-        unmapped.append((layout.column("unit"), texts["unit"], unit.unmapped))
+    events, point, odd = _further(texts, layout)
     return Record(
         digest=digest,
         member=member["member"],
         country=member["country"],
-        day=seized,
+        seized=seized,
         millionths=millionths,
         unit=code,
         original=f"{texts['quantity']} {texts['unit']}",
         texts=texts,
         entries={"unit": unit, **entries},
-        kept={column: text for column, text in cells.kept.items() if text},
+        events=events,
+        point=point,
+        kept={column: text for column, text in cells.kept.items() if text} | {column: text for column, text, _ in odd},
         repairs=repairs,
-        unmapped=unmapped,
+        unmapped=[*unmapped, *odd],
     )
 
 
-def _look_up(texts: Mapping[str, str], layout: ImportMap) -> tuple[dict[str, Entry], list[tuple[str, str, str]]]:
-    """Look every other mapped field up in its table."""
-    entries, unmapped = {}, []
-    for name in ("drug", "concealment", "place_type", "transport", *LEGS, "routing"):
-        if not (text := texts.get(name, "")):
-            continue
-        entry = _entry(name, text, layout)
-        if entry is not None:
-            entries[name] = entry
-        if entry is None or entry.unmapped:
-            unmapped.append((layout.column(name), text, entry.unmapped if entry else ""))
-    return entries, unmapped
+def _further(texts: Mapping[str, str], layout: ImportMap) -> tuple[int, tuple[int, int] | None, list[Unmapped]]:
+    """Read the count of events and the coordinates; what cannot be read is kept as text, with the reason."""
+    odd: list[Rejection] = []
+    events = point = None
+    if texts.get("events"):
+        count = partial(whole_number, decimal=layout.decimal, thousands=layout.thousands)
+        events = _read(odd, "events", texts, layout, count)
+    if texts.get("coordinates"):
+        point = _read(odd, "coordinates", texts, layout, partial(coordinates, decimal=layout.decimal))
+    if texts.get("latitude") or texts.get("longitude"):
+        north, east = (
+            _read(odd, name, texts, layout, partial(degrees, decimal=layout.decimal, greatest=greatest))
+            for name, greatest in (("latitude", LATITUDE), ("longitude", LONGITUDE))
+        )
+        point = None if north is None or east is None else (north, east)
+        if odd and point is None:  # half a point is none; the other half is kept as text
+            told = {each.column for each in odd}
+            halves = [name for name in ("latitude", "longitude") if layout.column(name) not in told]
+            odd += [Rejection("coordinates_malformed", layout.column(name), texts.get(name, "")) for name in halves]
+    return events or 0, point, [(each.column, each.text, REASONS[each.reason]) for each in odd]
 
 
-def _entry(name: str, text: str, layout: ImportMap) -> Entry | None:
-    """Return what the map says of a word, or else the code that has this very name in its list."""
-    entry = layout.table(name).get(text)
-    return entry if entry is not None else named_entry("country" if name in LEGS else name, text)
-
-
-@lru_cache(maxsize=4096)  # spellings of a file; the known files have 100 each
-def named_entry(table: str, text: str) -> Entry | None:
-    """Return the entry for a text that is a code or a code's name in either language; None if it is neither."""
-    for key, list_name in NAMED.get(table, ()):
-        if code := lookup.find(list_name, text):
-            group = {"group": codes.load(list_name)[code].group} if list_name == "drug_type" else {}
-            return Entry({key: code, **group})
-    return None
-
-
-def _read(name: str, text: str, layout: ImportMap, reader: Callable[[str], T]) -> T:
-    """Read one cell; what is wrong with it names its column."""
+def _read(
+    faults: list[Rejection], name: str, texts: Mapping[str, str], layout: ImportMap, reader: Callable[[str], T]
+) -> T | None:
+    """Read one cell; a value that is bad is added to `faults` with its column, and is None."""
+    text = texts.get(name, "")
     try:
         return reader(text)
     except BadValue as bad:
-        raise RowRejected(Rejection(bad.code, layout.column(name), text[:100])) from bad
+        faults.append(Rejection(bad.code, layout.column(name), text[:_SHOWN]))
+        return None

@@ -5,7 +5,6 @@ a notice cannot do without. All that is wrong is said at once, with the file and
 """
 
 import codecs
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from paiza_client.data.imports.dates import DateFormat, compile_date_format
 from paiza_client.data.imports.map_checks import LEGS, TABLES, map_problems
-from paiza_client.data.imports.values import compile_date_format
 from paiza_officer.errors import FieldProblem, Refused
 
 MAX_MAP_BYTES: Final = 4 * 1024 * 1024  # bytes of a map: a table of tens of thousands of spellings fits
@@ -39,7 +38,9 @@ class Entry:
 class ImportMap:
     """One layout, checked. `columns` and `constants` are by field; `identity` are the columns a row is known by.
 
-    `kept` are columns for which a notice has no field: their text stands under its circumstances.
+    `date_columns` hold a date in several parts, in the order of its formats; then `columns` has no date. `code_columns`
+    are by field and hold own codes of the source. `defaults` stand for empty cells. `kept` are columns for which a
+    notice has no field: their text stands under its circumstances. `row_limit` is 0 where there is none.
     """
 
     name: str
@@ -49,16 +50,27 @@ class ImportMap:
     quote: str
     decimal: str
     thousands: str
-    dates: tuple[re.Pattern[str], ...]
+    dates: tuple[DateFormat, ...]
     columns: Mapping[str, str]
+    date_columns: tuple[str, ...]
+    code_columns: Mapping[str, str]
     constants: Mapping[str, str]
+    defaults: Mapping[str, str]
     identity: tuple[str, ...]
     kept: tuple[str, ...]
+    row_limit: int
     tables: Mapping[str, Mapping[str, Entry]]
 
     def column(self, field: str) -> str:
         """Name the column of `field`, or the field itself where the map gives it as a constant."""
-        return self.columns.get(field, field)
+        if field == "date" and self.date_columns:
+            return " ".join(self.date_columns)
+        return self.columns.get(field) or self.code_columns.get(field, field)
+
+    def used(self) -> frozenset[str]:
+        """Return every column that the map names."""
+        fields = (*self.columns.values(), *self.code_columns.values(), *self.date_columns)
+        return frozenset({*fields, *self.kept, *self.identity})
 
     def table(self, field: str) -> Mapping[str, Entry]:
         """Return the table that the values of `field` are looked up in; the three legs of a route share one."""
@@ -95,7 +107,11 @@ def parse_map(data: bytes, name: str) -> ImportMap:
     problems = [FieldProblem(f"{name}: {key}", problem, "bad_map") for key, problem in map_problems(raw)]
     if problems:
         raise Refused("bad_map", problems[0].where, problems[0].what, problems[:_TOO_MANY])
-    columns: dict[str, str] = raw["columns"]
+    columns: dict[str, str] = {name: each for name, each in raw["columns"].items() if isinstance(each, str)}
+    date_columns: list[str] = [] if "date" in columns else raw["columns"].get("date", [])
+    code_columns: dict[str, str] = raw.get("codes", {})
+    dates = raw["dates"]
+    fiscal = (int(dates.get("fiscal_year", 0)), dates.get("fiscal_year_named", ""))
     kept: list[str] = raw.get("kept", {}).get("columns", [])
     numbers, file = raw.get("numbers", {}), raw.get("file", {})
     return ImportMap(
@@ -106,11 +122,18 @@ def parse_map(data: bytes, name: str) -> ImportMap:
         quote=file.get("quote", '"'),
         decimal=numbers.get("decimal", "."),
         thousands=numbers.get("thousands", ""),
-        dates=tuple(compile_date_format(each) for each in raw["dates"]["formats"]),
+        dates=tuple(compile_date_format(each, *fiscal) for each in dates["formats"]),
         columns=MappingProxyType(columns),
+        date_columns=tuple(date_columns),
+        code_columns=MappingProxyType(code_columns),
         constants=MappingProxyType(raw.get("constants", {})),
-        identity=tuple(raw.get("identity", {}).get("columns") or sorted([*columns.values(), *kept])),
+        defaults=MappingProxyType(raw.get("defaults", {})),
+        identity=tuple(
+            raw.get("identity", {}).get("columns")
+            or sorted({*columns.values(), *date_columns, *code_columns.values(), *kept})
+        ),
         kept=tuple(kept),
+        row_limit=file.get("rows", 0),
         tables=MappingProxyType(
             {
                 table: MappingProxyType(

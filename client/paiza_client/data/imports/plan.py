@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from paiza.content.v1 import seizure_notice_pb2 as pb
 from paiza_client.data.imports.content import build_notice
-from paiza_client.data.imports.mapping import Measure, Rejection, RowRejected, read_cells, read_record
+from paiza_client.data.imports.mapping import Cells, Measure, Rejection, RowRejected, read_cells, read_record
 from paiza_client.data.imports.maps import ImportMap
 from paiza_client.data.imports.rows import SourceRow, copy_digest, row_digest
 
@@ -38,11 +38,13 @@ class Outcome(StrEnum):
     """The row is of a member that this run does not import."""
     OUTSIDE = "outside"
     """The row is of a state that is no member of the federation, or unknown to the map."""
+    BEYOND_LIMIT = "beyond_limit"
+    """The row stands behind the limit of rows of the map."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One row with its outcome. `notice` is set exactly if it is to be sent, `rejection` exactly if it is rejected."""
+    """One row with its outcome. `notice` is set exactly if it is to be sent, `rejections` exactly if it is rejected."""
 
     row: SourceRow
     outcome: Outcome
@@ -60,7 +62,8 @@ class Planned:
     """The outcome is REPEATED because this row was sent before."""
     measure: Measure | None = None
     """Drug and amount of a sound row of a member of this run."""
-    rejection: Rejection | None = None
+    rejections: Sequence[Rejection] = ()
+    """Every fault of the row."""
 
 
 AlreadySent = Callable[[Sequence[bytes]], set[bytes]]
@@ -109,19 +112,25 @@ class _Planner:
     seen: "_Seen"
 
     def plan(self, row: SourceRow) -> Planned:
-        """Sort out what is damaged, what belongs to others and what repeats, and make the notices of the rest."""
+        """Sort out what is damaged and what belongs to others, and make the notices of the rest."""
+        if 0 < self.layout.row_limit < row.number - 1:
+            return Planned(row, Outcome.BEYOND_LIMIT)
         if row.problem:
-            return Planned(row, Outcome.REJECTED, rejection=Rejection(row.problem))
+            return Planned(row, Outcome.REJECTED, rejections=[Rejection(row.problem)])
         cells = read_cells(row.values, self.layout)
-        named = cells.texts["member"]
-        if not named:
-            return Planned(row, Outcome.REJECTED, rejection=Rejection("member_missing", self.layout.column("member")))
+        if not (named := cells.texts["member"]):
+            missing = Rejection("member_missing", self.layout.column("member"))
+            return Planned(row, Outcome.REJECTED, rejections=[missing])
         entry = self.layout.tables["member"].get(named)
         member = entry.codes["member"] if entry else named
         if entry is None or member not in self.federation:
             return Planned(row, Outcome.OUTSIDE, state=member)
         if member not in self.own:
             return Planned(row, Outcome.OTHER_MEMBER, state=member)
+        return self._own_row(row, cells, member)
+
+    def _own_row(self, row: SourceRow, cells: Cells, member: str) -> Planned:
+        """Recognise repeats within the file; make the notice."""
         digest = same = row_digest(row.values, self.layout)
         first, copies = self.seen.first(digest)
         if first and self.equal_rows == "each":
@@ -131,7 +140,7 @@ class _Planner:
             record = read_record(cells, self.layout, digest=digest, today=today)
             notice, rules = build_notice(record, self.layout, self.now)
         except RowRejected as refused:
-            return Planned(row, Outcome.REJECTED, state=member, digest=digest, rejection=refused.rejection)
+            return Planned(row, Outcome.REJECTED, state=member, digest=digest, rejections=refused.rejections)
         self.seen.add(same, row.number)
         repairs = {**record.repairs, **dict.fromkeys(rules, "")}
         planned = Planned(

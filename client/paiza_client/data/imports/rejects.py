@@ -33,13 +33,14 @@ class RejectsWriter:
 
     def add(self, planned: Planned) -> None:
         """Write the row if it is rejected; do nothing otherwise."""
-        if planned.outcome is not Outcome.REJECTED or planned.rejection is None:
+        if planned.outcome is not Outcome.REJECTED or not planned.rejections:
             return
         if not self.written:
             self._write(self._line((ROW_COLUMN, REASON_COLUMN, *self._columns)))
-        rejection, row = planned.rejection, planned.row
-        reason = self._say(REASONS[rejection.reason])
-        front = (str(row.number), self._plain(f"{rejection.column}: {reason}" if rejection.column else reason))
+        row = planned.row
+        reasons = ((each.column, self._say(REASONS[each.reason])) for each in planned.rejections)
+        told = ". ".join(f"{column}: {reason}" if column else reason for column, reason in reasons)
+        front = (str(row.number), self._plain(told))
         if row.problem in UNSPLIT:
             self._write(self._line(front) + self._layout.separator + row.cells[0])
         else:

@@ -37,12 +37,13 @@ OUTCOMES: Final = {
     Outcome.REJECTED: N_("rejected"),
     Outcome.OTHER_MEMBER: N_("of other members, not imported in this run"),
     Outcome.OUTSIDE: N_("of states outside the federation"),
+    Outcome.BEYOND_LIMIT: N_("behind the row limit of the map, not imported"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """One rejected row: its number (the header is 1), the column (empty: whole row), a key of `REASONS`, the text."""
+    """One fault of a row: its number (the header is 1), the column (empty: whole row), a key of `REASONS`, the text."""
 
     row: int
     column: str
@@ -78,7 +79,8 @@ class ImportReport:
     reasons: dict[str, str] = field(default_factory=dict)
     """Text without a code, as column and text → why, as the map says; empty for a text the map does not know."""
     rejected: list[RejectedRow] = field(default_factory=list)
-    """The first `MAX_LISTED`; the rejects file holds all."""
+    """Every fault of the first `MAX_LISTED` rejected rows; the rejects file holds all."""
+    _rejected_listed: int = 0
     other_members: Counter[str] = field(default_factory=Counter)
     """Member id → its rows, which other sessions would have to import."""
     outside: Counter[str] = field(default_factory=Counter)
@@ -108,11 +110,12 @@ class ImportReport:
             _count(self.other_members, planned.state)
         elif planned.outcome is Outcome.OUTSIDE:
             _count(self.outside, planned.state)
-        if planned.rejection is not None and len(self.rejected) < MAX_LISTED:
-            why_not = planned.rejection
-            self.rejected.append(
-                RejectedRow(planned.row.number, why_not.column, why_not.reason, why_not.text[:MAX_SHOWN])
-            )
+        if planned.rejections and self._rejected_listed < MAX_LISTED:
+            self._rejected_listed += 1
+            self.rejected += [
+                RejectedRow(planned.row.number, each.column, each.reason, each.text[:MAX_SHOWN])
+                for each in planned.rejections
+            ]
 
     def _measure(self, planned: Planned) -> None:
         """Add the amount of one row up."""
@@ -180,7 +183,8 @@ class ImportReport:
     def _lines(self, say: Callable[[str], str]) -> Iterator[str]:
         yield f"{self.rows:>9}  " + say(N_("rows in the file"))
         for outcome, words in OUTCOMES.items():
-            yield f"{self.outcomes[outcome]:>9}  {say(words)}"
+            if self.outcomes[outcome] or outcome is not Outcome.BEYOND_LIMIT:
+                yield f"{self.outcomes[outcome]:>9}  {say(words)}"
         if self.equal_rows:
             yield from self._equal_lines(say)
         if self.repairs:
@@ -205,7 +209,7 @@ class ImportReport:
         if self.rejected:
             yield "\n" + say(N_("Rejected:"))
             yield from (f"  {explain(each, say)}" for each in self.rejected)
-            if (more := self.outcomes[Outcome.REJECTED] - len(self.rejected)) > 0:
+            if (more := self.outcomes[Outcome.REJECTED] - self._rejected_listed) > 0:
                 yield "  " + say(N_("and {count} more; all of them are in the rejects file")).format(count=more)
 
     def _equal_lines(self, say: Callable[[str], str]) -> Iterator[str]:

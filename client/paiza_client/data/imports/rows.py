@@ -87,7 +87,7 @@ class RowReader:
         if problem or len(columns) > MAX_COLUMNS:
             yield "columns", _("the first line is not a header in the encoding and with the separators of the map")
             return
-        for column in sorted({*self.layout.columns.values(), *self.layout.identity, *self.layout.kept}):
+        for column in sorted(self.layout.used()):
             if column not in columns:
                 yield "columns", _("the file has no column “{column}”").format(column=column)
             elif columns.count(column) > 1:
@@ -103,8 +103,7 @@ class RowReader:
             what = _(N_("the table is written in {found}; the map says {stated}"))
             yield "file.encoding", what.format(found=encoding, stated=layout.encoding)
         lines = layouts.first_lines(sample, encoding or layout.encoding)
-        wanted = {*layout.columns.values(), *layout.identity}
-        if separator := layouts.wrong_separator(lines, layout.separator, layout.quote, wanted):
+        if separator := layouts.wrong_separator(lines, layout.separator, layout.quote, layout.used()):
             what = _(N_("the cells are separated by {found}; the map says {stated}"))
             shown = {mark: "TAB" if mark == "\t" else f"“{mark}”" for mark in (separator, layout.separator)}
             yield "file.separator", what.format(found=shown[separator], stated=shown[layout.separator])

@@ -194,7 +194,7 @@ class _Run:
                     self._sent_before_by.update(self._known[planned.digest].signers)
                 if planned.notice is not None and not self._dry_run:
                     self._queue(planned)
-                if planned.rejection is not None and not self._dry_run:
+                if planned.rejections and not self._dry_run:
                     if writer is None:
                         writer = RejectsWriter(stack.enter_context(rejects.open("xb")), reader)
                         self._rejects = rejects

@@ -1,11 +1,10 @@
-"""Single cells: cleaning of text, amounts, dates. Exact arithmetic only, and nothing is guessed.
+"""Single cells: cleaning of text, amounts, counts, coordinates. Exact arithmetic only, and nothing is guessed.
 
 What cannot be read as the map declares raises `BadValue`; what was changed is named by a rule.
 """
 
 import re
 import unicodedata
-from datetime import date
 from fractions import Fraction
 from functools import lru_cache
 from typing import Final
@@ -15,7 +14,10 @@ from paiza_domain.schema.field_checks import MAX_MILLIONTHS
 
 MILLION: Final = 1_000_000
 MAX_NUMBER_LENGTH: Final = 32  # characters of an amount: a 64-bit float needs 24
-FIRST_YEAR: Final = 1900  # an earlier seizure is a slip of the pen
+MAX_COUNT: Final = 10**9  # seizures summed up in one record
+LATITUDE, LONGITUDE = 90, 180  # degrees at most
+_OF_LATITUDE: Final = ("N", "S", "С", "Ю")
+_SIXTY: Final = 60
 
 RULES: Final = {
     "blanks": N_("blanks before, after or doubled inside the text were removed"),
@@ -25,14 +27,11 @@ RULES: Final = {
     "rounded": N_("the amount was rounded to a millionth of its unit, half to even; the original is kept"),
     "smaller_unit": N_("the amount was less than a millionth of its unit and is given in a smaller unit"),
     "converted": N_("the amount was converted by the factor of the map; the original is kept"),
+    "defaulted": N_("an empty cell was filled with the default of the map"),
     "shortened": N_("a text longer than its field holds was cut there; the whole text is under circumstances"),
 }
 """Every repair there is; the keys are stable."""
 
-_TOKENS: Final = {"YYYY": r"(?P<y>\d{4})", "MM": r"(?P<m>\d{2})", "M": r"(?P<m>\d{1,2})"} | {
-    "DD": r"(?P<d>\d{2})",
-    "D": r"(?P<d>\d{1,2})",
-}
 # What a reader does not see: control characters, bidirectional marks, zero-width blank, byte-order mark, noncharacters.
 _INVISIBLE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff"
@@ -110,39 +109,49 @@ def in_millionths(value: Fraction, unit: str) -> tuple[int, str, tuple[str, ...]
     return millionths, unit, tuple(rules)
 
 
-def compile_date_format(text: str) -> re.Pattern[str]:
-    """Make the pattern of a format such as "DD.MM.YYYY"; ValueError if it does not name each part once."""
-    parts = re.split(r"(YYYY|MM|DD|M|D)", text)
-    if sorted(part[0] for part in parts[1::2]) != ["D", "M", "Y"] or len(text) > MAX_NUMBER_LENGTH:
-        raise ValueError(f"no date format: {text!r}")
-    if any(re.search(r"[A-Za-z0-9]", literal) for literal in parts[0::2]):
-        raise ValueError(f"no date format: {text!r}")
-    return re.compile("".join(_TOKENS.get(part) or re.escape(part) for part in parts), re.ASCII)
+def whole_number(text: str, decimal: str, thousands: str) -> int:
+    """Read a count of at least one, written with these marks; BadValue otherwise."""
+    value = amount(text, decimal, thousands)
+    if value.denominator != 1 or value > MAX_COUNT:
+        raise BadValue("amount_malformed")
+    return value.numerator
 
 
-def day(text: str, formats: tuple[re.Pattern[str], ...], today: date) -> date:
-    """Read a date in one of the declared formats; BadValue if none fits, the day does not exist or is still to come.
+def degrees(text: str, decimal: str, greatest: int) -> int:
+    """Read a latitude or longitude into microdegrees: decimal degrees, or degrees, minutes and seconds.
 
-    If two declared formats read the text as different days, it is refused: nothing tells which is meant.
+    A letter (N, S, E, W or С, Ю, В, З) or a sign gives the side. BadValue if it is neither, or beyond `greatest`.
     """
-    if not text:
-        raise BadValue("date_missing")
-    fitting = [found for each in formats if (found := each.fullmatch(text))]
-    if not fitting:
-        raise BadValue("date_malformed")
-    days = set()
-    for found in fitting:
-        try:
-            days.add(date(int(found["y"]), int(found["m"]), int(found["d"])))
-        except ValueError:
-            continue
-    if not days:
-        raise BadValue("date_impossible")
-    if len(days) > 1:
-        raise BadValue("date_ambiguous")
-    read = days.pop()
-    if read > today:
-        raise BadValue("date_in_future")
-    if read.year < FIRST_YEAR:
-        raise BadValue("date_too_early")
-    return read
+    found = _degrees(decimal).fullmatch(text.upper())
+    if not found:
+        raise BadValue("coordinates_malformed")
+    sign, whole, fraction, minutes, seconds, part, side = found.groups()
+    if (sign and side) or (fraction and minutes):
+        raise BadValue("coordinates_malformed")
+    value = Fraction(f"{whole}.{fraction or 0}") + Fraction(int(minutes or 0), 60)
+    value += Fraction(f"{seconds or 0}.{part or 0}") / 3600
+    sided = not side or (side in _OF_LATITUDE) == (greatest == LATITUDE)
+    if not sided or value > greatest or int(minutes or 0) >= _SIXTY or int(seconds or 0) >= _SIXTY:
+        raise BadValue("coordinates_malformed")
+    south_or_west = sign == "-" or side in {"S", "W", "Ю", "З"}
+    return round(value * MILLION) * (-1 if south_or_west else 1)
+
+
+@lru_cache(maxsize=8)  # a map has one mark
+def _degrees(decimal: str) -> re.Pattern[str]:
+    mark = re.escape(decimal)
+    return re.compile(
+        rf"([+-]?)(\d{{1,3}})(?:{mark}(\d{{1,12}}))?(?: ?[°º])?"
+        rf"(?: ?(\d{{1,2}}) ?['′’](?: ?(\d{{1,2}})(?:{mark}(\d{{1,9}}))? ?(?:[\"″”]|''))?)? ?([NSEWСЮВЗ]?)",
+        re.ASCII,
+    )
+
+
+def coordinates(text: str, decimal: str) -> tuple[int, int]:
+    """Read latitude and longitude from one text, in this order, separated by a semicolon, a comma or blanks."""
+    parts = re.split(r" *; *", text)
+    if len(parts) == 1:
+        parts = re.split(r" *, *" if decimal == "." and "," in text else r",? +", text)
+    if len(parts) != 2:  # noqa: PLR2004 - latitude and longitude
+        raise BadValue("coordinates_malformed")
+    return degrees(parts[0], decimal, LATITUDE), degrees(parts[1], decimal, LONGITUDE)

@@ -213,8 +213,7 @@ def test_a_row_is_rejected_for_its_cell(cells: dict[str, str], column: str, reas
     """A missing mandatory value is never guessed: the row is rejected with column and reason."""
     (planned,) = plan(GOOD | cells)
     assert planned.outcome is Outcome.REJECTED
-    assert planned.rejection is not None
-    assert (planned.rejection.column, planned.rejection.reason) == (column, reason)
+    assert [(each.column, each.reason) for each in planned.rejections] == [(column, reason)]
     assert reason in REASONS
     assert planned.notice is None
 

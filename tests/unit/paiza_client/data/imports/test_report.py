@@ -27,7 +27,7 @@ def filled() -> ImportReport:
         planned(4, Outcome.REPAIRED, state="kaz", repairs={"rounded": "AMOUNT"}, unmapped=[("PLACE", "Attic", "")]),
         planned(5, Outcome.REPEATED, state="kaz", equal_to=2, measure=Measure("Zorb", "kg", Fraction(1_500_000))),
         planned(6, Outcome.REPEATED, state="kaz", sent_before=True, measure=Measure("Zorb", "kg", Fraction(4_500_000))),
-        planned(7, Outcome.REJECTED, state="kaz", rejection=Rejection("amount_malformed", "AMOUNT", "a lot")),
+        planned(7, Outcome.REJECTED, state="kaz", rejections=[Rejection("amount_malformed", "AMOUNT", "a lot")]),
         planned(8, Outcome.OTHER_MEMBER, state="tjk"),
         planned(9, Outcome.OUTSIDE, state="Utopia"),
         planned(10, Outcome.OUTSIDE, state="Utopia"),
@@ -48,6 +48,7 @@ def test_the_object_holds_everything() -> None:
         "rejected": 1,
         "other_member": 1,
         "outside": 3,
+        "beyond_limit": 0,
         "repeated_in_file": 1,
         "equal_rows": {
             "choice": "",
@@ -95,7 +96,7 @@ def test_too_many_texts_are_counted_together() -> None:
     report = ImportReport()
     for number in range(2 * reporting.MAX_DISTINCT):
         report.add(planned(number + 2, Outcome.ACCEPTED, unmapped=[("PLACE", f"Attic {number}", "")]))
-        report.add(planned(number + 2, Outcome.REJECTED, rejection=Rejection("ragged")))
+        report.add(planned(number + 2, Outcome.REJECTED, rejections=[Rejection("ragged")]))
     assert len(report.unmapped["PLACE"]) == reporting.MAX_DISTINCT + 1
     assert report.unmapped["PLACE"][reporting.REST] == reporting.MAX_DISTINCT
     assert len(report.rejected) == reporting.MAX_LISTED

@@ -1,6 +1,6 @@
 """Single cells: cleaning, amounts and dates, exact and without guessing."""
 
-from datetime import date
+from contextlib import suppress
 from fractions import Fraction
 
 import pytest
@@ -8,9 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paiza_client.data.imports.mapping import REASONS
-from paiza_client.data.imports.values import RULES, BadValue, amount, clean, compile_date_format, day, in_millionths
-
-TODAY = date(2026, 1, 1)
+from paiza_client.data.imports.values import (
+    LATITUDE,
+    LONGITUDE,
+    MAX_NUMBER_LENGTH,
+    RULES,
+    BadValue,
+    amount,
+    clean,
+    coordinates,
+    degrees,
+    in_millionths,
+    whole_number,
+)
 
 
 @pytest.mark.parametrize(
@@ -108,38 +118,66 @@ def test_millionths_round_half_to_even_and_never_to_nothing(
         assert in_millionths(value, unit) == expected
 
 
+@given(st.integers(1, 10**15), st.integers(0, 9), st.sampled_from([(".", ""), (",", " "), (",", "."), (".", ",")]))
+def test_an_amount_written_with_its_marks_is_read_back(digits: int, decimals: int, marks: tuple[str, str]) -> None:
+    """Any amount, written with groups and a decimal mark, is read exactly."""
+    decimal, thousands = marks
+    whole, fraction = divmod(digits, 10**decimals)
+    text = f"{whole:,}".replace(",", thousands) + (f"{decimal}{fraction:0{decimals}d}" if decimals else "")
+    if len(text) <= MAX_NUMBER_LENGTH:
+        assert amount(text, decimal, thousands) == Fraction(digits, 10**decimals)
+
+
 @pytest.mark.parametrize(
-    ("text", "formats", "read"),
+    ("text", "decimal", "greatest", "microdegrees"),
     [
-        ("2011-05-31", ["YYYY-MM-DD"], date(2011, 5, 31)),
-        ("31.05.2011", ["YYYY-MM-DD", "DD.MM.YYYY"], date(2011, 5, 31)),
-        ("5/31/2011", ["M/D/YYYY"], date(2011, 5, 31)),
-        ("5.5.2011", ["D.M.YYYY", "M.D.YYYY"], date(2011, 5, 5)),
-        ("20110531", ["YYYYMMDD"], date(2011, 5, 31)),
-        ("", ["YYYY-MM-DD"], "date_missing"),
-        ("31.05.2011", ["YYYY-MM-DD"], "date_malformed"),
-        ("31.05.11", ["DD.MM.YYYY"], "date_malformed"),
-        ("2011-02-30", ["YYYY-MM-DD"], "date_impossible"),
-        ("0000-00-00", ["YYYY-MM-DD"], "date_impossible"),
-        ("05.06.2011", ["DD.MM.YYYY", "MM.DD.YYYY"], "date_ambiguous"),
-        ("2026-01-02", ["YYYY-MM-DD"], "date_in_future"),
-        ("1811-01-02", ["YYYY-MM-DD"], "date_too_early"),
+        ("43.238949", ".", LATITUDE, 43_238_949),
+        ("43,238949", ",", LATITUDE, 43_238_949),
+        ("-33.86", ".", LATITUDE, -33_860_000),
+        ("43°15'30\"N", ".", LATITUDE, 43_258_333),
+        ("43° 15′ 30,5″ с", ",", LATITUDE, 43_258_472),
+        ("076° 56' E", ".", LONGITUDE, 76_933_333),
+        ("76.9 W", ".", LONGITUDE, -76_900_000),
+        ("180", ".", LONGITUDE, 180_000_000),
+        ("90.000001", ".", LATITUDE, None),
+        ("43.2 E", ".", LATITUDE, None),
+        ("43°60'N", ".", LATITUDE, None),
+        ("-43 S", ".", LATITUDE, None),
+        ("43.5° 15'", ".", LATITUDE, None),
+        ("", ".", LATITUDE, None),
+        ("north", ".", LATITUDE, None),
+        ("٤٣", ".", LATITUDE, None),
     ],
 )
-def test_dates_are_read_only_as_declared(text: str, formats: list[str], read: date | str) -> None:
-    """A date is read in the declared formats; what does not fit, does not exist or is ambiguous is refused."""
-    patterns = tuple(compile_date_format(each) for each in formats)
-    if isinstance(read, date):
-        assert day(text, patterns, TODAY) == read
-    else:
-        with pytest.raises(BadValue) as caught:
-            day(text, patterns, TODAY)
-        assert caught.value.code == read
-        assert read in REASONS
+def test_degrees_are_read_in_both_notations(text: str, decimal: str, greatest: int, microdegrees: int | None) -> None:
+    """Decimal degrees, or degrees, minutes and seconds, with a sign or a letter in either language; else refused."""
+    if microdegrees is not None:
+        assert degrees(text, decimal, greatest) == microdegrees
+        return
+    with pytest.raises(BadValue, match="coordinates_malformed"):
+        degrees(text, decimal, greatest)
 
 
-@pytest.mark.parametrize("text", ["", "YYYY-MM", "YY-MM-DD", "YYYY-MM-DD-DD", "YYYY-MM-MM", "YYYYxMM-DD"])
-def test_formats_without_every_part_once_are_refused(text: str) -> None:
-    """A format that leaves a part of the date open, or names one twice, is no format."""
-    with pytest.raises(ValueError, match="date format"):
-        compile_date_format(text)
+@given(st.integers(-180_000_000, 180_000_000))
+def test_decimal_degrees_come_back(microdegrees: int) -> None:
+    """Every longitude in microdegrees is read back from its text."""
+    sign, (whole, fraction) = "-" * (microdegrees < 0), divmod(abs(microdegrees), 1_000_000)
+    assert degrees(f"{sign}{whole}.{fraction:06d}", ".", LONGITUDE) == microdegrees
+
+
+@pytest.mark.parametrize(
+    ("text", "decimal"), [("43.25, 76.95", "."), ("43.25;76.95", "."), ("43,25 76,95", ","), ("43,25; 76,95", ",")]
+)
+def test_a_point_in_one_column_is_read(text: str, decimal: str) -> None:
+    """Latitude and longitude in one text are told apart by what is no decimal mark."""
+    assert coordinates(text, decimal) == (43_250_000, 76_950_000)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_point_a_count_or_refused(text: str) -> None:
+    """Nothing but `BadValue` comes out of odd cells."""
+    for reader in (lambda: coordinates(text, ","), lambda: degrees(text, ".", LATITUDE)):
+        with suppress(BadValue):
+            reader()
+    with suppress(BadValue):
+        assert whole_number(text, ".", "") >= 1
