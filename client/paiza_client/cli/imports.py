@@ -18,6 +18,7 @@ from paiza_client.data.imports import (
     import_seizures,
     load_map,
 )
+from paiza_client.data.imports.suggest import suggest_map
 from paiza_client.language import N_, _, ngettext, number_text
 from paiza_domain import handling as marks
 from paiza_officer import profiles
@@ -99,6 +100,22 @@ def seizures(
             terminal.note(error.result.report.text())
         raise
     _print(terminal, result)
+
+
+@import_.command(help=N_("Propose a map of a table, to be edited; nothing is sent."))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help=N_("File for the map; else it is printed."))
+@shared
+def suggest(*, file: Path, output: Path | None) -> None:
+    """Propose a map."""
+    terminal = current_terminal()
+    text = suggest_map(file)
+    if output is None:
+        terminal.say(text.rstrip("\n"))
+        return
+    with output.open("x", encoding="utf-8") as written:
+        written.write(text)
+    terminal.say(_("Written to {path}: edit it, then check it with --dry-run.").format(path=output))
 
 
 def _print(terminal: Terminal, result: ImportResult) -> None:
