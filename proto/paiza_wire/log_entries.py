@@ -24,6 +24,11 @@ _DIGESTS: Final[Mapping[int, Sequence[str]]] = {
     for event, detail in _DETAILS.items()
 }
 """The fields of each event's detail that hold a digest."""
+_HAVING: Final[Mapping[str, frozenset[int]]] = {
+    name: frozenset(event for event, detail in _DETAILS.items() if name in detail.DESCRIPTOR.fields_by_name)
+    for name in ("reason", "signers", "purpose", "without_annex", "request_digest")
+}
+"""The events whose detail has a field: to ask a message for one that it has not takes longer than to parse it."""
 
 
 def submitted(*, actor: str, digest: bytes, signers: Iterable[pb.LoggedSigner]) -> pb.LogEntry:
@@ -514,29 +519,29 @@ def is_of_its_event(entry: pb.LogEntry) -> bool:
 
 def reason(entry: pb.LogEntry) -> str:
     """Return the reason code of a refusal, a denial or an abandoned delivery; empty for any other event."""
-    return str(getattr(_detail(entry), "reason", ""))
+    return str(_field(entry, "reason", absent=""))
 
 
 def signers(entry: pb.LogEntry) -> list[pb.LoggedSigner]:
     """Return the signers of a submitted, approved or released message."""
     if entry.event == pb.LOG_EVENT_APPROVED:
         return [entry.approved.signer]
-    return list(getattr(_detail(entry), "signers", ()))
+    return list(_field(entry, "signers", absent=()))
 
 
 def purpose(entry: pb.LogEntry) -> str:
     """Return the code of the purpose of a forwarding or an export; empty for any other event."""
-    return str(getattr(_detail(entry), "purpose", ""))
+    return str(_field(entry, "purpose", absent=""))
 
 
 def without_annex(entry: pb.LogEntry) -> bool:
     """Return whether a forwarding or an export left the nominal annex out; False for any other event."""
-    return bool(getattr(_detail(entry), "without_annex", False))
+    return bool(_field(entry, "without_annex", absent=False))
 
 
 def request_digest(entry: pb.LogEntry) -> bytes:
     """Return the digest of the request that a holder's answer to it names; empty for any other event."""
-    return bytes(getattr(_detail(entry), "request_digest", b""))
+    return bytes(_field(entry, "request_digest", absent=b""))
 
 
 def part_number(entry: pb.LogEntry) -> int | None:
@@ -572,6 +577,11 @@ def _detail(entry: pb.LogEntry) -> Any:
     """Return the detail of the entry's event; None if the event is not known."""
     case = _CASES.get(entry.event)
     return getattr(entry, case) if case else None
+
+
+def _field(entry: pb.LogEntry, name: str, *, absent: Any) -> Any:
+    """Return a field of the detail of the entry's event; ``absent`` if that detail has none of this name."""
+    return getattr(_detail(entry), name) if entry.event in _HAVING[name] else absent
 
 
 def _attachment(part_number: int, ciphertext_sha256: bytes) -> pb.LoggedAttachment:
