@@ -167,7 +167,7 @@ def main() -> int:
 def _measure(run: Run, federation: Federation, counts: dict[str, int]) -> Iterator[Figure | Missing]:
     officers = {member: Officer(federation.folder, f"{member}-liaison") for member in federation.nodes}
     empty = store_rows.starts(federation.node(AT_LARGE))
-    fixed = store_rows.verify_seconds(federation.node(AT_LARGE))
+    fixed = store_rows.verify_times(federation.node(AT_LARGE))
     federation.start(AT_SMALL)
     federation.stop()
     filled = {
@@ -178,7 +178,7 @@ def _measure(run: Run, federation: Federation, counts: dict[str, int]) -> Iterat
     yield from asyncio.run(_compare(run, federation, filled))
     federation.stop()
     node, large = federation.node(AT_LARGE), filled[AT_LARGE]
-    yield store_rows.start_figure(run, store_rows.starts(node), empty, large.messages)
+    yield store_rows.start_figure(f"{large.messages:,} messages stored", store_rows.starts(node), empty)
     yield from store_rows.verify(node, large.entries, fixed)
 
 

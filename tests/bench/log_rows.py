@@ -39,7 +39,7 @@ def measure(run: Run) -> Iterator[Figure | Missing]:
     federation.forget()
     large = federation.node(RECEIVER)
     empty = store_rows.starts(large)
-    fixed = store_rows.verify_seconds(large)
+    fixed = store_rows.verify_times(large)
     federation.start(SENDER)
     federation.stop()
     sizes = {SENDER: SMALL, RECEIVER: run.sizes.logged}
@@ -49,14 +49,7 @@ def measure(run: Run) -> Iterator[Figure | Missing]:
         for member, other in ((SENDER, RECEIVER), (RECEIVER, SENDER))
     }
     run.say(f"logs of {SMALL:,} and {run.sizes.logged:,} entries in {time.perf_counter() - begun:.0f} s")
-    times = store_rows.starts(large)
-    yield Figure(
-        name=f"start, log of {run.sizes.logged:,} entries",
-        samples=times,
-        unit="s",
-        beside=f"{statistics.median(empty):.2f} s with an empty store",
-        aims=(at_most(statistics.median(times), store_rows.MOST_START_SECONDS, "≤ 2"),),
-    )
+    yield store_rows.start_figure(f"log of {run.sizes.logged:,} entries", store_rows.starts(large), empty)
     yield from store_rows.verify(large, run.sizes.logged, fixed)
     federation.start()
     yield asyncio.run(_proofs(federation, digests, run.sizes.logged))
