@@ -50,7 +50,7 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.store import message_body_table, message_table
 from paiza_node.core.peers.blocks import REASON as BLOCKED
 from paiza_node.core.peers.store import peer_block_table
-from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage import ReadConnection, WriteConnection, scanning
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.scanning import Rows
 from paiza_node.core.storage.schema import METADATA, Number
@@ -507,6 +507,18 @@ _FORWARDED_INDICES: Final = Lookup(
     ),
     delivery_table.c.message_seq,
 )
+
+
+def with_messages(conn: ReadConnection) -> Iterator[Rows]:
+    """Return every delivery with columns of its message, which are None if there is none.
+
+    They are ``author``, ``kind``, ``message_digest`` and ``message_urgency``.
+    """
+    m = message_table.c
+    beside = (m.author, m.kind, m.digest.label("message_digest"), m.urgency.label("message_urgency"))
+    joined = delivery_table.outerjoin(message_table, m.seq == delivery_table.c.message_seq)
+    yield from scanning.pages(conn, select(delivery_table, *beside).select_from(joined), delivery_table)
+
 
 ANSWER: Final = int(ProofKind.ANSWER)
 
