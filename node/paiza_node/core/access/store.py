@@ -254,6 +254,16 @@ def add_readers(conn: WriteConnection, readers: Sequence[tuple[str, int]]) -> No
     _ADD_READER.run(conn, list(readers))
 
 
+def readers_of(conn: ReadConnection, seqs: Collection[int]) -> dict[int, set[str]]:
+    """Return the officers who see these messages regardless of unit, by the number of the message."""
+    r = reader_table.c
+    found: dict[int, set[str]] = {}
+    for block in blocks(list(seqs)):
+        for officer_id, seq in conn.execute(select(r.officer, r.seq).where(r.seq.in_(block))):
+            found.setdefault(seq, set()).add(officer_id)
+    return found
+
+
 _ADD_READER: Final = insertion(reader_table, ignore_known=True)
 
 

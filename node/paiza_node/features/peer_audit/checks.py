@@ -13,9 +13,10 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.findings import Check, Part, Step, Tally
-from paiza_node.core.storage.times import to_micros
+from paiza_node.core.storage.times import from_micros, to_micros
 from paiza_node.features.peer_audit import store as peer_audit_store
 from paiza_node.features.peer_audit.grants import COUNTER, grant_text
+from paiza_node.features.peer_audit.reconciliation import period_text
 from paiza_wire.errors import PaizaError, Rejected
 
 
@@ -92,6 +93,9 @@ def _check_period(scan: ReadConnection, proofs: Proofs, row: Any, own: str) -> N
         raise Rejected("proof_missing", f"there is no entry {row.log_index}")
     _check_says(log_pb2.LogEntry.FromString(found[0].entry), row.counterpart, row.digest)
     # 3.
+    theirs = row.entry, row.entry_index, row.hashes, row.note_digest, row.register_version
+    if any(each is None for each in theirs) and theirs != (None,) * len(theirs):
+        raise Rejected("bad_proof", "a part of the other side's proof is missing")
     if row.entry is not None:
         _check_says(proofs.check_entry(row, row.counterpart, row.entry_index), own, row.digest)
 
@@ -103,3 +107,33 @@ def _check_says(entry: log_pb2.LogEntry, counterpart: str, digest: bytes) -> Non
         digest,
     ):
         raise Rejected("bad_proof", "the entry does not say that this period agrees")
+
+
+class Periods(Check):
+    """Verifies that every period of which the log records that it agreed is stored, with its begin and end."""
+
+    events = (log_pb2.LOG_EVENT_RECONCILED,)
+
+    def __init__(self, scan: ReadConnection) -> None:
+        self._scan = scan
+        self._logged: dict[int, str] = {}  # few: officers asked for them all
+
+    @override
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
+        self._logged[index] = entry.counterpart
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        """Compare the text beside the last entry about a period with its row; texts that were erased say nothing."""
+        texts = log_store.texts(self._scan, list(self._logged))
+        logged = {(self._logged[index], texts[index].text): index for index in sorted(texts)}
+        stored: dict[tuple[str, str], int] = {}
+        for rows in scanning.rows(self._scan, peer_audit_store.reconciled_period_table):
+            for row in rows:
+                span = period_text(from_micros(row.since_time), from_micros(row.until_time))
+                if row.log_index in texts:
+                    stored[row.counterpart, span] = row.log_index
+        if stored != logged:
+            part.find(
+                "log_damaged", N_("The reconciled periods are not those that the log records."), "reconciled_period"
+            )

@@ -183,7 +183,7 @@ class Reconciliation:
                     return index
             else:
                 entry = log_entries.reconciled(actor=actor, member=period.counterpart, period_digest=period.digest)
-                span = f"{period.since_time.isoformat()} – {period.until_time.isoformat()}"
+                span = period_text(period.since_time, period.until_time)
                 index, theirs = tx.append(entry, text=span).index, period.theirs
             peer_audit_store.put_reconciled(
                 tx.conn,
@@ -288,3 +288,8 @@ def _blocks(digests: Iterable[bytes]) -> Iterator[list[bytes]]:
     each = iter(digests)
     while block := list(islice(each, BLOCK)):
         yield block
+
+
+def period_text(since: datetime, until: datetime) -> str:
+    """Return the text beside the entry that a period agrees."""
+    return f"{since.isoformat()} – {until.isoformat()}"

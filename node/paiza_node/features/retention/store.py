@@ -4,7 +4,7 @@ Deleted bytes are overwritten: SQLite's writer runs with ``secure_delete`` (`eng
 the databases keep besides the tables.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -42,10 +42,11 @@ from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.messages.store import message_row, message_table, retired_message_table
-from paiza_node.core.storage import ReadConnection, Store, WriteConnection
+from paiza_node.core.storage import ReadConnection, Store, WriteConnection, scanning
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.records import TIME, Kept, Records
+from paiza_node.core.storage.scanning import Rows
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import Lookup, blocks, replacement
 from paiza_node.core.storage.times import from_micros, to_micros
@@ -308,6 +309,14 @@ _REVIEWS: Final[Select[Any]] = select(message_table, review_table.c.review_time)
 )
 
 _PUT_REVIEW: Final = replacement(review_table)
+
+
+def with_erased(conn: ReadConnection) -> Iterator[Rows]:
+    """Return every message, and ``gone``: its digest if its content was erased here, else None."""
+    m, e = message_table.c, messages_store.erased_table.c
+    found = select(m.seq, m.digest, m.state, m.header, e.digest.label("gone"))
+    joined = message_table.outerjoin(messages_store.erased_table, e.digest == m.digest)
+    yield from scanning.pages(conn, found.select_from(joined), message_table)
 
 
 DELIVERIES: Final = "retired_deliveries"  # counter of the deliveries retired with their messages

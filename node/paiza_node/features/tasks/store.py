@@ -1,6 +1,6 @@
 """Tasks in the database: assignees and due times of received messages."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -27,9 +27,10 @@ from paiza.officer.v1 import task_pb2
 from paiza_node.core.access.model import Viewer
 from paiza_node.core.access.store import seen_by
 from paiza_node.core.messages.store import message_table
-from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage import ReadConnection, WriteConnection, scanning
 from paiza_node.core.storage.lifecycle import Key, Lifecycle
 from paiza_node.core.storage.records import TIME, Records
+from paiza_node.core.storage.scanning import Rows
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import blocks
 from paiza_node.core.storage.times import to_micros
@@ -135,6 +136,17 @@ def put_task(conn: WriteConnection, task: TaskRow) -> None:
         "escalations": task.escalations,
     }
     conn.execute(update(task_table).where(task_table.c.seq == task.seq), values)
+
+
+def with_messages(conn: ReadConnection) -> Iterator[Rows]:
+    """Return every task with columns of its message, which are None if there is none.
+
+    They are ``header``, ``message_digest``, ``message_unit``, ``stored_time`` and ``urgency``.
+    """
+    m = message_table.c
+    beside = m.header, m.stored_time, m.urgency, m.digest.label("message_digest"), m.unit.label("message_unit")
+    joined = task_table.outerjoin(message_table, m.seq == task_table.c.seq)
+    yield from scanning.pages(conn, select(task_table, *beside).select_from(joined), task_table)
 
 
 _TASKS: Final = Records(task_table, TaskRow, acknowledge_time=TIME, due_time=TIME)

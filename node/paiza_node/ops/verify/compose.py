@@ -13,11 +13,12 @@ from paiza_node.core.storage.findings import Check
 from paiza_node.features.approvals.checks import Approvals
 from paiza_node.features.attachments import checks as attachments_checks
 from paiza_node.features.attachments.checks import AttachmentFiles, AttachmentProofs, AttachmentRows
-from paiza_node.features.audit.checks import LogIndexRows
+from paiza_node.features.audit.checks import LogIndexRows, ReviewDates
 from paiza_node.features.ceremonies.checks import HeldProposals
-from paiza_node.features.peer_audit.checks import PeerAudit
+from paiza_node.features.peer_audit.checks import PeerAudit, Periods
 from paiza_node.features.retention import checks as retention_checks
 from paiza_node.features.retention.checks import Erasures, RetiredRows
+from paiza_node.features.tasks.checks import Tasks
 from paiza_node.features.witness.checks import Misbehaviour, Witnesses
 from paiza_node.ops.config import Config
 from paiza_register import Register, RegisterReader
@@ -51,15 +52,16 @@ def compose(scan: ReadConnection, reader: RegisterReader, register: Register, co
                 LogIndexRows(scan),
             ),
         ),
-        Checked("messages", ("message",), (Messages(scan, own),)),
+        Checked("messages", ("message", "review"), (Messages(scan, own), ReviewDates(scan))),
         Checked("proofs", ("proof", "attachment_proof"), (proofs, AttachmentProofs(scan, proofs, own))),
         Checked("witnesses", ("witnessed_note", "cosigned_proof"), (Witnesses(scan, reader, register, own, kept),)),
         Checked("misbehaviour", ("finding", "known_log"), (Misbehaviour(scan, register), KnownLogs(scan, register))),
         Checked("officers", ("officer", "officer_certificate", "invitation"), (Officers(scan),)),
         Checked("blocks", ("peer_block",), (Blocks(scan),)),
+        Checked("tasks", ("task", "message", "reader"), (Tasks(scan, own),)),
         Checked("approvals", ("approval",), (Approvals(scan),)),
         Checked("erasures", ("erasure", "erased", "erasure_answer"), (Erasures(scan, proofs, own),)),
-        Checked("peer_audit", ("audit_grant", "reconciled_period"), (PeerAudit(scan, proofs, own),)),
+        Checked("peer_audit", ("audit_grant", "reconciled_period"), (PeerAudit(scan, proofs, own), Periods(scan))),
         Checked("proposals", ("proposal",), (HeldProposals(scan),)),
         Checked("attachments", ("attachment",), (AttachmentFiles(scan, config.data / "attachments"),)),
     )
