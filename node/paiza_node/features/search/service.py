@@ -34,6 +34,8 @@ class SearchService(Service):
         infos = await self._infos(officer, [each.row for each in results.found])
         response = search_pb2.SearchResponse(next_page_token=results.next_page_token, behind=results.behind)
         for each in results.found:
+            if each.row.digest not in infos:  # it was retired since
+                continue
             found = response.messages.add(message=infos[each.row.digest])
             if each.event_time is not None:
                 found.event_time.FromDatetime(each.event_time)
@@ -46,7 +48,11 @@ class SearchService(Service):
         linked, more = paging.page_of(links, lambda each: f"{MAX_NUMBER - each.row.seq:019}", request)
         infos = await self._infos(officer, [each.row for each in linked])
         return search_pb2.ListLinksResponse(
-            messages=[search_pb2.LinkedMessage(message=infos[each.row.digest], fields=each.fields) for each in linked],
+            messages=[
+                search_pb2.LinkedMessage(message=infos[each.row.digest], fields=each.fields)
+                for each in linked
+                if each.row.digest in infos  # else it was retired since
+            ],
             next_page_token=more,
         )
 
