@@ -75,7 +75,7 @@ log = structlog.get_logger("paiza.node")
 def note_start(tx: LogTransaction, config: Config, signer: LogSigner) -> None:
     """Log changes since the last start: the log's keys and the configuration."""
     note_log_keys(tx, signer.signers)
-    note_config(tx, config_digest(config))
+    note_config(tx, config_digest(config), config.duty_unit)
 
 
 async def serve(

@@ -20,6 +20,7 @@ from typing import Final
 
 import structlog
 
+from paiza_node.core.access.need_to_know import duty_unit_text
 from paiza_node.core.access.operator import operator
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.log.ledger import Ledger
@@ -76,12 +77,16 @@ def config_digest(config: Config) -> bytes:
     return sha256(config.path.read_bytes() + rules).digest()
 
 
-def note_config(tx: LogTransaction, digest: bytes) -> bool:
-    """Log the configuration if it differs from the one logged last; return whether it did."""
-    if settings_store.setting(tx.conn, SETTING_CONFIG) == digest:
+def note_config(tx: LogTransaction, digest: bytes, duty_unit: str) -> bool:
+    """Log the configuration if it differs from the one logged last; return whether it did.
+
+    The duty unit in force may be another than node.toml says: until a restart, and by the environment.
+    """
+    noted = digest + duty_unit.encode()
+    if settings_store.setting(tx.conn, SETTING_CONFIG) == noted:
         return False
-    tx.append(log_entries.config_changed(actor=operator(), config_sha256=digest))
-    settings_store.put_setting(tx.conn, SETTING_CONFIG, digest)
+    tx.append(log_entries.config_changed(actor=operator(), config_sha256=digest), text=duty_unit_text(duty_unit))
+    settings_store.put_setting(tx.conn, SETTING_CONFIG, noted)
     return True
 
 
@@ -126,7 +131,7 @@ class Reload:
         """Reload; NodeStopped if something read is refused, Unavailable if it cannot be logged now."""
         async with self._lock:
             read = await asyncio.to_thread(self._read)
-            config = (await self._ledger.commit(lambda tx: note_config(tx, read.digest))).result
+            config = (await self._ledger.commit(lambda tx: note_config(tx, read.digest, read.config.duty_unit))).result
             known, keys = self._decryption_keys.by_id.keys(), self._identity.keys
             done = Reloaded(
                 certificate=read.tls != keys,

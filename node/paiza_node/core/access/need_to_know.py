@@ -29,6 +29,19 @@ SEES_ALL: Final = frozenset({"duty"})
 LISTS_ALL: Final = frozenset({"duty", "coordinator", "auditor"})
 
 
+_DUTY_UNIT: Final = "duty unit: "
+
+
+def duty_unit_text(duty_unit: str) -> str:
+    """Return the text beside an entry about the configuration: who sees a message depends on it."""
+    return _DUTY_UNIT + duty_unit
+
+
+def named_duty_unit(text: str) -> str:
+    """Return the duty unit that such a text names; empty without one."""
+    return text.removeprefix(_DUTY_UNIT)
+
+
 def list_scope(officer: Officer) -> Viewer:
     """Return the messages that an officer sees in lists."""
     return _viewer(officer, LISTS_ALL)

@@ -33,7 +33,9 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     LOG_EVENT_APPROVED: _LogEvent.ValueType  # 2
     """Another officer signed."""
     LOG_EVENT_RELEASED: _LogEvent.ValueType  # 3
-    """A message was released to one recipient (counterpart); one entry a recipient."""
+    """A message was released to one recipient (counterpart); one entry a recipient. The text beside the first names the
+    row of an imported table that it was made from.
+    """
     LOG_EVENT_RECEIVED: _LogEvent.ValueType  # 4
     """A message, or an attachment of it, was taken from counterpart: on disk, opened, whole and valid."""
     LOG_EVENT_REFUSED: _LogEvent.ValueType  # 5
@@ -99,7 +101,7 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     LOG_EVENT_REGISTER_UPDATED: _LogEvent.ValueType  # 35
     """A new register set came into force: the register_version of this entry."""
     LOG_EVENT_CONFIG_CHANGED: _LogEvent.ValueType  # 36
-    """The node started with another configuration."""
+    """The node started with another configuration; the text beside the log names the duty unit."""
     LOG_EVENT_FORK_FOUND: _LogEvent.ValueType  # 37
     """The log of counterpart was found to be forked."""
     LOG_EVENT_TRUST_RESTORED: _LogEvent.ValueType  # 38
@@ -167,7 +169,9 @@ LOG_EVENT_SUBMITTED: LogEvent.ValueType  # 1
 LOG_EVENT_APPROVED: LogEvent.ValueType  # 2
 """Another officer signed."""
 LOG_EVENT_RELEASED: LogEvent.ValueType  # 3
-"""A message was released to one recipient (counterpart); one entry a recipient."""
+"""A message was released to one recipient (counterpart); one entry a recipient. The text beside the first names the
+row of an imported table that it was made from.
+"""
 LOG_EVENT_RECEIVED: LogEvent.ValueType  # 4
 """A message, or an attachment of it, was taken from counterpart: on disk, opened, whole and valid."""
 LOG_EVENT_REFUSED: LogEvent.ValueType  # 5
@@ -233,7 +237,7 @@ LOG_EVENT_KEY_ADDED: LogEvent.ValueType  # 34
 LOG_EVENT_REGISTER_UPDATED: LogEvent.ValueType  # 35
 """A new register set came into force: the register_version of this entry."""
 LOG_EVENT_CONFIG_CHANGED: LogEvent.ValueType  # 36
-"""The node started with another configuration."""
+"""The node started with another configuration; the text beside the log names the duty unit."""
 LOG_EVENT_FORK_FOUND: LogEvent.ValueType  # 37
 """The log of counterpart was found to be forked."""
 LOG_EVENT_TRUST_RESTORED: LogEvent.ValueType  # 38
