@@ -17,6 +17,11 @@ from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
 
+def row_text(source_row: bytes) -> str:
+    """Return the text beside the first release of a message that was made from a source row, which `verify` reads."""
+    return f"source row {source_row.hex()}"
+
+
 def known(
     conn: ReadConnection, officer: Officer, unit_directory: UnitDirectory, rows: Collection[bytes]
 ) -> dict[bytes, MessageRow]:

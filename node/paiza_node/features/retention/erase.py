@@ -50,6 +50,7 @@ LONGEST_TELL_SECONDS: Final = 600.0
 
 # Reasons for opening, forwarding and denying belong to the audit record; other texts may repeat erased content.
 KEPT_TEXTS: Final = frozenset({
+    log_pb2.LOG_EVENT_RELEASED,
     log_pb2.LOG_EVENT_OPENED,
     log_pb2.LOG_EVENT_EXPORTED,
     log_pb2.LOG_EVENT_FORWARDED,

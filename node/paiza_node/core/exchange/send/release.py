@@ -158,7 +158,8 @@ class Release:
                     digest=digest,
                     signers=signers,
                     thread_name=thread_name if opens_thread else "",
-                )
+                ),
+                text=source_rows.row_text(item.source_row) if item.source_row and not indices else "",
             )
             indices.append(stored.index)
             entries.append(stored.entry)
