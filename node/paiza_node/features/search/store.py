@@ -1,7 +1,8 @@
 """Blind tokens in the database: the terms of each message as keyed hashes, meaningless without the key."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -26,8 +27,9 @@ from sqlalchemy.sql.dml import UpdateBase
 from paiza_node.core.access.model import Viewer
 from paiza_node.core.access.store import seen_by
 from paiza_node.core.messages.store import message_row, message_table
-from paiza_node.core.storage import ReadConnection, WriteConnection
+from paiza_node.core.storage import ReadConnection, WriteConnection, scanning
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
+from paiza_node.core.storage.scanning import BLOCK, Rows
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import Occurrence, insertion
 from paiza_node.core.storage.times import from_micros, to_micros
@@ -51,12 +53,14 @@ indexed_message_table = Table(
     Column("seq", Number, ForeignKey(message_table.c.seq), primary_key=True, autoincrement=False),
     Column("event_time", BigInteger, nullable=True),
     Column("linked", Boolean, nullable=False),
+    Column("tokens_digest", LargeBinary, nullable=False),  # of all that is indexed of the message: for `verify`
 )
 
 
 FIRST_SPAN: Final = 4096  # messages sought in first
 SPAN_GROWTH: Final = 8
 MANY: Final = 1000  # occurrences, up to which the rarest clause is sought
+DIGEST_BYTES: Final = 16  # of SHA-256: shows damage, the index is derived from what is signed
 MAX_SHARED: Final = 50  # linked messages that are returned for one message; an identifier in more of them says little
 
 
@@ -157,9 +161,32 @@ def add_indexed(conn: WriteConnection, messages: Sequence[IndexedMessage]) -> No
     """Store the tokens of messages; those of one indexed before are unchanged."""
     _ADD_INDEXED.run(
         conn,
-        [(m.seq, None if m.event_time is None else to_micros(m.event_time), m.linked) for m in messages],
+        [
+            (m.seq, micros, m.linked, tokens_digest(micros, m.tokens, linked=m.linked))
+            for m in messages
+            for micros in [None if m.event_time is None else to_micros(m.event_time)]
+        ],
     )
     _ADD_TOKEN.run(conn, [(token, m.seq, field, annex) for m in messages for token, field, annex in m.tokens])
+
+
+def tokens_digest(event_micros: int | None, tokens: Collection[tuple[bytes, str, bool]], *, linked: bool) -> bytes:
+    """Return a digest of what is indexed of a message, 16 bytes; the order of the tokens is free."""
+    fields = sorted(token + field.encode() + (b"\x01" if annex else b"\x00") for token, field, annex in tokens)
+    return sha256(b"%a %d " % (event_micros, linked) + b"".join(fields)).digest()[:DIGEST_BYTES]
+
+
+def with_tokens(conn: ReadConnection) -> Iterator[tuple[Rows, dict[int, list[tuple[bytes, str, bool]]]]]:
+    """Return all indexed messages, block by block, each block with the tokens up to its last message, by number."""
+    t = term_token_table.c
+    last = -1
+    for rows in scanning.pages(conn, select(indexed_message_table), indexed_message_table, BLOCK // 16):
+        found: dict[int, list[tuple[bytes, str, bool]]] = {}
+        wanted = select(t.seq, t.token, t.field, t.annex).where(t.seq > last, t.seq <= rows[-1].seq)
+        for seq, token, field, annex in conn.execute(wanted):
+            found.setdefault(seq, []).append((bytes(token), field, annex))
+        last = rows[-1].seq
+        yield rows, found
 
 
 def clear_index(conn: WriteConnection) -> None:
@@ -190,7 +217,7 @@ def _time(row: Row[Any]) -> datetime | None:
 
 def _unindexed(subject: Subject, _now: datetime) -> UpdateBase:
     found = update(indexed_message_table).where(indexed_message_table.c.seq == subject.seq)
-    return found.values(event_time=None, linked=False)
+    return found.values(event_time=None, linked=False, tokens_digest=tokens_digest(None, (), linked=False))
 
 
 LIFECYCLES: Final = (

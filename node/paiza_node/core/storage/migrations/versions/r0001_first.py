@@ -557,6 +557,7 @@ def _create_search() -> None:
         sa.Column("seq", _NUMBER, autoincrement=False, nullable=False),
         sa.Column("event_time", sa.BigInteger, nullable=True),
         sa.Column("linked", sa.Boolean, nullable=False),
+        sa.Column("tokens_digest", sa.LargeBinary, nullable=False),
         sa.ForeignKeyConstraint(["seq"], ["message.seq"], name="fk_indexed_message_seq"),
         sa.PrimaryKeyConstraint("seq", name="pk_indexed_message"),
     )
