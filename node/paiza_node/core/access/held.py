@@ -20,6 +20,11 @@ def held(conn: ReadConnection) -> frozenset[str]:
     return frozenset((settings_store.setting(conn, _SETTING) or b"").decode().split())
 
 
+def was_ever_held(conn: ReadConnection) -> bool:
+    """Return whether officers were on hold at any time."""
+    return settings_store.setting(conn, _SETTING) is not None
+
+
 def release(conn: WriteConnection, officer_ids: Iterable[str]) -> None:
     """Release officers: an operator confirmed them, or admitted them anew."""
     if before := held(conn):

@@ -58,6 +58,12 @@ def described(officer: Officer, reason_text: str = "") -> str:
     return f"{line}\n{reason_text}" if reason_text else line
 
 
+def described_unit(text: str) -> tuple[str, str]:
+    """Return the id and the unit of the officer that a text of `described` names."""
+    officer, _roles, unit = (*text.partition("\n")[0].split(" ", 2), "", "")[:3]
+    return officer, unit
+
+
 @dataclass(frozen=True, slots=True)
 class OfficerCertificate:
     """A certificate of an officer. ``log_index`` is of its OFFICER_CERTIFIED entry.

@@ -1,6 +1,7 @@
 """Verification of the own log: every entry and every tile at each level, against head and signed checkpoint."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from typing import Final, TypeAlias
@@ -11,6 +12,7 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.log.model import LogText
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.core.storage.findings import Check, Part, Step
+from paiza_node.core.storage.times import EPOCH
 from paiza_register import Member
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Rejected
@@ -19,6 +21,7 @@ from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.merkle import EMPTY_ROOT
 from paiza_wire.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, TileTree
 
+CLOCK_AHEAD: Final = timedelta(hours=1)  # of the node's clock before ours; no entry is ever earlier than the head
 _HASH: Final = 32
 
 ChecksByEvent: TypeAlias = Mapping[int, Sequence[Check]]
@@ -160,6 +163,11 @@ def verify_log(
             expected=tiles.compared,
         )
     part.counts = {"entries": head.size, "tiles": tiles.compared}
+    earliest = EPOCH + timedelta(seconds=last_time[0], microseconds=last_time[1] // 1000)
+    if not earliest <= head.last_time <= max(earliest, datetime.now(UTC)) + CLOCK_AHEAD:
+        part.find(
+            "log_damaged", N_("The time of the head is before the last entry, or ahead of the clock."), "log_head"
+        )
     # 3. and 4.
     check_head(scan, member, note, part)
 
@@ -172,6 +180,8 @@ def check_head(
     ``origin`` names the log if it is not the member's newest.
     """
     head = log_store.head(scan)
+    if (count := scanning.count(scan, log_store.log_head_table)) > 1:
+        part.find("log_damaged", N_("There are {count} heads of the log."), "log_head", count=count)
     try:
         tree = TileTree(head.size, partial(log_store.tile, scan))
         if tree.root() != (head.root if head.size else EMPTY_ROOT):

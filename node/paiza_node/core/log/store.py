@@ -15,6 +15,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    literal_column,
     select,
 )
 
@@ -105,7 +106,7 @@ def head(conn: ReadConnection) -> Head:
     return Head(0, EMPTY_ROOT, 0, 0, EPOCH, b"")
 
 
-_HEAD: Final = Query(select(log_head_table))
+_HEAD: Final = Query(select(log_head_table).where(log_head_table.c.id == literal_column("1")))
 
 
 def tile(conn: ReadConnection, level: int, index: int) -> bytes:
@@ -179,6 +180,17 @@ def texts(conn: ReadConnection, indices: Collection[int]) -> dict[int, LogText]:
     for block in blocks(sorted(indices)):
         rows = conn.execute(select(t.index, t.salt, t.text).where(t.index.in_(block)))
         found.update((row[0], LogText(row[1], row[2])) for row in rows)
+    return found
+
+
+def texts_of(conn: ReadConnection, digests: Collection[bytes]) -> list[tuple[bytes, str]]:
+    """Return the texts beside all entries that concern one of these messages: (digest, text)."""
+    e, t = log_entry_table.c, log_text_table.c
+    joined = log_text_table.join(log_entry_table, e.index == t.index)
+    found: list[tuple[bytes, str]] = []
+    for block in blocks(list(digests)):
+        rows = conn.execute(select(e.digest, t.text).select_from(joined).where(e.digest.in_(block)))
+        found.extend((bytes(row[0]), row[1]) for row in rows)
     return found
 
 

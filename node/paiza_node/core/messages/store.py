@@ -38,7 +38,7 @@ from paiza_node.core.messages import packing
 from paiza_node.core.messages.model import MessageRow, MessageState, Possession, ThreadRow
 from paiza_node.core.storage import ReadConnection, Store, WriteConnection, scanning
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
-from paiza_node.core.storage.scanning import BLOCK
+from paiza_node.core.storage.scanning import BLOCK, Rows
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.shared_rows import SharedRows
 from paiza_node.core.storage.statements import Lookup, Query, addition, blocks, insertion, replacement
@@ -321,6 +321,14 @@ def message(conn: ReadConnection, digest: bytes) -> MessageRow | None:
     return None if row is None else message_row(row)
 
 
+def imported(conn: ReadConnection) -> Iterator[Rows]:
+    """Return (seq, digest, source_row) of every message that was made from a source row."""
+    m = message_table.c
+    yield from scanning.pages(
+        conn, select(m.seq, m.digest, m.source_row).where(m.source_row.is_not(None)), message_table
+    )
+
+
 def messages_by_source_row(conn: ReadConnection, rows: Collection[bytes]) -> list[MessageRow]:
     """Return the messages that were made from these source rows, in order of release."""
     m = message_table.c
@@ -449,6 +457,18 @@ _ADD_MESSAGE: Final = insertion(message_table)
 _PUT_BODY: Final = replacement(message_body_table)
 
 _ADD_REPLIES: Final = addition(thread_size_table, "replies")
+
+
+def numbers(conn: ReadConnection, last: int) -> Iterator[Rows]:
+    """Return the numbers of all messages up to one, as rows with ``seq``."""
+    m = message_table.c
+    yield from scanning.pages(conn, select(m.seq).where(m.seq <= last), message_table)
+
+
+def last_stored_time(conn: ReadConnection) -> int:
+    """Return when the newest message was stored, in microseconds; 0 if there is none."""
+    m = message_table.c
+    return conn.execute(select(m.stored_time).order_by(m.seq.desc()).limit(1)).scalar() or 0
 
 
 def unit_of(conn: ReadConnection, digests: Collection[bytes]) -> str:

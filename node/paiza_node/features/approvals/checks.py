@@ -1,7 +1,7 @@
 """Verification of second signatures: by the log, every released message had the signatures of all officers it names."""
 
 from collections.abc import Collection, Mapping
-from datetime import UTC
+from datetime import UTC, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from paiza_wire.errors import Rejected
 from paiza_wire.identity import keys
 from paiza_wire.identity.certificate_profiles import load_certificate, p256_key
 
+LONGEST_LIFE: Final = timedelta(days=30)  # of a pending message, by any configuration
 _ENDED: Final[Mapping[int, ApprovalState]] = {
     log_pb2.LOG_EVENT_DECLINED: ApprovalState.DECLINED,
     log_pb2.LOG_EVENT_WITHDRAWN: ApprovalState.WITHDRAWN,
@@ -122,14 +123,13 @@ class Approvals(Check):
             for count in range(self._first.get(row.digest, 0), len(signed) + 1)
         ]
         possible = orders if row.state == ApprovalState.RELEASED else orders[-1:]
-        within = ANSWER_WITHIN.get(header.urgency)
+        within = min(ANSWER_WITHIN.get(header.urgency, LONGEST_LIFE), LONGEST_LIFE)
         undecided = row.state in (ApprovalState.WAITING, ApprovalState.RELEASED)
         return (
             row.message_id == header.message_id
             and (row.missing.split() in possible or not orders)
             and (not undecided or not row.reason)
-            and row.submitted_time < row.expires_time
-            and (within is None or row.expires_time - row.submitted_time <= within // MICROSECOND)
+            and row.submitted_time < row.expires_time <= row.submitted_time + within // MICROSECOND
         )
 
     def _is_whole(self, row: Any, certificates: Collection[tuple[bytes, str]]) -> bool:

@@ -1,4 +1,4 @@
-"""Verification of erasures: the content is gone, the remains are whole, and log and rows agree."""
+"""Verification of retention: erased content is gone, texts and review dates are there, and log and rows agree."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -12,9 +12,12 @@ from paiza_node.core.exchange.checks import Proofs
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageState
 from paiza_node.core.storage import ReadConnection, scanning
-from paiza_node.core.storage.findings import Check, Part, Step
+from paiza_node.core.storage.findings import Check, Part, Step, Tally
+from paiza_node.core.storage.times import from_micros
 from paiza_node.features.retention import store as retention_store
+from paiza_node.features.retention.erase import KEPT_TEXTS
 from paiza_node.features.retention.model import ErasureStep
 from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
@@ -50,6 +53,90 @@ class RetiredRows(Check):
                     count=count,
                     expected=expected,
                     table=table.name,
+                )
+
+
+class Texts(Check):
+    """Verifies that the text of every entry that commits to one is stored, unless its message was erased."""
+
+    events = tuple(log_pb2.LogEvent.values())
+
+    def __init__(self, scan: ReadConnection) -> None:
+        self._scan = scan
+        self._erased = {row.digest for rows in scanning.rows(scan, messages_store.erased_table) for row in rows}
+        self._committed = Tally()
+        self._may_lack: set[int] = set()
+
+    @override
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
+        if not entry.text_sha256:
+            return
+        if entry.message_digest in self._erased and entry.event not in KEPT_TEXTS:
+            self._may_lack.add(index)
+        else:
+            self._committed.add(b"%d" % index)
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        stored = Tally()
+        for rows in scanning.rows(self._scan, log_store.log_text_table):
+            for row in rows:
+                if row.index not in self._may_lack:
+                    stored.add(b"%d" % row.index)
+            step(len(rows))
+        part.compare("log_entry / log_text", self._committed, stored)
+
+
+class ReviewDates(Check):
+    """Verifies that every message is to be reviewed when its header says, or when an officer put it off to."""
+
+    events = (log_pb2.LOG_EVENT_REVIEW_KEPT, log_pb2.LOG_EVENT_REVIEW_ERASED)
+
+    def __init__(self, scan: ReadConnection) -> None:
+        self._scan = scan
+        self._decided: dict[bytes, tuple[int, int]] = {}  # few: officers made them all
+
+    @override
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
+        self._decided[entry.message_digest] = index, entry.event
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        """Check the dates of all messages but erased and refused ones."""
+        planned, stored = Tally(), Tally()
+        apart: dict[int, bytes] = {}
+        for rows in retention_store.with_erased(self._scan):
+            for row in rows:
+                if row.digest in self._decided:
+                    apart[row.seq] = row.digest
+                elif row.state != MessageState.REFUSED and row.gone is None:
+                    planned.add(b"%d %d" % (row.seq, _review_micros(row.header)))
+            step(len(rows))
+        decided: dict[bytes, int] = {}
+        for rows in scanning.rows(self._scan, retention_store.review_table):
+            for row in rows:
+                if row.seq in apart:
+                    decided[apart[row.seq]] = row.review_time
+                else:
+                    stored.add(b"%d %d" % (row.seq, row.review_time))
+            step(len(rows))
+        part.compare("message / review", planned, stored)
+        texts = log_store.texts(self._scan, [index for index, _event in self._decided.values()])
+        for digest in apart.values():
+            index, event = self._decided[digest]
+            text, micros = texts.get(index), decided.get(digest)
+            if event == log_pb2.LOG_EVENT_REVIEW_ERASED or messages_store.erased(self._scan, [digest]):
+                expected = micros is None
+            else:
+                expected = micros is not None and (
+                    text is None or text.text.startswith(f"{from_micros(micros):%Y-%m-%d}: ")
+                )
+            if not expected:
+                part.find(
+                    "log_damaged",
+                    N_("Its review date is not the one that the log records."),
+                    N_("message {digest}"),
+                    digest=digest.hex(),
                 )
 
 
@@ -163,3 +250,11 @@ def _check_answer(proofs: Proofs, row: Any, own: str) -> None:
 
 def _find(part: Part, what: str, digest: bytes) -> None:
     part.find("part_altered", what, N_("message {digest}"), digest=digest.hex())
+
+
+def _review_micros(header: bytes) -> int:
+    try:
+        time = message_pb2.Header.FromString(header).review_time
+    except DecodeError:  # its digest tells
+        return 0
+    return time.seconds * 1_000_000 + time.nanos // 1000

@@ -139,7 +139,8 @@ class Witnesses(Check):
 
     def _check_note(self, row: Any, own: Member, tree: TileTree) -> None:
         checkpoint = own.checkpoint(row.note, row.origin)
-        if (checkpoint.size, checkpoint.root) != (row.size, row.root) or tree.root(row.size) != row.root:
+        known = row.size <= log_store.head(self._scan).size and tree.root(row.size) == row.root
+        if (checkpoint.size, checkpoint.root) != (row.size, row.root) or not known:
             raise Rejected("bad_checkpoint", "the log had another root at this size")
         members = self._register.described.values()
         names = {key.name: member.id for member in members for key in member.witness_keys}

@@ -6,19 +6,22 @@ from itertools import chain
 
 from paiza_node.core.access.checks import Officers, OpenedTogether, Openings
 from paiza_node.core.exchange import checks as exchange_checks
-from paiza_node.core.exchange.checks import Deliveries, Messages, Proofs
+from paiza_node.core.exchange.checks import Messages, Proofs
+from paiza_node.core.exchange.send.checks import Deliveries, SourceRows
 from paiza_node.core.peers.checks import Blocks, KnownLogs
 from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage.findings import Check
 from paiza_node.features.approvals.checks import Approvals
 from paiza_node.features.attachments import checks as attachments_checks
 from paiza_node.features.attachments.checks import AttachmentFiles, AttachmentProofs, AttachmentRows
-from paiza_node.features.audit.checks import LogIndexRows, ReviewDates
+from paiza_node.features.audit.checks import LogIndexRows
 from paiza_node.features.ceremonies.checks import HeldProposals
 from paiza_node.features.peer_audit.checks import PeerAudit, Periods
 from paiza_node.features.retention import checks as retention_checks
-from paiza_node.features.retention.checks import Erasures, RetiredRows
+from paiza_node.features.retention.checks import Erasures, RetiredRows, ReviewDates, Texts
+from paiza_node.features.search.checks import SearchIndex
 from paiza_node.features.tasks.checks import Tasks
+from paiza_node.features.tasks.unit_checks import Units
 from paiza_node.features.witness.checks import Misbehaviour, Witnesses
 from paiza_node.ops.config import Config
 from paiza_register import Register, RegisterReader
@@ -42,26 +45,31 @@ def compose(scan: ReadConnection, reader: RegisterReader, register: Register, co
     return (
         Checked(
             "rows",
-            ("delivery", "answer", "opened", "opened_together", "attachment", "log_fact"),
+            ("delivery", "answer", "opened", "opened_together", "attachment", "log_fact", "log_text"),
             (
                 Deliveries(scan),
+                SourceRows(scan),
                 Openings(scan),
                 OpenedTogether(scan),
                 AttachmentRows(scan, own),
                 RetiredRows(scan),
                 LogIndexRows(scan),
+                Texts(scan),
             ),
         ),
-        Checked("messages", ("message", "review"), (Messages(scan, own), ReviewDates(scan))),
+        Checked(
+            "messages", ("message", "review", "message"), (Messages(scan, own), ReviewDates(scan), Units(scan, own))
+        ),
         Checked("proofs", ("proof", "attachment_proof"), (proofs, AttachmentProofs(scan, proofs, own))),
         Checked("witnesses", ("witnessed_note", "cosigned_proof"), (Witnesses(scan, reader, register, own, kept),)),
         Checked("misbehaviour", ("finding", "known_log"), (Misbehaviour(scan, register), KnownLogs(scan, register))),
         Checked("officers", ("officer", "officer_certificate", "invitation"), (Officers(scan),)),
         Checked("blocks", ("peer_block",), (Blocks(scan),)),
+        Checked("search", ("indexed_message",), (SearchIndex(scan),)),
         Checked("tasks", ("task", "message", "reader"), (Tasks(scan, own),)),
         Checked("approvals", ("approval",), (Approvals(scan),)),
         Checked("erasures", ("erasure", "erased", "erasure_answer"), (Erasures(scan, proofs, own),)),
         Checked("peer_audit", ("audit_grant", "reconciled_period"), (PeerAudit(scan, proofs, own), Periods(scan))),
-        Checked("proposals", ("proposal",), (HeldProposals(scan),)),
+        Checked("proposals", ("proposal",), (HeldProposals(scan, reader),)),
         Checked("attachments", ("attachment",), (AttachmentFiles(scan, config.data / "attachments"),)),
     )
