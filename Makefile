@@ -96,7 +96,7 @@ fuzz: setup
 
 # Every column of a row of each table bent in every way, one at a time: half an hour.
 bent: setup
-	PAIZA_BENT_ROWS=1 $(BIN)/python -m pytest -n 0 tests/integration/bent
+	PAIZA_BENT_ROWS=1 $(BIN)/python -m pytest -n 0 -rP tests/integration/bent
 
 # All tests but those of whole programs, which `make system` runs.
 test: setup

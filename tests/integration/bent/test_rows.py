@@ -5,6 +5,7 @@ A sample drawn with a fixed source of randomness; `PAIZA_BENT_ROWS=1` bends ever
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
@@ -20,7 +21,6 @@ ROWS_OF_EACH: Final = int(os.environ.get("PAIZA_BENT_ROWS", "0"))
 ALWAYS_NAMED: Final = frozenset({"text", "bytes", "negative", "greatest"})
 """Values that no column of that type holds."""
 NAMED: Final[Mapping[str, frozenset[str]]] = {
-    "approval": frozenset({"", "digest", "message_id", "header", "submitted_time", "missing", "state", "signed"}),
     "attachment": frozenset({"", "state", "pending_since_time", "settled_time", "log_index", "size", "source"}),
     "cosigned_path": frozenset({"", "id", "span", "hashes"}),
     "cosigned_proof": frozenset({"", "origin", "log_index", "hashes", "path"}),
@@ -30,12 +30,6 @@ NAMED: Final[Mapping[str, frozenset[str]]] = {
     "log_entry": frozenset({"entry"}),
     "log_fact": frozenset({"", "event", "actor", "counterpart"}),
     "log_tile": frozenset({"hashes"}),
-    "message": frozenset(
-        {
-            *("", "digest", "author", "message_id", "thread_id", "thread_name", "kind", "urgency", "received"),
-            *("stored_time", "header"),
-        }
-    ),
     "message_parent": frozenset({"", "parent", "kind", "seq"}),
     "proof": frozenset({"", "digest", "member", "kind", "entry", "log_index", "hashes", "path"}),
     "proof_path": frozenset({"", "id", "note_digest", "register_version", "hashes"}),
@@ -47,6 +41,33 @@ NAMED: Final[Mapping[str, frozenset[str]]] = {
 """Columns whose every change the log, a signature or a digest shows; "" is the whole row. The rest decides nothing that
 could be proven (when to try again, a text for the operator), or is not compared yet."""
 
+HARMLESS: Final[Mapping[str, Mapping[str, str]]] = {
+    "approval": {"expires_time": "within a month it is the policy of this node when it gives up, and that is logged"},
+    "delivery": {
+        "expires_time": "within a year it is the policy of this node when it gives up, and that is logged",
+        "next_attempt_time": "it is at most one pause ahead, and read only while the delivery waits",
+        "attempts": "it lengthens the next pause up to the longest",
+        "detail": "a text for the operator that decides nothing",
+    },
+    "indexed_message": {},
+    "log_head": {
+        "batch": "it is compared only within the process that made it, after a commit whose answer was lost",
+        "last_time": "between the last entry and now, it is the earliest time of the next entry",
+    },
+    "log_text": {},
+    "message": {},
+    "proposal": {"changed_time": "it is shown, and decides nothing"},
+    "proven_certificate": {
+        "message_digest": "it finds the entry once, to have it cosigned; a missing cosigned proof is named"
+    },
+    "reader": {},
+    "reconciled_period": {},
+    "review": {},
+    "task": {},
+    "term_token": {},
+}
+"""Tables of which every change is shown but that of these columns, each with the reason why it needs not be."""
+
 
 @pytest.mark.timeout(600 if not ROWS_OF_EACH else 7200)
 def test_a_bent_row_is_named_and_ends_nothing(tmp_path: Path) -> None:
@@ -57,21 +78,33 @@ def test_a_bent_row_is_named_and_ends_nothing(tmp_path: Path) -> None:
     assert (unbent.found, unbent.internal, unbent.refused_start) == ([], [], "")
     chosen = list(bends(tmp_path / "f/copy.db", Random(12), ROWS_OF_EACH or 1))
     if not ROWS_OF_EACH:
-        known = [bend for bend in chosen if bend.column in NAMED.get(bend.table, frozenset())]
+        known = [bend for bend in chosen if _is_proven(bend)]
         chosen = [*Random(12).sample(known, SAMPLE), *Random(12).sample(chosen, SAMPLE)]
-    wrong = [f"{bend}: {fault}" for bend in chosen if (fault := asyncio.run(_fault(base, bend)))]
+    outcomes: Counter[str] = Counter()
+    wrong = [f"{bend}: {fault}" for bend in chosen if (fault := asyncio.run(_fault(base, bend, outcomes)))]
+    print(f"bent {len(chosen)}: {dict(outcomes)}")
     assert wrong == []
 
 
-async def _fault(base: Base, bend: Bend) -> str:
-    """Return what is wrong with what a bend brings about; empty if nothing is."""
+async def _fault(base: Base, bend: Bend, outcomes: Counter[str]) -> str:
+    """Return what is wrong with what a bend brings about, empty if nothing is; count what came of it."""
     told = await base.trial(bend)
-    if told is None:  # the database refuses it
+    if told is None:
+        outcomes["refused by the database"] += 1
         return ""
+    outcomes["named" if told.found else "not named"] += 1
+    if told.internal or told.refused_start:
+        outcomes["refused at the start" if told.refused_start else "internal error of a call, and named"] += 1
     if any(found.startswith("FAILED") for found in told.found):
         return f"verify failed: {told.found}"
     if not told.found and (told.internal or told.refused_start):
         return f"not named: {told.internal or told.refused_start}"
-    if not told.found and (bend.how in ALWAYS_NAMED or bend.column in NAMED.get(bend.table, frozenset())):
+    if not told.found and (bend.how in ALWAYS_NAMED or _is_proven(bend)):
         return "not named"
     return ""
+
+
+def _is_proven(bend: Bend) -> bool:
+    if bend.table in HARMLESS:
+        return bend.column not in HARMLESS[bend.table]
+    return bend.column in NAMED.get(bend.table, frozenset())
