@@ -48,17 +48,45 @@ _SECTIONS: Final = {
     "kept": {"columns"},
     "tables": set(TABLES),
 }
+_SECTION_LINE: Final = re.compile(r"\[([^\[\]]+)\]")
 _ENCODINGS: Final = {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1251", "cp1252", "cp866", "koi8-r", "latin-1"}
 
 Problem = tuple[str, str]
 
 
 def map_problems(raw: dict[str, Any]) -> Iterator[Problem]:
-    """Return all faults, as key and sentence with the remedy; later checks rely on earlier ones."""
+    """Yield all faults, as key and sentence with the remedy; what has the wrong shape is not judged any further."""
     wrong = list(_shape_problems(raw))
     yield from wrong
-    if wrong:
-        return
+    named = {key for key, _what in wrong}
+    for key, what in _content_problems(_sound_part(raw, named)):
+        if key not in named and key.partition(".")[0] not in named:
+            yield key, what
+
+
+def line_of(text: str, key: str) -> int:
+    """Return the line of a map on which a key of a fault stands; 0 where none does, as for a key that is missing."""
+    section = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := _SECTION_LINE.match(line):
+            section = found[1].strip()
+        start = f"{section}." * bool(section) + line.partition("=")[0].strip()
+        if (start and start == key.partition("[")[0]) or (found and section == key):
+            return number
+    return 0
+
+
+def _sound_part(raw: dict[str, Any], wrong: set[str]) -> dict[str, Any]:
+    """Return what has the right shape, with the sections that every map needs."""
+    sound: dict[str, Any] = {"columns": {}, "dates": {}}
+    for section, content in raw.items():
+        if section in _SECTIONS and section not in wrong:
+            sound[section] = {key: value for key, value in content.items() if f"{section}.{key}" not in wrong}
+    sound["dates"].setdefault("formats", [])
+    return sound
+
+
+def _content_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     yield from _file_problems(raw)
     yield from _column_problems(raw)
     for table, entries in raw.get("tables", {}).items():

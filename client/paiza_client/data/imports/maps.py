@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from paiza_client.data.imports.dates import DateFormat, compile_date_format
-from paiza_client.data.imports.map_checks import LEGS, TABLES, map_problems
+from paiza_client.data.imports.map_checks import LEGS, TABLES, line_of, map_problems
 from paiza_officer.errors import FieldProblem, Refused
 
 MAX_MAP_BYTES: Final = 4 * 1024 * 1024  # bytes of a map: a table of tens of thousands of spellings fits
@@ -104,7 +104,11 @@ def parse_map(data: bytes, name: str) -> ImportMap:
         raw = tomllib.loads(data.decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise Refused("bad_map", name, str(error), [FieldProblem(name, str(error), "not_toml")]) from error
-    problems = [FieldProblem(f"{name}: {key}", problem, "bad_map") for key, problem in map_problems(raw)]
+    text = data.decode("utf-8-sig")
+    problems = [
+        FieldProblem(f"{name}:{line}: {key}" if (line := line_of(text, key)) else f"{name}: {key}", problem, "bad_map")
+        for key, problem in map_problems(raw)
+    ]
     if problems:
         raise Refused("bad_map", problems[0].where, problems[0].what, problems[:_TOO_MANY])
     columns: dict[str, str] = {name: each for name, each in raw["columns"].items() if isinstance(each, str)}
