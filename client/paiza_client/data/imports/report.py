@@ -14,6 +14,7 @@ from paiza_client.data.imports.mapping import REASONS
 from paiza_client.data.imports.plan import EqualRows, Outcome, Planned
 from paiza_client.data.imports.values import RULES
 from paiza_client.language import N_, _, language, number_text
+from paiza_domain import codes
 from paiza_domain.formatting import amount_text
 
 MAX_DISTINCT: Final = 1_000  # texts counted apart in one column, and states; a known file has 72
@@ -216,13 +217,19 @@ class ImportReport:
         yield "\n" + say(_CHOICES[self.choice]).format(rows=number_text(self.equal_rows))
         for (member, drug, unit), each in self.at_stake():
             yield "  " + say(N_("{member}, {drug}: {amount} of {total} ({share} %) in {rows} of the rows")).format(
-                member=member,
+                member=_member_text(member),
                 drug=drug,
                 rows=number_text(each.equal_rows),
                 amount=amount_text(round(each.equal_millionths), unit, language()),
                 total=amount_text(round(each.millionths), unit, language()),
                 share=number_text(Decimal(f"{float(each.share()):.1f}")),
             )
+
+
+def _member_text(member: str) -> str:
+    """Name the state of a member in the language in use; a member that is no state by its id."""
+    countries = codes.load("country")
+    return countries.text(member.upper(), language()) if member.upper() in countries else member
 
 
 def _plain(millionths: Fraction) -> str:

@@ -80,7 +80,7 @@ def test_the_text_holds_everything_too() -> None:
         "1 of other members, not imported in this run",
         "3 of states outside the federation",
         "2 the amount was rounded to a millionth of its unit, half to even; the original is kept",
-        "kaz, Zorb: 1.5 kg of 6 kg (25 %) in 1 of the rows",
+        "Kazakhstan, Zorb: 1.5 kg of 6 kg (25 %) in 1 of the rows",
         "1 Zorb: not in any list",
         "2 Attic: the map does not know this text",
         "row 7, AMOUNT: not a number with the marks of the map: “a lot”",
