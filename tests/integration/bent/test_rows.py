@@ -22,7 +22,7 @@ ALWAYS_NAMED: Final = frozenset({"text", "bytes", "negative", "greatest"})
 """Values that no column of that type holds."""
 NAMED: Final[Mapping[str, frozenset[str]]] = {
     "attachment": frozenset({"", "state", "pending_since_time", "settled_time", "log_index", "size", "source"}),
-    "cosigned_path": frozenset({"", "id", "span", "hashes"}),
+    "cosigned_path": frozenset({"id", "span", "hashes"}),
     "cosigned_proof": frozenset({"", "origin", "log_index", "hashes", "path"}),
     "cosigned_span": frozenset({"", "id", "before_digest", "note_digest", "consistency_proof"}),
     "attachment_proof": frozenset({"", "digest", "part_number", "member", "entry", "hashes", "register_version"}),
@@ -32,7 +32,7 @@ NAMED: Final[Mapping[str, frozenset[str]]] = {
     "log_tile": frozenset({"hashes"}),
     "message_parent": frozenset({"", "parent", "kind", "seq"}),
     "proof": frozenset({"", "digest", "member", "kind", "entry", "log_index", "hashes", "path"}),
-    "proof_path": frozenset({"", "id", "note_digest", "register_version", "hashes"}),
+    "proof_path": frozenset({"id", "note_digest", "register_version", "hashes"}),
     "signature_front": frozenset({"", "id", "digest", "front"}),
     "note": frozenset({"digest", "note"}),
     "officer_certificate": frozenset({"der", "not_before", "not_after"}),

@@ -79,6 +79,7 @@ DAMAGE = {
     ),
     "a receipt changed": ("UPDATE proof SET entry = CAST(entry || x'00' AS BLOB)", "proofs", "ANSWER of tjk"),
     "a receipt of another place": ("UPDATE proof SET log_index = log_index + 1", "proofs", "ANSWER of tjk"),
+    "a receipt of no known kind": ("UPDATE proof SET kind = 9", "proofs", "9 of tjk"),
     "what receipts share lost": ("DELETE FROM proof_path", "proofs", "ANSWER of tjk"),
     "what receipts share changed": (
         "UPDATE proof_path SET note_digest = zeroblob(32)",
