@@ -117,13 +117,17 @@ class Composer:
             described.parts.add(kind=part.kind, handling=part.handling)
         for _each in envelope.attachments:
             described.parts.add(kind=message_pb2.PART_KIND_ATTACHMENT)
-        errors = [*validation.header_errors(described, kind, now), *self._unknown_bases(envelope)]
-        raise_field_problems(kind.name, [*errors, *kind.validate(content, annex, now)])
-        # The same function that every receiver runs has the last word.
-        with located(kind.name):
-            validation.check_message(
-                described, plain[0].plaintext, plain[1].plaintext if annex is not None else None, now, subject=subject
-            )
+        annex_bytes = plain[1].plaintext if annex is not None else None
+        unknown = self._unknown_bases(envelope)
+        try:
+            # The function that every receiver runs has the last word; only it runs for a message that is right.
+            with located(kind.name):
+                validation.check_message(described, plain[0].plaintext, annex_bytes, now, subject=subject)
+        except Refused:
+            errors = [*validation.header_errors(described, kind, now), *unknown]
+            raise_field_problems(kind.name, [*errors, *kind.validate(content, annex, now)])
+            raise
+        raise_field_problems(kind.name, unknown)
         members = [*(recipient.member for recipient in envelope.recipients), self._profile.member]
         return Validated(
             header,
