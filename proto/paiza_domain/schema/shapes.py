@@ -160,9 +160,11 @@ class Shape:
         self._collect(message, "", found)
         return found
 
-    def _collect(self, message: Message, prefix: str, found: list[FieldError]) -> None:
+    def _collect(self, message: Message, prefix: str, found: list[FieldError]) -> bool:
+        """Add the errors to `found`; return whether a list has too many entries, into which no rule looks."""
         rules = self._rules
         present = set()
+        crowded = False
         for descriptor, value in message.ListFields():
             number = descriptor.number
             present.add(number)
@@ -171,18 +173,20 @@ class Shape:
                 if check is not None and (problem := check(value)) is not None:
                     found.append(FieldError(prefix + name, *problem))
                 if shape is not None:
-                    shape._collect(value, f"{prefix}{name}.", found)  # noqa: SLF001 - the same class
+                    crowded |= shape._collect(value, f"{prefix}{name}.", found)  # noqa: SLF001 - the same class
                 continue
             if len(value) > most:
                 found.append(FieldError(prefix + name, "too_many", {"most": most}))
+                crowded = True
                 continue
             for index, each in enumerate(value):
                 if check is not None and (problem := check(each)) is not None:
                     found.append(FieldError(f"{prefix}{name}[{index}]", *problem))
                 if shape is not None:
-                    shape._collect(each, f"{prefix}{name}[{index}].", found)  # noqa: SLF001 - the same class
+                    crowded |= shape._collect(each, f"{prefix}{name}[{index}].", found)  # noqa: SLF001 - as above
         if not present.issuperset(self._required):
             missing = (name for number, name in self._required.items() if number not in present)
             found.extend(FieldError(prefix + name, "missing") for name in missing)
-        if self.related is not None:
+        if self.related is not None and not crowded:
             found.extend(FieldError(prefix + path, *problem) for path, problem in self.related(message))
+        return crowded
