@@ -32,6 +32,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
+from paiza_node.core.blocking import held
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.limits import Limits
 from paiza_node.core.log import store as log_store
@@ -195,17 +196,17 @@ class Ledger:
 
     def prove(self, indices: Sequence[int], size: int) -> list[list[bytes]]:
         """Return inclusion proofs of these entries in the tree of ``size``."""
-        with self._lock:
+        with held(self._lock):
             return [self._tree.inclusion_proof(index, size) for index in indices]
 
     def prove_consistency(self, size1: int, size2: int) -> list[bytes]:
         """Return the consistency proof between two sizes of the log."""
-        with self._lock:
+        with held(self._lock):
             return self._tree.consistency_proof(size1, size2)
 
     def root(self, size: int) -> bytes:
         """Return the root of the log at a size."""
-        with self._lock:
+        with held(self._lock):
             return self._tree.root(size)
 
     def size_before(self, time: datetime) -> int | None:

@@ -1,5 +1,6 @@
 """Work on a few small messages: the event loop does it, unless it would wait."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paiza_node.core.blocking import WouldBlock, may_block
+from paiza_node.core.blocking import WouldBlock, held, may_block
 from paiza_node.core.executors.executors import LOOP_BYTES, LOOP_ITEMS, Executors, each, fits_loop
 from paiza_node.core.storage import open_store
 from paiza_wire.errors import Rejected
@@ -66,6 +67,23 @@ async def test_little_work_does_not_read_the_database(executors: Executors, tmp_
         assert read() == here
     finally:
         store.close()
+
+
+async def test_little_work_does_not_wait_for_a_lock(executors: Executors) -> None:
+    """Its holder may wait for the database; the lock is taken at once where it is free."""
+    here = threading.get_ident()
+    lock = threading.Lock()
+
+    def take() -> int:
+        with held(lock):
+            return threading.get_ident()
+
+    assert await executors.deliver.run(1, take, on_loop=True) == here
+    with lock:
+        waiting = asyncio.create_task(executors.deliver.run(1, take, on_loop=True))
+        await asyncio.sleep(0)
+    assert await waiting != here
+    assert not lock.locked()
 
 
 async def test_failures_of_little_work_are_raised(executors: Executors) -> None:

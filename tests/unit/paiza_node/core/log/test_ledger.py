@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from typing_extensions import override
 
 from paiza.core.v1 import log_pb2
+from paiza_node.core.blocking import WouldBlock, on_loop
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger
@@ -350,6 +351,32 @@ def test_proofs_are_made_while_every_reader_holds_its_connection(store: FailingS
             readers.enter_context(store.reads())
         (hashes,) = ledger.prove([0], ledger.checkpoint.size)
     assert hashes
+
+
+def test_the_event_loop_does_not_wait_for_tiles_that_others_read(store: FailingStore, file: CheckpointInMemory) -> None:
+    """A proof on the event loop is begun again in a thread while another reads the tree."""
+    with opened(store, file) as ledger:
+        ledger.commit_now(note_down("a"))
+        reading, done = threading.Event(), threading.Event()
+
+        def read(*_: object) -> list[bytes]:
+            reading.set()
+            done.wait(60)
+            return []
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ledger._tree, "inclusion_proof", read)
+            other = threading.Thread(target=ledger.prove, args=([0], 1))
+            other.start()
+            try:
+                assert reading.wait(60)
+                with on_loop(), pytest.raises(WouldBlock):
+                    ledger.prove([0], 1)
+            finally:
+                done.set()
+                other.join()
+        with on_loop():
+            assert ledger.prove([0], 1) == [[]]
 
 
 async def test_size_before_a_time(store: FailingStore, file: CheckpointInMemory) -> None:
