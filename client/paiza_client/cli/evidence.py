@@ -16,7 +16,7 @@ from paiza_client.evidence.entries import Claim
 from paiza_client.evidence.evidence import Evidence
 from paiza_client.evidence.signers import Signed
 from paiza_client.language import N_, _, ngettext, number_text
-from paiza_client.sdk import as_json, messages
+from paiza_client.sdk import as_json, messages, wording
 from paiza_client.sdk.evidence_files import Disclosure, EvidenceFile
 from paiza_domain import codes
 from paiza_officer.errors import Refused, misused
@@ -212,7 +212,7 @@ def _signed_row(signed: Signed, released: Sequence[Claim]) -> tuple[str, ...]:
     first = min(released, key=lambda each: (each.proof.time, each.proof.index))
     return (
         _("signed"),
-        f"{signed.officer} ({signed.role})",
+        f"{signed.officer} ({wording.role(signed.role)})",
         display.when(first.proof.time),
         _proven(first) if signed.witnessed else _("this log's own word"),
         _("certificate {id}").format(id=signed.certificate_sha256.hex()[:16]),

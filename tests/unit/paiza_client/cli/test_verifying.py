@@ -42,6 +42,7 @@ def test_each_claim_with_its_time_and_proof(court: Court, tmp_path: Path, capsys
     for lang, words in {
         "en": [
             "The evidence holds.",
+            "officer/liaison (liaison officer)",
             "this log's own word",
             "not before",
             "(4 of 4 witnesses)",
@@ -49,6 +50,7 @@ def test_each_claim_with_its_time_and_proof(court: Court, tmp_path: Path, capsys
         ],
         "ru": [
             "Доказательство подтверждается.",
+            "officer/liaison (офицер связи)",
             "только по данным этого журнала",
             "не раньше",
             "(узлы-свидетели: 4 из 4)",
