@@ -7,7 +7,7 @@ from tests.demo.day import Refusal
 from tests.demo.proof import Delivered
 from tests.demo.words import WIDTH, Voice
 
-COLUMNS: Final = (14, 26, 13, 9, 30)  # thread, kind, from → to, duration, receipt; with blanks between, 100
+COLUMNS: Final = (14, 28, 12, 8, 30)  # thread, kind, from → to, duration, receipt; with blanks between, 100
 
 
 def show(voice: Voice, delivered: Sequence[Delivered], refusals: Sequence[Refusal]) -> None:
@@ -39,5 +39,5 @@ def _row(*cells: str) -> None:
 
 def _duration(seconds: float, voice: Voice) -> str:
     if seconds < 1:
-        return f"{seconds * 1000:6.0f} " + voice("ms", "мс")
-    return voice(f"{seconds:6.1f} s", f"{seconds:6.1f} с".replace(".", ","))
+        return f"{seconds * 1000:5.0f} " + voice("ms", "мс")
+    return voice(f"{seconds:5.1f} s", f"{seconds:5.1f} с".replace(".", ","))
