@@ -123,9 +123,12 @@ class ServePeer:
         # 2.
         async with self._one:
             items, next_index = await asyncio.to_thread(self._page, member, request, checkpoint)
+        claim = await asyncio.to_thread(
+            consistency_claim, core.ledger, checkpoint, request.known_size, core.logs.size(member.id)
+        )
         log.info("lost_entries_served", peer=member.id, origin=request.origin, items=len(items))
         return recovery_pb2.ListLostEntriesResponse(
-            consistency_claim=consistency_claim(core.ledger, checkpoint, request.known_size, core.logs.size(member.id)),
+            consistency_claim=claim,
             items=items,
             next_index=next_index,
         )

@@ -10,6 +10,7 @@
 It waits only for our own commit. A crash before the answer leaves at most a new known state: the caller asks again.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from paiza.peer.v1 import witness_pb2
@@ -50,8 +51,12 @@ class AnswerExchange:
             checkpoint = await accept_claim(core.ledger, core.logs, member, request.consistency_claim)
         except ConsistencyMismatch as mismatch:
             own = core.ledger.checkpoint
-            claim = consistency_claim(
-                core.ledger, own, min(request.consistency_claim.known_size, own.size), mismatch.known_size
+            claim = await asyncio.to_thread(
+                consistency_claim,
+                core.ledger,
+                own,
+                min(request.consistency_claim.known_size, own.size),
+                mismatch.known_size,
             )
             return witness_pb2.ExchangeCheckpointsResponse(consistency_claim=claim, consistency_mismatch=True)
         # 3.
@@ -62,10 +67,10 @@ class AnswerExchange:
         cosigned, reason = await checkpoint_exchange.cosign_for_caller(member, checkpoint)
         # 5.
         shown = checkpoint_exchange.candidate(at_least=request.consistency_claim.known_size)
+        known_size = request.consistency_claim.known_size
+        claim = await asyncio.to_thread(consistency_claim, core.ledger, shown, known_size, core.logs.size(member.id))
         response = witness_pb2.ExchangeCheckpointsResponse(
-            consistency_claim=consistency_claim(
-                core.ledger, shown, request.consistency_claim.known_size, core.logs.size(member.id)
-            ),
+            consistency_claim=claim,
             cosigned=cosigned,
             not_cosigned_reason=reason,
             reported=checkpoint_exchange.gossip.notes(member.id),

@@ -81,10 +81,11 @@ class BackfillServe:
         if shared:
             await self._share(shared, member.id, self._node_id)
         log.info("backfill_served", peer=member.id, asked=len(digests), given=len(given), forwarded=len(shared))
+        claim = await asyncio.to_thread(
+            consistency_claim, self._ledger, checkpoint, request.known_size, self._logs.size(member.id)
+        )
         return exchange_pb2.FetchMessagesResponse(
-            consistency_claim=consistency_claim(
-                self._ledger, checkpoint, request.known_size, self._logs.size(member.id)
-            ),
+            consistency_claim=claim,
             dispatches=given,
             forwarded_digests=shared,
         )

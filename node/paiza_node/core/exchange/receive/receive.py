@@ -96,7 +96,7 @@ class Receive:
         try:
             checkpoint = await accept_claim(self._ledger, self._logs, member, request.consistency_claim)
         except ConsistencyMismatch as mismatch:
-            return self._mismatch(mismatch, request.consistency_claim.known_size)
+            return await asyncio.to_thread(self._mismatch, mismatch, request.consistency_claim.known_size)
         messages = [each.release.message or each.forwarding.message for each in request.dispatches]
         parsed = precedence.read_small(messages)
         headers = [each.header for each in parsed if each is not None]

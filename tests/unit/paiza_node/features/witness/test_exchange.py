@@ -1,6 +1,7 @@
 """Checkpoints are exchanged: who cosigns what and when, in rounds, with members away, slow or lying."""
 
 import asyncio
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -285,6 +286,32 @@ async def test_a_cosignature_by_another_than_the_caller_does_not_count(fleet: Fl
     note = add_signatures(candidate.note, [cosign(candidate, uzb.keys.witness, fleet.clock.now)])
     assert not kaz.checkpoint_exchange.take("tjk", note)
     assert kaz.checkpoint_exchange.rounds.seen == {}
+
+
+@pytest.mark.parametrize("mismatch", [False, True])
+async def test_the_event_loop_makes_no_proof_of_a_size_that_the_caller_chose(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, *, mismatch: bool
+) -> None:
+    """It would wait for the database, which holds the tiles."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    kaz.grow(3)
+    tjk.grow(2)
+    proving: list[int] = []
+    prove = kaz.ledger.prove_consistency
+
+    def watched(size1: int, size2: int) -> list[bytes]:
+        proving.append(threading.get_ident())
+        return prove(size1, size2)
+
+    monkeypatch.setattr(kaz.ledger, "prove_consistency", watched)
+    request = witness_pb2.ExchangeCheckpointsRequest(
+        consistency_claim=consistency_claim(tjk.ledger, tjk.ledger.checkpoint, int(mismatch), 2), register_state=STATE
+    )
+    response = await kaz.answer(fleet.register_cache.current.active_member("tjk"), request)
+    assert response.consistency_mismatch is mismatch
+    assert response.consistency_claim.from_size == 2
+    assert proving
+    assert threading.get_ident() not in proving
 
 
 async def test_a_caller_that_knows_more_of_our_log_than_there_is_gets_nothing_signed(fleet: Fleet) -> None:
