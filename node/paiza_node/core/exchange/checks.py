@@ -274,21 +274,15 @@ class Proofs(Check):
                 answers.add(proof.digest, proof.member.encode())
         for rows in scanning.rows(self._scan, exchange_store.forwarding_table):
             for row in rows:
-                try:
+                with part.refusals(
+                    "bad_proof",
+                    N_("forwarding of message {digest} by {member}"),
+                    member=row.forwarder,
+                    digest=row.digest.hex(),
+                ):
                     note = self._check_passed_on(row)
-                except PaizaError as error:
-                    part.find(
-                        "bad_proof",
-                        "{code}: {detail}",
-                        N_("forwarding of message {digest} by {member}"),
-                        code=error.reason,
-                        detail=error.detail,
-                        member=row.forwarder,
-                        digest=row.digest.hex(),
-                    )
-                    continue
-                if not row.denied:
-                    relied.add(row.digest, row.forwarder.encode(), receipts.evidence_digest(row.entry, note))
+                    if not row.denied:
+                        relied.add(row.digest, row.forwarder.encode(), receipts.evidence_digest(row.entry, note))
             step(len(rows))
         self._verify_certificates(part, step)
         self._verify_notes(part, step)
@@ -307,18 +301,13 @@ class Proofs(Check):
         """Check the proof of every certificate of another member's officer."""
         for rows in scanning.rows(self._scan, exchange_store.certificate_table):
             for row in rows:
-                try:
+                with part.refusals(
+                    "bad_proof",
+                    N_("certificate {digest} of {member}"),
+                    member=row.member,
+                    digest=row.certificate_sha256.hex(),
+                ):
                     self._check_certificate(row)
-                except PaizaError as error:
-                    part.find(
-                        "bad_proof",
-                        "{code}: {detail}",
-                        N_("certificate {digest} of {member}"),
-                        code=error.reason,
-                        detail=error.detail,
-                        member=row.member,
-                        digest=row.certificate_sha256.hex(),
-                    )
             step(len(rows))
 
     def _verify_notes(self, part: Part, step: Step) -> None:

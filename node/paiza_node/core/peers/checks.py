@@ -10,7 +10,7 @@ from paiza_node.core.peers import store as peers_store
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.core.storage.findings import Check, Part, Step
 from paiza_register import Register
-from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.errors import Rejected
 from paiza_wire.tlog import fork_proofs
 
 
@@ -54,17 +54,8 @@ class KnownLogs(Check):
         for table in (peers_store.known_log_table, peers_store.former_known_log_table):
             for rows in scanning.rows(self._scan, table):
                 for row in rows:
-                    try:
+                    with part.refusals("bad_checkpoint", N_("known log of {member}"), member=row.member):
                         self._check(row)
-                    except PaizaError as error:
-                        part.find(
-                            "bad_checkpoint",
-                            "{code}: {detail}",
-                            N_("known log of {member}"),
-                            code=error.reason,
-                            detail=error.detail,
-                            member=row.member,
-                        )
                 step(len(rows))
 
     def _check(self, row: Any) -> None:

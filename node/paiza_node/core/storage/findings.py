@@ -4,13 +4,15 @@ Each package that owns tables checks them in its module `checks`; `paiza_node.op
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
 from paiza.core.v1 import log_pb2
 from paiza_node.core.errors import N_, NodeStopped
+from paiza_wire.errors import PaizaError
 
 MAX_FINDINGS: Final = 100  # reported one by one; further ones are counted
 _MASK: Final = (1 << 128) - 1
@@ -35,6 +37,14 @@ class Part:
             self.findings.append(NodeStopped(reason, what=what, where=where, remedy="", **values))
         else:
             self.more += 1
+
+    @contextmanager
+    def refusals(self, reason: str, where: str, **values: Any) -> Iterator[None]:
+        """Add a finding if the block ends with a refusal, which is not raised any further."""
+        try:
+            yield
+        except PaizaError as error:
+            self.find(reason, "{code}: {detail}", where, code=error.reason, detail=error.detail, **values)
 
     def compare(self, pair: str, in_log: "Tally", in_rows: "Tally") -> None:
         """Add a finding unless the log and the rows agree; ``pair`` names both."""

@@ -21,7 +21,7 @@ from paiza_node.core.storage.times import to_micros
 from paiza_node.features.attachments import store as attachments_store
 from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
-from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.errors import Rejected
 from paiza_wire.message.attachment import CHUNK_BYTES, part_numbers
 
 # Entries that name a part and are none of these (an opening) are not about an attachment.
@@ -155,19 +155,14 @@ class AttachmentProofs(Check):
         stored = Tally()
         for rows in scanning.rows(self._scan, attachments_store.attachment_proof_table):
             for row in rows:
-                try:
+                with part.refusals(
+                    "bad_proof",
+                    N_("answer of {member} for part {part} of message {digest}"),
+                    member=row.member,
+                    part=row.part_number,
+                    digest=row.digest.hex(),
+                ):
                     self._check(row)
-                except PaizaError as error:
-                    part.find(
-                        "bad_proof",
-                        "{code}: {detail}",
-                        N_("answer of {member} for part {part} of message {digest}"),
-                        code=error.reason,
-                        detail=error.detail,
-                        member=row.member,
-                        part=row.part_number,
-                        digest=row.digest.hex(),
-                    )
                 note = exchange_store.note(self._scan, row.note_digest) or b""
                 evidence = receipts.evidence_digest(row.entry, note)
                 stored.add(row.digest, b"%d" % row.part_number, row.member.encode(), evidence)

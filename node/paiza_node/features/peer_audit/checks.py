@@ -17,7 +17,7 @@ from paiza_node.core.storage.times import from_micros, to_micros
 from paiza_node.features.peer_audit import store as peer_audit_store
 from paiza_node.features.peer_audit.grants import COUNTER, grant_text
 from paiza_node.features.peer_audit.reconciliation import period_text
-from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.errors import Rejected
 
 
 class PeerAudit(Check):
@@ -67,17 +67,8 @@ class PeerAudit(Check):
         for rows in scanning.rows(self._scan, peer_audit_store.reconciled_period_table):
             for row in rows:
                 periods += 1
-                try:
+                with part.refusals("bad_proof", N_("reconciled period with {member}"), member=row.counterpart):
                     _check_period(self._scan, self._proofs, row, self._own)
-                except PaizaError as error:
-                    part.find(
-                        "bad_proof",
-                        "{code}: {detail}",
-                        N_("reconciled period with {member}"),
-                        code=error.reason,
-                        detail=error.detail,
-                        member=row.counterpart,
-                    )
             step(len(rows))
         part.counts = {"grants": len(grants), "periods": periods}
 

@@ -21,7 +21,7 @@ from paiza_node.features.retention.erase import KEPT_TEXTS
 from paiza_node.features.retention.model import ErasureStep
 from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
-from paiza_wire.errors import PaizaError, Rejected
+from paiza_wire.errors import Rejected
 
 _SAYS: Final[Mapping[int, "log_pb2.LogEvent.ValueType"]] = {
     ErasureStep.ERASED: log_pb2.LOG_EVENT_ERASED,
@@ -186,18 +186,13 @@ class Erasures(Check):
         for rows in scanning.rows(self._scan, retention_store.erasure_answer_table):
             for row in rows:
                 answers += 1
-                try:
+                with part.refusals(
+                    "bad_proof",
+                    N_("answer of {member} to a request to erase message {digest}"),
+                    member=row.member,
+                    digest=row.digest.hex(),
+                ):
                     _check_answer(self._proofs, row, self._own)
-                except PaizaError as error:
-                    part.find(
-                        "bad_proof",
-                        "{code}: {detail}",
-                        N_("answer of {member} to a request to erase message {digest}"),
-                        code=error.reason,
-                        detail=error.detail,
-                        member=row.member,
-                        digest=row.digest.hex(),
-                    )
             step(len(rows))
         part.counts = {"messages": len(erased), "answers": answers}
 
