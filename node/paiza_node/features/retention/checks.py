@@ -143,11 +143,21 @@ class ReviewDates(Check):
 class Erasures(Check):
     """Verifies erasures, holds, and answers to requests to erase."""
 
+    events = (log_pb2.LOG_EVENT_HELD, log_pb2.LOG_EVENT_HOLD_RELEASED)
+
     def __init__(self, scan: ReadConnection, proofs: Proofs, own: str) -> None:
         """``own`` is our member id."""
         self._scan = scan
         self._proofs = proofs
         self._own = own
+        self._held: set[bytes] = set()
+
+    @override
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
+        if entry.event == log_pb2.LOG_EVENT_HELD:
+            self._held.add(entry.message_digest)
+        else:
+            self._held.discard(entry.message_digest)
 
     @override
     def verify(self, part: Part, step: Step) -> None:
@@ -156,7 +166,7 @@ class Erasures(Check):
         1. An erased message has header and signatures, and no ciphertext, wrap, file name or token; and it was
            requested.
         2. Each answer of our log is in it, about that message and that request, and agrees with the row.
-        3. The log records for each hold who placed it, or that it was restored.
+        3. The log records for each hold who placed it, or that it was restored; none is missing.
         4. Each holder's answer is proven to its log, and answers a request of ours.
         """
         erased = _erased(self._scan, part, step)
@@ -178,10 +188,13 @@ class Erasures(Check):
             _find(part, N_("It was erased without a request."), digest)
         for rows in scanning.rows(self._scan, retention_store.hold_table):
             for row in rows:
+                self._held.discard(row.digest)
                 found = log_store.entries_at(self._scan, [row.log_index])
                 entry = log_pb2.LogEntry.FromString(found[0].entry) if found else log_pb2.LogEntry()
                 if (entry.event, entry.message_digest) != (log_pb2.LOG_EVENT_HELD, row.digest):
                     _find(part, N_("It is under legal hold, but the log does not record who placed it."), row.digest)
+        for digest in sorted(self._held):
+            _find(part, N_("The log records a legal hold that is not stored."), digest)
         answers = 0
         for rows in scanning.rows(self._scan, retention_store.erasure_answer_table):
             for row in rows:
