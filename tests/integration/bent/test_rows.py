@@ -23,7 +23,8 @@ ALWAYS_NAMED: Final = frozenset({"text", "bytes", "negative", "greatest"})
 NAMED: Final[Mapping[str, frozenset[str]]] = {
     "attachment": frozenset({"", "state", "pending_since_time", "settled_time", "log_index", "size", "source"}),
     "cosigned_path": frozenset({"id", "span", "hashes"}),
-    "cosigned_proof": frozenset({"", "origin", "log_index", "hashes", "path"}),
+    # Not the whole row: a proof may outlive its entry, so that one too many tells nothing.
+    "cosigned_proof": frozenset({"origin", "log_index", "hashes", "path"}),
     "cosigned_span": frozenset({"", "id", "before_digest", "note_digest", "consistency_proof"}),
     "attachment_proof": frozenset({"", "digest", "part_number", "member", "entry", "hashes", "register_version"}),
     "known_log": frozenset({"", "member", "size", "root", "note"}),
@@ -49,6 +50,7 @@ HARMLESS: Final[Mapping[str, Mapping[str, str]]] = {
         "attempts": "it lengthens the next pause up to the longest",
         "detail": "a text for the operator that decides nothing",
     },
+    "hold": {},
     "indexed_message": {},
     "log_head": {
         "batch": "it is compared only within the process that made it, after a commit whose answer was lost",
