@@ -192,7 +192,7 @@ def _guarded(name: str, look: Look) -> Iterator[Check]:
         yield _failed(name, explained(error))
     except OSError as error:
         remedy = N_("Check the named file or disk.")
-        yield fail(name, "{path}: {error}", remedy, path=error.filename or "", error=error.strerror or error)
+        yield fail(name, "{path}: {error}.", remedy, path=error.filename or "", error=_(error.strerror or str(error)))
 
 
 def _failed(name: str, error: NodeStopped) -> Check:

@@ -182,3 +182,9 @@ def test_the_words_of_the_operating_system_are_translated(capsys: pytest.Capture
     """A missing file is told of in Russian throughout."""
     assert run(["status", "--config", str(tmp_path / "none.toml"), "--lang", "ru"]) == 3
     assert "Файл не читается: файла или папки нет." in capsys.readouterr().err
+
+
+def test_doctor_tells_a_missing_folder_in_a_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The data folder of a node that has never run is missing: what the system says of it is translated too."""
+    assert run(["doctor", "--config", write_config(tmp_path), "--lang", "ru"]) == 11
+    assert f"{tmp_path / 'data'}: файла или папки нет. Что делать:" in capsys.readouterr().out
