@@ -33,7 +33,7 @@ SHORT_SECONDS: Final = 2.0  # for so long after small or urgent work more of it 
 FIRST_GROUP: Final = 16  # pieces of urgent work ahead of the rest in one commit
 FIRST_GROUP_ITEMS: Final = 64  # the same in items
 QUIET_SECONDS: Final = 0.1  # without other work, after which background work is committed alone
-LONGEST_WAIT_SECONDS: Final = 2.0  # of background work in a flood of urgent work
+LONGEST_WAIT_SECONDS: Final = 0.5  # of background work in a flood of urgent work; then a long group is made
 MAX_RIDING: Final = 8  # pieces of background work in one commit
 MAX_WAITING: Final = 1024  # pieces of work, urgent ones apart; further ones are answered "busy"
 MAX_WAITING_OF_ONE: Final = 256  # pieces of work of one caller
@@ -131,8 +131,9 @@ class WaitingWork:
         self._left_out = _fill(group, self._rest, MAX_GROUP - len(group), items, strict=strict)
         if group:
             self._traffic_until = self._clock() + QUIET_SECONDS
-        if not urgent or self._clock() >= self._riding_since + LONGEST_WAIT_SECONDS:
-            _fill(group, self._riding, MAX_RIDING, items)
+        overdue = self._clock() >= self._riding_since + LONGEST_WAIT_SECONDS
+        if overdue or not urgent:
+            _fill(group, self._riding, MAX_RIDING, LONG_GROUP_ITEMS if overdue else items)
             self._riding_since = self._clock()
 
     @property

@@ -35,6 +35,7 @@ from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, Releas
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change, MessagesChanged
 from paiza_node.core.log.transaction import LogTransaction
+from paiza_node.core.log.waiting import SHORT_GROUP_ITEMS
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import Opened, stored
 from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
@@ -188,7 +189,8 @@ class Index:
 
     def _read(self) -> list[tuple[bytes, IndexedMessage]]:
         """Return the next messages, each with its digest."""
-        limit = min(BATCH, self._ledger.group_items)
+        # Groups are shortest in a flood of urgent work, where the index rides seldom: it must keep up all the same.
+        limit = min(BATCH, max(SHORT_GROUP_ITEMS, self._ledger.group_items))
         found: list[tuple[bytes, IndexedMessage, Collection[bytes]]] = []
         tokens = 0
         with self._store.reads() as reads:
