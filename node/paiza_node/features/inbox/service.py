@@ -143,18 +143,28 @@ class OfficerService(Service):
             for notice in (*waiting, *self._deadlines.current()):
                 for response in await self._told(notice, officer):
                     yield response
+            # What changed while the backlog is read waits as news, and may be what the backlog shows: not shown twice.
+            backlog: dict[bytes, officer_pb2.WatchResponse] = {}  # the last page
+            ahead: dict[bytes, officer_pb2.WatchResponse] = {}
             while after is not None:
                 query = MessageQuery(after_seq=after, limit=BACKLOG_PAGE, oldest_first=True)
                 page = await asyncio.to_thread(self._list, query, officer)
-                for listed in page:
-                    yield officer_pb2.WatchResponse(message=message_info(listed))
+                infos = [message_info(listed) for listed in page]
+                backlog = {each.message_digest: officer_pb2.WatchResponse(message=each) for each in infos}
+                for digest, response in backlog.items():
+                    if ahead.pop(digest, None) != response:
+                        yield response
                 while (item := subscription.get_ahead()) is not None:  # a stop does not wait for the backlog
                     for response in await self._told(item, officer):
-                        yield response
+                        digest = response.message.message_digest
+                        if backlog.get(digest) != response:
+                            ahead[digest] = response
+                            yield response
                 after = page[-1].row.seq if len(page) == BACKLOG_PAGE else None
             while (item := await subscription.get()) is not None:
                 for response in await self._told(item, officer):
-                    yield response
+                    if backlog.pop(response.message.message_digest, None) != response:
+                        yield response
         finally:
             self._watches.unsubscribe(officer, subscription)
         raise Unavailable("busy", "the watch ended: the node stops, or this watcher may have missed a change", 1.0)

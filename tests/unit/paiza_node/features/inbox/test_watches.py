@@ -1,18 +1,24 @@
 """Watches: each officer is shown what they see, read once for all; nobody misses a change in silence."""
 
 import asyncio
+import time
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import Officer, Opened
+from paiza_node.core.api.authentication import Caller
 from paiza_node.core.log.changes import MessagesChanged
 from paiza_node.core.log.notifier import Subscription
 from paiza_node.features.inbox import watches as module
+from paiza_node.features.inbox.service import OfficerService
 from paiza_node.features.inbox.watches import ChangedMessage, Watches
 from paiza_node.features.listing import listing
 from paiza_node.features.listing.model import ReadMessage
@@ -149,3 +155,38 @@ async def test_watches_end_where_too_many_changes_wait(room: Room, monkeypatch: 
     watch = watches.subscribe(LIAISON)
     watches.notify([MessagesChanged(tuple(bytes([number]) * 32 for number in range(3)))])
     assert await shown(watch, 1) == [b""]
+
+
+async def test_what_comes_while_the_backlog_is_read_is_shown_once(room: Room) -> None:
+    """A message is in the backlog and in the news that waits behind it: the news says nothing more."""
+    loop, watches, first = asyncio.get_running_loop(), Watches(room.store, room.notifier), received(room, "bureau")
+
+    def arrive(_officer: Officer) -> list[Any]:
+        """Arrive between the begin of the watch and the reading of the backlog."""
+        loop.call_soon_threadsafe(watches.notify, [MessagesChanged((first,))])
+        time.sleep(0.1)  # until it has been read as news
+        return []
+
+    unused: Any = SimpleNamespace(current=list, of=arrive, linked=lambda *_: frozenset[int]())
+    core: Any = SimpleNamespace(register_cache=None, ledger=room.ledger, store=room.store, clock=None)
+    names = ("submit", "open_part", "open_together", "show_subjects", "search", "find_source_rows", "may_know_of")
+    service = OfficerService(
+        core,
+        **dict.fromkeys(names, unused),
+        deadlines=unused,
+        pending=unused,
+        watches=watches,
+        version="",
+        protocol_version=1,
+    )
+    caller = Caller(LIAISON.id, officer=LIAISON)
+    news: Any = service.watch(caller, officer_pb2.WatchRequest(after_sequence=0))
+    async with asyncio.timeout(SECONDS), aclosing(news):
+        found = [await anext(news)]
+        second = received(room, "bureau")
+        watches.notify([MessagesChanged((second,))])
+        found.append(await anext(news))
+        room.ledger.commit_now(lambda tx: access_store.add_opened(tx.conn, Opened(first, 0, LIAISON.id, 7)))
+        watches.notify([MessagesChanged((first,))])
+        found.append(await anext(news))
+    assert [each.message.message_digest for each in found] == [first, second, first]
