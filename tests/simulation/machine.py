@@ -200,7 +200,7 @@ class Ledger:
         note = self._identity.log_signer(self._signed).sign(Checkpoint(self.origin, size, root), self._signed)
         return VerifiedCheckpoint(self.origin, size, root, note)
 
-    async def commit(self, work: Callable[[LogTransaction], T], *, first: bool = False) -> Committed[T]:  # noqa: ARG002
+    async def commit(self, work: Callable[[LogTransaction], T], **_how: bool) -> Committed[T]:
         """Do the work, append its entries, sign."""
         head = Head(self._disk.size, self.tree.root(), 0, 0, BEGIN, b"")
         tx = LogTransaction(self._disk.conn, head, self._clock(), VERSION)
