@@ -84,7 +84,7 @@ def assign(*, message: str, unit: str, officer: str, note: str) -> None:
 @click.argument("message", metavar="ID")
 @shared
 def take(*, message: str) -> None:
-    """Take."""
+    """Assign a task to the caller."""
     _change(message, lambda service, digest: service.take(digest))
 
 
