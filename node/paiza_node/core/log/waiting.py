@@ -9,7 +9,10 @@ other one leaves out what would make it longer; otherwise groups are long, which
 urgent work comes they are shorter still: it waits for a group under way at each of three commits.
 
 Background work *rides*: it is added to groups of other work that hold nothing urgent, and makes one of its own only
-once nothing else came for a moment.
+once nothing else came for a moment. In a flood of urgent work it rides once it is overdue, in a long group.
+
+Nothing here is on disk. A crash loses what waits: its callers were not answered and ask again, and what rides is found
+from the rows at the next start.
 """
 
 import sys
