@@ -71,6 +71,7 @@ PLACEHOLDERS: Final = (
     N_("NUMBER"),
     N_("OFFICER"),
     N_("OPTIONS"),
+    N_("PAGE"),
     N_("PART"),
     N_("PROFILE"),
     N_("STATE"),

@@ -175,8 +175,8 @@ async def test_a_program_killed_while_it_brings_goes_on(scene: Scene) -> None:
         assert [each["state"] for each in outcomes] == ["released"]
         assert scene.lines["kaz"].flowed - before < KILLED_SIZE, "it began again from the beginning"
     listed, _ = await scene.paiza("kaz-liaison", "inbox", "--sent")
-    assert len(listed) == 1
-    await scene.arrived("tjk-liaison", listed[0]["id"])
+    (only,) = listed["messages"]
+    await scene.arrived("tjk-liaison", only["id"])
 
 
 async def _verified(scene: Scene) -> None:

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display
 from paiza_client.cli.options import TimeParameter, shared, split
+from paiza_client.cli.paging import paged, tell_more
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, messages
@@ -17,7 +18,10 @@ from paiza_officer.errors import misused
 
 if TYPE_CHECKING:
     from paiza_client.reconciliation.log_queries import Question
+    from paiza_client.sdk.audit_query import OwnEntries
     from paiza_client.verify.log_query_checks import VisibleEntry
+
+MAX_DIGITS: Final = 18  # of an index
 
 
 @click.command(
@@ -33,7 +37,8 @@ if TYPE_CHECKING:
 @click.option("--until", type=TimeParameter(), help=N_("Before this time."))
 @click.option("--message", default="", metavar="ID", help=N_("About this message."))
 @click.option("--without-need", is_flag=True, help=N_("Only openings without need by unit, task or authorship."))
-@click.option("--limit", type=WholeNumber(1, 100_000), default=1000, show_default=True, help=N_("At most so many."))
+@click.option("--limit", type=WholeNumber(1, 100_000), default=1000, show_default=True, help=N_("Length of a page."))
+@paged
 @shared
 def log(
     *,
@@ -45,6 +50,7 @@ def log(
     message: str,
     without_need: bool,
     limit: int,
+    page: str,
 ) -> None:
     """Read the log."""
     from paiza_client.reconciliation.log_queries import Question  # noqa: PLC0415 - as above
@@ -63,25 +69,35 @@ def log(
         actor=actor,
         without_need=without_need,
         texts=True,
+        from_index=_index(page),
     )
-    acts = run(_read(question, message, limit))
+    read = run(_read(question, message, limit))
+    acts, following = read.entries, "" if read.next_index is None else str(read.next_index)
     if terminal.wants_json:
-        terminal.json([_object(act) for act in acts])
+        terminal.json({"entries": [_object(act) for act in acts], "next_page": following})
         return
     terminal.table(
         (_("Time"), _("Event"), _("By"), _("With"), _("Message"), _("Reason"), _("Words"), _("Entry")),
         [_row(act) for act in acts],
         empty=_("The log holds no such entry."),
     )
-    if len(acts) == limit:
-        terminal.warn(_("There may be more: raise --limit, or narrow the question."))
+    tell_more(terminal, following)
     if acts:
         terminal.note(_("Every entry stands in {log}, proven. Reading it was logged.").format(log=_logs(acts)))
     else:
         terminal.note(_("Reading it was logged."))
 
 
-async def _read(question: "Question", message: str, limit: int) -> "list[VisibleEntry]":
+def _index(page: str) -> int:
+    """Return the index that a page begins with."""
+    if not page:
+        return 0
+    if not (page.isascii() and page.isdigit() and len(page) <= MAX_DIGITS):
+        raise misused("--page", _("{value!r} is not a page that a list named").format(value=page))
+    return int(page)
+
+
+async def _read(question: "Question", message: str, limit: int) -> "OwnEntries":
     terminal = current_terminal()
     async with terminal.session() as session:
         if message:

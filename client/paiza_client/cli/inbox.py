@@ -10,10 +10,11 @@ from paiza.core.v1 import message_pb2
 from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import attachments, display, request_statuses, substance_notes, tasks
 from paiza_client.cli.options import TimeParameter, shared
+from paiza_client.cli.paging import paged, tell_more
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, messages, substances, threads
-from paiza_client.sdk.model import MessageSummary
+from paiza_client.sdk.model import MessageSummary, Page
 from paiza_client.sdk.substances import Notes
 from paiza_client.verify.model import OpenedPart
 from paiza_domain.threads.request_status import RequestStatus
@@ -22,43 +23,62 @@ from paiza_officer.errors import Refused, misused
 if TYPE_CHECKING:
     from paiza_client.sdk.tasks import Task
 
-MAX_LISTED: Final = 10_000  # messages of one listing; more are asked for with filters
+MAX_LISTED: Final = 10_000  # messages of one page; those beyond are shown by the next
 URGENT: Final = frozenset({message_pb2.URGENCY_FLASH, message_pb2.URGENCY_URGENT})
 
 
-@click.command(help=N_("List messages without opening them, newest first."))
+@click.command(help=N_("List messages without opening them, newest first, page by page."))
 @click.option("--unread", is_flag=True, help=N_("Only what you have not opened."))
 @click.option("--sent", is_flag=True, help=N_("What your member sent, with its deliveries, instead."))
+@click.option("--all", "everything", is_flag=True, help=N_("What was received and what was sent."))
 @click.option("--kind", default="", metavar="KIND", help=N_("Only this kind."))
 @click.option("--from", "author", default="", metavar="MEMBER", help=N_("Only from this member."))
 @click.option("--since", type=TimeParameter(), help=N_("Only stored since: 2026-11-23, or 8h, 3d, 2w ago."))
-@click.option("--limit", type=WholeNumber(1, MAX_LISTED), default=100, show_default=True, help=N_("At most so many."))
+@click.option("--until", type=TimeParameter(), help=N_("Only stored before this time."))
+@click.option("--limit", type=WholeNumber(1, MAX_LISTED), default=100, show_default=True, help=N_("Length of a page."))
+@paged
 @shared
-def inbox(*, unread: bool, sent: bool, kind: str, author: str, since: datetime | None, limit: int) -> None:
+def inbox(
+    *,
+    unread: bool,
+    sent: bool,
+    everything: bool,
+    kind: str,
+    author: str,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    page: str,
+) -> None:
     """List messages."""
+    if sent and everything:
+        raise misused("paiza inbox", _("--sent and --all contradict each other"))
     terminal = current_terminal()
 
-    async def work() -> "tuple[list[MessageSummary], dict[bytes, Task]]":
+    async def work() -> "tuple[Page, dict[bytes, Task]]":
         async with terminal.session() as session:
-            listing = messages.walk(
+            found = await messages.first_page(
                 session,
                 limit,
-                box="sent" if sent else "inbox",
+                token=page,
+                box="sent" if sent else "both" if everything else "inbox",
                 unread_only=unread,
                 kind=kind,
                 author=author,
                 since=since,
+                until=until,
                 subjects=True,
             )
-            found = [each async for each in listing]
-            return found, {} if sent or not found else await session.tasks.by_message()
+            return found, {} if sent or not found.messages else await session.tasks.by_message()
 
     found, own_tasks = run(work())
     if terminal.wants_json:
-        terminal.json([_with_task(as_json.summary(each), own_tasks.get(each.digest)) for each in found])
+        shown = [_with_task(as_json.summary(each), own_tasks.get(each.digest)) for each in found.messages]
+        terminal.json({"messages": shown, "next_page": found.next_token})
     else:
         remarks = {digest: tasks.in_words(each) for digest, each in own_tasks.items()}
-        display.listing(terminal, found, sent=sent, remarks=remarks)
+        display.listing(terminal, found.messages, sent=sent, remarks=remarks)
+        tell_more(terminal, found.next_token)
 
 
 def _with_task(summary: dict[str, Any], task: "Task | None") -> dict[str, Any]:

@@ -8,6 +8,7 @@ import click
 from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display
 from paiza_client.cli.options import TimeParameter, shared
+from paiza_client.cli.paging import paged, tell_more
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.language import N_, _, ngettext, number_text
 from paiza_client.sdk import as_json, messages
@@ -64,7 +65,8 @@ def _criteria(command: click.Command) -> click.Command:
 @click.option("--since", type=TimeParameter(), help=N_("Only events since: 2026-11-23, or 8h, 3d, 2w ago."))
 @click.option("--until", type=TimeParameter(), help=N_("Only events before."))
 @click.option("--reason", default="", help=N_("Why you search for a person, telephone, document or account."))
-@click.option("--limit", type=WholeNumber(1, MAX_PAGE), default=100, show_default=True, help=N_("At most so many."))
+@click.option("--limit", type=WholeNumber(1, MAX_PAGE), default=100, show_default=True, help=N_("Length of a page."))
+@paged
 @shared
 def search(
     *,
@@ -75,6 +77,7 @@ def search(
     until: datetime | None,
     reason: str,
     limit: int,
+    page: str,
     **texts: tuple[str, ...],
 ) -> None:
     """Find messages."""
@@ -89,25 +92,30 @@ def search(
     async def work() -> FoundPage:
         async with terminal.session() as session:
             return await session.search.search(
-                criteria, since=since, until=until, author=author, kind=kind, reason=reason, page_size=limit
+                criteria,
+                since=since,
+                until=until,
+                author=author,
+                kind=kind,
+                reason=reason,
+                page_size=limit,
+                page_token=page,
             )
 
-    page = run(work())
+    found = run(work())
     if terminal.wants_json:
-        terminal.json([
-            {**as_json.summary(each.message), "event_time": each.event_time} for each in page.messages
-        ])  # fmt: skip
+        shown = [{**as_json.summary(each.message), "event_time": each.event_time} for each in found.messages]
+        terminal.json({"messages": shown, "next_page": found.next_page_token})
     else:
-        display.listing(terminal, [each.message for each in page.messages])
-        if page.next_page_token:
-            terminal.note(_("There are more; narrow the search, or raise --limit."))
-    if page.behind:
+        display.listing(terminal, [each.message for each in found.messages])
+        tell_more(terminal, found.next_page_token)
+    if found.behind:
         text = ngettext(
             "{n} message is not searchable yet; search again in a moment.",
             "{n} messages are not searchable yet; search again in a moment.",
-            page.behind,
+            found.behind,
         )
-        terminal.warn(text.format(n=number_text(page.behind)))
+        terminal.warn(text.format(n=number_text(found.behind)))
 
 
 @click.command(help=N_("Show the messages that share an identifier with one: a plate, a telephone, a person …"))
@@ -132,7 +140,7 @@ def links(*, message: str) -> None:
             each.message.thread_name,
             display.when(each.message.stored_time),
             display.kind_title(each.message.header),
-            each.message.header.author,
+            display.sender(each.message.header),
             shared_text(each.fields),
         )
         for each in found

@@ -13,7 +13,7 @@ from paiza_wire.tlog import log_queries
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which entries of a log to show; empty fields ask for all.
+    """Which entries of a log to show, from an index on; empty fields ask for all.
 
     ``actor``, ``without_need`` and ``texts`` are answered by the own member's node alone. Whether an officer had need
     of a message is the node's own judgement.
@@ -29,6 +29,7 @@ class Question:
     actor: str = ""
     without_need: bool = False
     texts: bool = False
+    from_index: int = 0
     page_size: int = log_queries.MAX_PAGE
 
     def queries(self) -> Iterator[pb.EntryQuery]:
@@ -42,6 +43,7 @@ class Question:
                 counterpart=self.counterpart,
                 message_digests=digests[first : first + most],
                 page_size=self.page_size,
+                from_index=self.from_index,
                 with_held_proofs=self.held,
                 with_headers=self.headers,
                 actor=self.actor,

@@ -43,6 +43,14 @@ class Closed:
     theirs: Proof
 
 
+@dataclass(frozen=True, slots=True)
+class OwnEntries:
+    """Entries of the own log; ``next_index`` is where to go on, None where the whole log was looked through."""
+
+    entries: list[VisibleEntry]
+    next_index: int | None
+
+
 class AuditQuery:
     """The session's calls across logs."""
 
@@ -68,7 +76,7 @@ class AuditQuery:
             else:
                 raise NotProven("too_large", member, "the answers do not come to an end")
 
-    async def read_own(self, question: Question, limit: int) -> list[VisibleEntry]:
+    async def read_own(self, question: Question, limit: int) -> OwnEntries:
         """Return at most ``limit`` entries of the own log, in order of index; each is proven and meets the question.
 
         The node can withhold an entry or a text; it cannot alter or invent any. It logs CONSULTED with the question,
@@ -76,11 +84,15 @@ class AuditQuery:
         """
         question = replace(question, page_size=min(question.page_size, limit))
         found: list[VisibleEntry] = []
+        following: int | None = None
         async for page in self.pages(self._officer.member, question):
             found += page.entries
+            following = None if page.complete else page.next_index
             if len(found) >= limit:
                 break
-        return found[:limit]
+        if len(found) > limit:
+            following = found[limit].proof.index
+        return OwnEntries(found[:limit], following)
 
     async def matrix(self, since: datetime | None, until: datetime | None, overdue_seconds: int) -> Matrix:
         """Ask for counts: the own member's reply first, then that of every other that answered."""

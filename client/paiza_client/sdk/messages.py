@@ -6,12 +6,12 @@ Finding opens nothing: the node lists headers, and logs nothing unless subjects 
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
-from paiza_client.sdk.model import Box, MessageSummary
+from paiza_client.sdk.model import Box, MessageSummary, Page
 from paiza_client.sdk.session import Session
 from paiza_client.sdk.wording import kind_of, when
 from paiza_client.verify.model import OpenedPart
@@ -86,39 +86,73 @@ def unread(
     return walk(session, unread_only=True, kind=kind, author=author, since=since)
 
 
-async def walk(
+async def pages(
     session: Session,
-    limit: int | None = None,
     *,
     box: Box = "inbox",
     unread_only: bool = False,
     kind: str = "",
     author: str = "",
     since: datetime | None = None,
+    until: datetime | None = None,
     subjects: bool = False,
-) -> AsyncIterator[MessageSummary]:
-    """Yield the messages that fit, newest first, over as many pages as it takes; with a ``limit``, at most so many.
+    page_size: int = PAGE,
+    token: str = "",
+) -> AsyncIterator[Page]:
+    """Yield the messages that fit, newest first, page by page; each page says whether there is another.
 
-    ``subjects`` asks for the subjects too, which the node logs as SUBJECTS_SHOWN, once for each page.
+    ``page_size`` is at most `PAGE`. ``token`` is the ``next_token`` of an earlier page: the first page is the one after
+    it. What arrives meanwhile stands on no later page. The filters are those of `Session.list_messages`; ``subjects``
+    are logged as SUBJECTS_SHOWN, once for each page, and otherwise nothing is logged.
     """
-    left, token = limit, ""
-    while left is None or left > 0:
+    while True:
         page = await session.list_messages(
             box=box,
             unread_only=unread_only,
             kind=kind,
             author=author,
             since=since,
+            until=until,
             subjects=subjects,
-            page_size=PAGE if left is None else min(PAGE, left),
+            page_size=page_size,
             page_token=token,
         )
-        for each in page.messages:
-            yield each
-        left = None if left is None else left - len(page.messages)
+        yield page
         token = page.next_token
         if not token:
             break
+
+
+async def first_page(session: Session, limit: int, *, token: str = "", **filters: Any) -> Page:
+    """Return at most ``limit`` messages as one page, over as many answers of the node as it takes.
+
+    ``token`` and ``filters`` are those of `pages`.
+    """
+    found: list[MessageSummary] = []
+    while len(found) < limit:
+        page = await session.list_messages(page_size=min(PAGE, limit - len(found)), page_token=token, **filters)
+        found += page.messages
+        token = page.next_token
+        if not token:
+            break
+    return Page(tuple(found), token)
+
+
+async def walk(
+    session: Session,
+    *,
+    box: Box = "inbox",
+    unread_only: bool = False,
+    kind: str = "",
+    author: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> AsyncIterator[MessageSummary]:
+    """Yield every message that fits, newest first, over as many pages as it takes; the filters are those of `pages`."""
+    listing = pages(session, box=box, unread_only=unread_only, kind=kind, author=author, since=since, until=until)
+    async for page in listing:
+        for each in page.messages:
+            yield each
 
 
 def content(opened: OpenedPart) -> Message:

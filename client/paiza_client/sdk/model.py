@@ -103,3 +103,8 @@ class Page:
 
     messages: tuple[MessageSummary, ...]
     next_token: str
+
+    @property
+    def has_more(self) -> bool:
+        """True where older messages follow."""
+        return bool(self.next_token)

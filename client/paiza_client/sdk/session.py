@@ -211,18 +211,20 @@ class Session:
         kind: str = "",
         author: str = "",
         since: datetime | None = None,
+        until: datetime | None = None,
         thread_id: bytes = b"",
         id_prefix: str = "",
         page_size: int = 100,
         page_token: str = "",
         subjects: bool = False,
     ) -> Page:
-        """Return one page of messages without content, newest first; `messages.walk` goes over all pages.
+        """Return one page of messages without content, newest first; `messages.pages` goes over all pages.
 
-        ``box`` is "inbox", "sent" or "both", ``kind`` a kind's name, ``author`` a member's id, ``since`` an aware time
-        from which on the own node stored them, ``thread_id`` 16 bytes, ``id_prefix`` hex digits or a thread's name,
-        ``page_size`` at most 500. ``subjects``: with the subjects of those that the officer may open, which the node
-        logs as SUBJECTS_SHOWN; otherwise nothing is logged. Headers match their digests; nothing else is proven yet.
+        ``box`` is "inbox", "sent" or "both", ``kind`` a kind's name, ``author`` a member's id. The own node stored them
+        at ``since`` or later and before ``until``, both aware. ``thread_id`` is 16 bytes, ``id_prefix`` hex digits or a
+        thread's name, ``page_size`` at most 500. ``subjects``: with the subjects of those that the officer may open,
+        which the node logs as SUBJECTS_SHOWN; otherwise nothing is logged. Headers match their digests; nothing else is
+        proven yet.
         """
         request = officer_pb2.ListMessagesRequest(
             box=_BOXES[box],
@@ -237,6 +239,8 @@ class Session:
         )
         if since is not None:
             request.since_time.FromDatetime(since)
+        if until is not None:
+            request.until_time.FromDatetime(until)
         answer = await self._call(lambda: self._officer.ListMessages(request, timeout=channel.CALL_SECONDS))
         checks.check_subjects_shown(answer, self.profile.id, self._registers)
         return Page(tuple(summary(info) for info in answer.messages), answer.next_page_token)

@@ -124,7 +124,7 @@ def test_the_place_is_taken_out_on_request_and_said(paiza: Paiza, draft: Path, t
     ran = paiza("kaz-liaison", "send", "free", draft, "--attach", path, "--strip-location")
     assert ran.code == 0
     assert "place.png: taken out: GPS position (EXIF)" in ran.err
-    sent = paiza("kaz-liaison", "inbox", "--sent", "--limit", "1", "--json").json[0]
+    sent = paiza("kaz-liaison", "inbox", "--sent", "--limit", "1", "--json").json["messages"][0]
     arrived(paiza, "tjk-liaison", sent["id"])
     target = tmp_path / "without.png"
     assert paiza("tjk-liaison", "attach", "get", sent["id"], "1", "-o", target).code == 0

@@ -63,9 +63,9 @@ def test_a_message_is_sent_received_and_opened_with_its_proofs(
     assert [(each["member"], each["counterpart"]) for each in verified["released"]] == [("kaz", "tjk")]
     assert [(each["event"], each["member"]) for each in verified["answers"]] == [("RECEIVED", "tjk")]
     assert verified["opened"]["actor"] == "spiffe://tjk.paiza.example/officer/liaison"
-    listed = paiza("tjk-liaison", "inbox", "--json").json
+    listed = paiza("tjk-liaison", "inbox", "--json").json["messages"]
     assert [each["unread"] for each in listed if each["id"] == message_id] == [False]
-    unread = paiza("tjk-liaison", "inbox", "--unread", "--json").json
+    unread = paiza("tjk-liaison", "inbox", "--unread", "--json").json["messages"]
     assert message_id not in [each["id"] for each in unread]
 
 
@@ -108,7 +108,7 @@ def test_a_request_with_urgency_from_the_command_line(paiza: Paiza, federation: 
         "--reason-code", "danger-to-life", "--json",
     ).json  # fmt: skip
     asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", sent["id"]), 60))
-    inbox = paiza("tjk-duty", "inbox", "--kind", "information-request", "--from", "kaz", "--json").json
+    inbox = paiza("tjk-duty", "inbox", "--kind", "information-request", "--from", "kaz", "--json").json["messages"]
     listed = next(each for each in inbox if each["id"] == sent["id"])
     assert (listed["urgency"], listed["urgency_reason"]) == ("FLASH", "danger-to-life")
 

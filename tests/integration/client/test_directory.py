@@ -67,7 +67,7 @@ def test_a_change_is_seen_by_all_within_a_minute(paiza: Paiza, draft: Path) -> N
     print(f"published after {published:.1f} s, seen by another member after {time.monotonic() - begun:.1f} s")
     (officer,) = of_kaz(paiza, "tjk-liaison")["officers"]
     assert officer["accredited_to"] == [{"member": "tjk", "confirmed": True, "posted_elsewhere": True}]
-    entries = paiza("kaz-auditor", "audit", "log", "--event", "DIRECTORY_CHANGED", "--json").json
+    entries = paiza("kaz-auditor", "audit", "log", "--event", "DIRECTORY_CHANGED", "--json").json["entries"]
     assert [each["actor"] for each in entries] == ["spiffe://kaz.paiza.example/officer/data"]
     again = paiza("kaz-data", "directory", "publish", draft, "--yes")
     assert (again.code, "directory edit" in again.err) == (3, True)

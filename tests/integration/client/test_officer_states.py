@@ -99,7 +99,7 @@ def test_each_is_told_why_in_both_languages(visitor: Visitor, paiza: Paiza) -> N
     said = [json.loads(line) for line in visitor.node.log.read_text().splitlines() if line.startswith("{")]
     named = {each["reason"] for each in said if each.get("event") == "denied" and each["officer"] == str(visitor.id)}
     assert {"officer_not_enrolled", "officer_suspended", "officer_removed"} <= named
-    by = paiza("kaz-auditor", "audit", "log", "--event", "DENIED", "--by", str(visitor.id), "--json").json
+    by = paiza("kaz-auditor", "audit", "log", "--event", "DENIED", "--by", str(visitor.id), "--json").json["entries"]
     assert len(by) >= len(named)
 
 

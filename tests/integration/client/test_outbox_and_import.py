@@ -21,7 +21,8 @@ from tests.integration.client.conftest import DRAFT, Paiza
 
 def sent(paiza: Paiza) -> list[str]:
     """Return the ids of all messages kaz has sent."""
-    return [each["id"] for each in paiza("kaz-liaison", "inbox", "--sent", "--limit", "1000", "--json").json]
+    listed = paiza("kaz-liaison", "inbox", "--sent", "--limit", "1000", "--json").json["messages"]
+    return [each["id"] for each in listed]
 
 
 def test_a_message_waits_for_the_node_and_goes_by_itself(paiza: Paiza, federation: Federation, draft: Path) -> None:

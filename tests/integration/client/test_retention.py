@@ -64,16 +64,16 @@ def test_an_opening_without_need_is_found_and_proven(paiza: Paiza, federation: F
     note = sent(paiza, federation, draft)
     assert paiza("tjk-authoriser", "open", note).code == 0
     assert paiza("tjk-duty", "open", note, "--reason", "I was curious").code == 0
-    found = paiza("tjk-auditor", "audit", "log", "--without-need", "--json").json
+    found = paiza("tjk-auditor", "audit", "log", "--without-need", "--json").json["entries"]
     assert [(each["event"], each["actor"].rpartition("/")[2], each["text"]) for each in found] == [
         ("OPENED", "duty", "I was curious")
     ]
     shown = paiza("tjk-auditor", "audit", "log", "--event", "OPENED", "--message", note)
     assert (shown.code, "authoriser" in shown.out, "I was curious" in shown.out) == (0, True, True)
-    by_him = paiza("tjk-auditor", "audit", "log", "--event", "opened", "--by", "duty", "--since", "1h", "--json").json
-    assert [each["index"] for each in by_him] == [found[0]["index"]]
-    assert paiza("tjk-auditor", "audit", "log", "--with", "uzb", "--json").json == []
-    again = paiza("tjk-auditor", "audit", "log", "--event", "CONSULTED", "--json").json
+    by_duty = paiza("tjk-auditor", "audit", "log", "--event", "opened", "--by", "duty", "--since", "1h", "--json").json
+    assert [each["index"] for each in by_duty["entries"]] == [found[0]["index"]]
+    assert paiza("tjk-auditor", "audit", "log", "--with", "uzb", "--json").json["entries"] == []
+    again = paiza("tjk-auditor", "audit", "log", "--event", "CONSULTED", "--json").json["entries"]
     assert "without need" in again[0]["text"]
     assert paiza("tjk-auditor", "audit", "log", "--event", "PEEKED").code == 2
     refused = paiza("tjk-liaison", "audit", "log")

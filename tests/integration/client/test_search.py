@@ -47,7 +47,7 @@ def _until_found(paiza: Paiza, profile: str, count: int, *arguments: str) -> Ran
     """Search until the index has caught up, which takes a few seconds; a minute on a machine that is busy."""
     for _ in range(600):
         ran = paiza(profile, "search", "--json", *arguments)
-        if len(ran.json) >= count:
+        if len(ran.json["messages"]) >= count:
             return ran
         time.sleep(0.1)
     raise AssertionError(f"not found: {arguments}")
@@ -66,7 +66,7 @@ def test_a_notice_is_found_on_both_sides(paiza: Paiza, tmp_path: Path, sent: tup
     draft.write_text(NOTICE.format(number="S-1", day="2026-03-04", plate=sent[0]))
     assert paiza("kaz-liaison", "send", "seizure-notice", str(draft)).code == 0
     for profile in ("kaz-liaison", "tjk-liaison"):
-        found = _until_found(paiza, profile, 1, "--plate", sent[1]).json
+        found = _until_found(paiza, profile, 1, "--plate", sent[1]).json["messages"]
         assert [each["event_time"][:10] for each in found] == ["2026-03-04"]
         for criterion in (
             ("--substance", "героин"),
@@ -78,9 +78,9 @@ def test_a_notice_is_found_on_both_sides(paiza: Paiza, tmp_path: Path, sent: tup
             ("--since", "2026-03-04"),
         ):
             narrowed = paiza(profile, "search", "--json", "--plate", sent[1], *criterion)
-            assert len(narrowed.json) == 1, criterion
+            assert len(narrowed.json["messages"]) == 1, criterion
         for nothing in (("--substance", "cannabis"), ("--until", "2026-03-04"), ("--from", "uzb")):
-            assert paiza(profile, "search", "--json", "--plate", sent[1], *nothing).json == []
+            assert paiza(profile, "search", "--json", "--plate", sent[1], *nothing).json["messages"] == []
 
 
 def test_a_second_notice_with_the_same_plate_is_linked(paiza: Paiza, tmp_path: Path, sent: tuple[str, str]) -> None:
@@ -88,11 +88,11 @@ def test_a_second_notice_with_the_same_plate_is_linked(paiza: Paiza, tmp_path: P
     draft = tmp_path / "two.yaml"
     draft.write_text(NOTICE.format(number="S-2", day="2026-05-06", plate=sent[1].lower()))
     assert paiza("kaz-liaison", "send", "seizure-notice", str(draft)).code == 0
-    found = _until_found(paiza, "tjk-liaison", 2, "--plate", sent[0]).json
+    found = _until_found(paiza, "tjk-liaison", 2, "--plate", sent[0]).json["messages"]
     linked = paiza("tjk-liaison", "links", found[0]["id"], "--json").json
     assert [each["id"] for each in linked] == [found[1]["id"]]
     assert set(linked[0]["fields"]) >= {"plate", "person"}
-    listed = {each["id"]: each["linked"] for each in paiza("tjk-liaison", "inbox", "--json").json}
+    listed = {each["id"]: each["linked"] for each in paiza("tjk-liaison", "inbox", "--json").json["messages"]}
     assert (listed[found[0]["id"]], listed[found[1]["id"]]) == (True, False), "the newer one says so, in lists"
 
 
@@ -103,8 +103,8 @@ def test_a_search_for_a_person_needs_a_reason_and_is_logged(paiza: Paiza, sent: 
     assert refused.code == 3
     assert "search_reason_missing" in refused.err
     found = _until_found(paiza, "tjk-liaison", 2, "--name", "Vymyshlev Obrazets", "--reason", "exercise")
-    assert len(found.json) == 2
-    assert paiza("tjk-coordinator", "search", "--json", "--name", "Vymyshlev", "--reason", "x").json == []
+    assert len(found.json["messages"]) == 2
+    assert paiza("tjk-coordinator", "search", "--json", "--name", "Vymyshlev", "--reason", "x").json["messages"] == []
 
 
 def test_looking_for_requests_of_colleagues_is_no_oracle(
@@ -142,7 +142,7 @@ def test_looking_for_requests_of_colleagues_is_no_oracle(
 
     assert asyncio.run(searched())[-2:] == ["liaison", "coordinator"]
     # RED messages they may not open: no content search finds them, and of a request only the thread is named.
-    assert paiza("kaz-coordinator", "search", "--json", "--plate", "Z777ZZ77").json == []
+    assert paiza("kaz-coordinator", "search", "--json", "--plate", "Z777ZZ77").json["messages"] == []
     plate = {"field": "plate", "text": "Z777ZZ77"}
     assert similar("kaz-coordinator", **plate) == [()]
     assert [each.message_id for each in found("kaz-coordinator", **plate)] == [b""]

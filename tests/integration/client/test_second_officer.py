@@ -73,7 +73,8 @@ def test_one_writes_another_signs_and_only_then_it_goes(
     waiting = submitted(paiza, nominal)
     assert (waiting["state"], waiting["missing"]) == ("waiting", ["spiffe://kaz.paiza.example/officer/duty"])
     assert [each["second"] for each in paiza("kaz-liaison", "outbox", "list", "--json").json] == [True]
-    assert not [each for each in paiza("kaz-duty", "inbox", "--sent", "--json").json if each["id"] == waiting["id"]]
+    sent = paiza("kaz-duty", "inbox", "--sent", "--json").json["messages"]
+    assert waiting["id"] not in [each["id"] for each in sent]
     listed = paiza("kaz-duty", "approve", "--json").json
     assert [each["for_me"] for each in listed if each["id"] == waiting["id"]] == [True]
     signed = paiza("kaz-duty", "approve", waiting["id"], "--yes", "--json").json

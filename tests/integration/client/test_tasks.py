@@ -50,7 +50,7 @@ def sent_to(paiza: Paiza, federation: Federation, folder: Path, attention: str) 
 
 def seen(paiza: Paiza, profile: str, message_id: str) -> bool:
     """Return whether an officer's inbox lists a message."""
-    return message_id in [each["id"] for each in paiza(profile, "inbox", "--json").json]
+    return message_id in [each["id"] for each in paiza(profile, "inbox", "--json").json["messages"]]
 
 
 def test_a_unit_sees_its_own_and_nobody_elses(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ def notices(federation: Federation, paiza: Paiza, tmp_path: Path) -> list[str]:
 
 def listed(paiza: Paiza, profile: str, *arguments: str) -> dict[str, dict[str, Any]]:
     """Return what an officer's list says of each message."""
-    return {each["id"]: each for each in paiza(profile, *arguments, "--json").json}
+    told = paiza(profile, *arguments, "--json").json
+    return {each["id"]: each for each in (told["messages"] if isinstance(told, dict) else told)}
 
 
 def events(paiza: Paiza, profile: str, message: str) -> list[str]:
@@ -56,7 +57,8 @@ def test_an_export_opens_all_with_one_entry(
         found = events(paiza, "tjk-auditor", each)
         assert found.count("OPENED_TOGETHER") == 1
         assert "OPENED" not in found
-    logged = paiza("tjk-auditor", "audit", "log", "--event", "OPENED_TOGETHER", "--message", notices[0], "--json").json
+    asked = ("audit", "log", "--event", "OPENED_TOGETHER", "--message", notices[0])
+    logged = paiza("tjk-auditor", *asked, "--json").json["entries"]
     assert [(each["actor"].rpartition("/")[2], each["text"]) for each in logged] == [("liaison", "exercise")]
     file, root = tmp_path / "evidence.zip", (federation.folder / "root.json").read_bytes()
     assert paiza("tjk-auditor", "audit", "evidence", notices[0], "--openings", "-o", file).code == 0

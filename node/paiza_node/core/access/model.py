@@ -143,6 +143,7 @@ class MessageQuery:
     kind: str = ""
     author: str = ""
     since_time: datetime | None = None
+    until_time: datetime | None = None
     thread_id: bytes = b""
     thread_name: str = ""
     id_prefix: str = ""

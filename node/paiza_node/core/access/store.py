@@ -346,6 +346,8 @@ def _conditions(query: MessageQuery) -> list[ColumnElement[bool]]:
         conditions.append(m.author == query.author)
     if query.since_time is not None:
         conditions.append(m.stored_time >= to_micros(query.since_time))
+    if query.until_time is not None:
+        conditions.append(m.stored_time < to_micros(query.until_time))
     if query.thread_id:
         conditions.append(m.thread_id == query.thread_id)
     if query.thread_name:

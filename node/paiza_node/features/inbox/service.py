@@ -231,8 +231,9 @@ def _query(request: officer_pb2.ListMessagesRequest, officer: Officer, limit: in
     prefix = request.id_prefix.replace("-", "").lower()
     is_hex = bool(prefix) and not prefix.strip("0123456789abcdef")
     before = paging.numbers_of(request, 1)
-    if request.HasField("since_time") and not 0 <= request.since_time.seconds < LATEST_SECONDS:
-        raise Rejected("malformed", "since_time is not a time between 1970 and 9000")
+    for name in ("since_time", "until_time"):
+        if request.HasField(name) and not 0 <= getattr(request, name).seconds < LATEST_SECONDS:
+            raise Rejected("malformed", f"{name} is not a time between 1970 and 9000")
     received = {officer_pb2.BOX_INBOX: True, officer_pb2.BOX_SENT: False}.get(request.box)
     return MessageQuery(
         received=received,
@@ -240,6 +241,7 @@ def _query(request: officer_pb2.ListMessagesRequest, officer: Officer, limit: in
         kind=request.kind,
         author=request.author,
         since_time=request.since_time.ToDatetime(tzinfo=UTC) if request.HasField("since_time") else None,
+        until_time=request.until_time.ToDatetime(tzinfo=UTC) if request.HasField("until_time") else None,
         thread_id=request.thread_id,
         thread_name=request.id_prefix.upper() if request.id_prefix and not is_hex else "",
         id_prefix=prefix if is_hex else "",

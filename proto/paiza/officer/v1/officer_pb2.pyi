@@ -349,6 +349,7 @@ class ListMessagesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     WITH_SUBJECTS_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
     box: Global___Box.ValueType
     """Inbox, sent, or both."""
     unread_only: _builtins.bool
@@ -371,6 +372,10 @@ class ListMessagesRequest(_message.Message):
     def since_time(self) -> _timestamp_pb2.Timestamp:
         """Only messages stored at or after this time."""
 
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """Only messages stored before this time."""
+
     def __init__(
         self,
         *,
@@ -384,10 +389,11 @@ class ListMessagesRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         with_subjects: _builtins.bool = ...,
+        until_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time", "until_time", b"until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "box", b"box", "id_prefix", b"id_prefix", "kind", b"kind", "page_size", b"page_size", "page_token", b"page_token", "since_time", b"since_time", "thread_id", b"thread_id", "unread_only", b"unread_only", "with_subjects", b"with_subjects"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "box", b"box", "id_prefix", b"id_prefix", "kind", b"kind", "page_size", b"page_size", "page_token", b"page_token", "since_time", b"since_time", "thread_id", b"thread_id", "unread_only", b"unread_only", "until_time", b"until_time", "with_subjects", b"with_subjects"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
