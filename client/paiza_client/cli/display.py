@@ -19,6 +19,7 @@ from paiza_client.sdk.wording import (
     proof_rows,
     proof_text,
     recipients,
+    sender,
     urgency,
     when,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "proof_rows",
     "proof_text",
     "recipients",
+    "sender",
     "urgency",
     "when",
 ]
@@ -78,7 +80,7 @@ def listing(
             urgency(each.header),
             kind_title(each.header),
             subjects.text(each.subject, lang()),
-            each.header.author,
+            sender(each.header),
             recipients(each.header),
             "; ".join(
                 filter(

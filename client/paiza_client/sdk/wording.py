@@ -120,6 +120,12 @@ def kind_title(header: message_pb2.Header) -> str:
         return header.kind
 
 
+def sender(header: message_pb2.Header) -> str:
+    """Name the member that sends and the officer who wrote it, the first of its signers."""
+    written = next((each.id.rpartition("/")[2] for each in header.required_signers), "")
+    return f"{header.author} ({written})" if written else header.author
+
+
 def recipients(header: message_pb2.Header) -> str:
     """Name the recipients, with whom the message is for."""
     return ", ".join(
