@@ -26,6 +26,16 @@ def all_of(*rules: Related) -> Related:
     return related
 
 
+def any_of(*names: str) -> Related:
+    """Return the rule that at least one of these fields is set; the first one is named where none is."""
+
+    def related(content: Any) -> Iterator[tuple[str, Problem]]:
+        if not any(getattr(content, name) for name in names):
+            yield names[0], ("missing", {})
+
+    return related
+
+
 def once(group: str, name: str, code: str = "value_repeated") -> Related:
     """Return the rule that no two entries of `group` have the same value in the field `name`."""
 

@@ -51,7 +51,7 @@ _REPEATED: Final = re.compile(r"(.)\1+")
 _ENDINGS: Final = re.compile(r"(?<=..)I+$")  # Юрий, Yuri, Yuriy
 _RUSSIAN_TRUNK: Final = re.compile(r"8(?=\d{10}$)")  # 8 701 … is +7 701 … in Kazakhstan and Russia
 
-RULES_VERSION: Final = 1  # incremented when folding changes: indexes are then rebuilt
+RULES_VERSION: Final = 2  # incremented when folding or extraction changes: indexes are then rebuilt
 MAX_FOLDED: Final = 200  # characters; a longer text is not an identifier
 
 

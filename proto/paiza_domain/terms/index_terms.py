@@ -70,7 +70,7 @@ def _walk(shape: Shape, message: Message) -> Iterator[Term]:
 def _of_value(field: Field, value: Any) -> Iterator[Term]:
     if field.term:
         yield from folded(field.term, str(value))
-    elif field.value_type in {FieldType.TEXT, FieldType.LINES}:
+    if field.value_type in {FieldType.TEXT, FieldType.LINES} and field.term in {"", *WORDWISE}:
         for name, text in found_in_text(value):
             yield from folded(name, text)
 

@@ -42,6 +42,24 @@ annex:
     - {{surname: Вымышлев, given_names: Образец, role: courier, category: suspect}}
 """
 
+REQUEST = """\
+kind: information-request
+to: [tjk]
+urgency: routine
+handling: {{tlp: AMBER, code: H2, classification: 1}}
+review: 3 years
+content:
+  reference: R-1
+  subject: A lorry
+  purposes: [investigate]
+  facts: Invented.
+  vehicles:
+    - plate: "{plate}"
+  questions:
+    - {{number: 1, text: Who drove it?}}
+  why_addressee: It went through your country.
+"""
+
 
 def _until_found(paiza: Paiza, profile: str, count: int, *arguments: str) -> Ran:
     """Search until the index has caught up, which takes a few seconds; a minute on a machine that is busy."""
@@ -94,6 +112,19 @@ def test_a_second_notice_with_the_same_plate_is_linked(paiza: Paiza, tmp_path: P
     assert set(linked[0]["fields"]) >= {"plate", "person"}
     listed = {each["id"]: each["linked"] for each in paiza("tjk-liaison", "inbox", "--json").json["messages"]}
     assert (listed[found[0]["id"]], listed[found[1]["id"]]) == (True, False), "the newer one says so, in lists"
+
+
+def test_a_request_about_a_plate_is_linked_to_the_notice_that_holds_it(
+    paiza: Paiza, tmp_path: Path, sent: tuple[str, str]
+) -> None:
+    """The member asked sees at the request which of its messages hold what is asked about."""
+    draft = tmp_path / "request.yaml"
+    draft.write_text(REQUEST.format(plate=sent[1]))
+    assert paiza("kaz-liaison", "send", "information-request", str(draft)).code == 0
+    found = _until_found(paiza, "tjk-liaison", 1, "--plate", sent[0], "--kind", "information-request").json
+    linked = paiza("tjk-liaison", "links", found[0]["id"], "--json").json
+    assert {each["kind"] for each in linked} == {"seizure-notice"}
+    assert all("plate" in each["fields"] for each in linked)
 
 
 def test_a_search_for_a_person_needs_a_reason_and_is_logged(paiza: Paiza, sent: tuple[str, str]) -> None:

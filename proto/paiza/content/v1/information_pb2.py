@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from paiza.content.v1 import common_pb2 as paiza_dot_content_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"paiza/content/v1/information.proto\x12\x10paiza.content.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpaiza/content/v1/common.proto\"\xa2\x02\n\x12InformationRequest\x12\x11\n\treference\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x10\n\x08purposes\x18\x03 \x03(\t\x12\r\n\x05\x66\x61\x63ts\x18\x04 \x01(\t\x12-\n\tquestions\x18\x05 \x03(\x0b\x32\x1a.paiza.content.v1.Question\x12\x15\n\rwhy_addressee\x18\x06 \x01(\t\x12\x31\n\rdeadline_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nuse_limits\x18\x08 \x01(\t\x12:\n\x10\x65\x61rlier_requests\x18\t \x03(\x0b\x32 .paiza.content.v1.EarlierRequest\"v\n\x11InformationAnswer\x12\x11\n\treference\x18\x01 \x01(\t\x12)\n\x07\x61nswers\x18\x02 \x03(\x0b\x32\x18.paiza.content.v1.Answer\x12\x0f\n\x07remarks\x18\x03 \x01(\t\x12\x12\n\nuse_limits\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"paiza/content/v1/information.proto\x12\x10paiza.content.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpaiza/content/v1/common.proto\"\xed\x04\n\x12InformationRequest\x12\x11\n\treference\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x10\n\x08purposes\x18\x03 \x03(\t\x12\r\n\x05\x66\x61\x63ts\x18\x04 \x01(\t\x12-\n\tquestions\x18\x05 \x03(\x0b\x32\x1a.paiza.content.v1.Question\x12\x15\n\rwhy_addressee\x18\x06 \x01(\t\x12\x31\n\rdeadline_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nuse_limits\x18\x08 \x01(\t\x12:\n\x10\x65\x61rlier_requests\x18\t \x03(\x0b\x32 .paiza.content.v1.EarlierRequest\x12\x15\n\roffence_types\x18\n \x03(\t\x12+\n\x08vehicles\x18\x0b \x03(\x0b\x32\x19.paiza.content.v1.Vehicle\x12)\n\x07vessels\x18\x0c \x03(\x0b\x32\x18.paiza.content.v1.Vessel\x12\x36\n\ncontainers\x18\r \x03(\x0b\x32\".paiza.content.v1.FreightContainer\x12\r\n\x05seals\x18\x0e \x03(\t\x12\x33\n\x0c\x63onsignments\x18\x0f \x03(\x0b\x32\x1d.paiza.content.v1.Consignment\x12\x35\n\nsubstances\x18\x10 \x03(\x0b\x32!.paiza.content.v1.SoughtSubstance\x12\'\n\x06places\x18\x11 \x03(\x0b\x32\x17.paiza.content.v1.Place\"a\n\x07Vehicle\x12\r\n\x05plate\x18\x01 \x01(\t\x12\x0f\n\x07\x63ountry\x18\x02 \x01(\t\x12\x0b\n\x03vin\x18\x03 \x01(\t\x12\r\n\x05means\x18\x04 \x01(\t\x12\x0c\n\x04make\x18\x05 \x01(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\"F\n\x06Vessel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nimo_number\x18\x02 \x01(\t\x12\x0c\n\x04\x66lag\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\"?\n\x10\x46reightContainer\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\r\n\x05seals\x18\x02 \x03(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\"\x93\x01\n\x0b\x43onsignment\x12\x13\n\x0b\x64\x65scription\x18\x01 \x01(\t\x12\x13\n\x0b\x61ir_waybill\x18\x02 \x01(\t\x12\x12\n\ntir_carnet\x18\x03 \x01(\t\x12\x0e\n\x06\x66light\x18\x04 \x01(\t\x12\x11\n\tdocuments\x18\x05 \x03(\t\x12\x0e\n\x06origin\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x07 \x01(\t\"\x8a\x01\n\x0fSoughtSubstance\x12\x14\n\x0csubstance_id\x18\x01 \x01(\t\x12\x10\n\x08\x61s_named\x18\x02 \x01(\t\x12\x12\n\ndrug_group\x18\x03 \x01(\t\x12\x11\n\tdrug_type\x18\x04 \x01(\t\x12\x0c\n\x04\x66orm\x18\x05 \x01(\t\x12\x0c\n\x04logo\x18\x06 \x01(\t\x12\x0c\n\x04note\x18\x07 \x01(\t\"v\n\x11InformationAnswer\x12\x11\n\treference\x18\x01 \x01(\t\x12)\n\x07\x61nswers\x18\x02 \x03(\x0b\x32\x18.paiza.content.v1.Answer\x12\x0f\n\x07remarks\x18\x03 \x01(\t\x12\x12\n\nuse_limits\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.content.v1.informatio
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_INFORMATIONREQUEST']._serialized_start=121
-  _globals['_INFORMATIONREQUEST']._serialized_end=411
-  _globals['_INFORMATIONANSWER']._serialized_start=413
-  _globals['_INFORMATIONANSWER']._serialized_end=531
+  _globals['_INFORMATIONREQUEST']._serialized_end=742
+  _globals['_VEHICLE']._serialized_start=744
+  _globals['_VEHICLE']._serialized_end=841
+  _globals['_VESSEL']._serialized_start=843
+  _globals['_VESSEL']._serialized_end=913
+  _globals['_FREIGHTCONTAINER']._serialized_start=915
+  _globals['_FREIGHTCONTAINER']._serialized_end=978
+  _globals['_CONSIGNMENT']._serialized_start=981
+  _globals['_CONSIGNMENT']._serialized_end=1128
+  _globals['_SOUGHTSUBSTANCE']._serialized_start=1131
+  _globals['_SOUGHTSUBSTANCE']._serialized_end=1269
+  _globals['_INFORMATIONANSWER']._serialized_start=1271
+  _globals['_INFORMATIONANSWER']._serialized_end=1389
 # @@protoc_insertion_point(module_scope)

@@ -35,6 +35,14 @@ class InformationRequest(_message.Message):
     DEADLINE_TIME_FIELD_NUMBER: _builtins.int
     USE_LIMITS_FIELD_NUMBER: _builtins.int
     EARLIER_REQUESTS_FIELD_NUMBER: _builtins.int
+    OFFENCE_TYPES_FIELD_NUMBER: _builtins.int
+    VEHICLES_FIELD_NUMBER: _builtins.int
+    VESSELS_FIELD_NUMBER: _builtins.int
+    CONTAINERS_FIELD_NUMBER: _builtins.int
+    SEALS_FIELD_NUMBER: _builtins.int
+    CONSIGNMENTS_FIELD_NUMBER: _builtins.int
+    SUBSTANCES_FIELD_NUMBER: _builtins.int
+    PLACES_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
     """The asking agency's own reference."""
     subject: _builtins.str
@@ -61,6 +69,38 @@ class InformationRequest(_message.Message):
     def earlier_requests(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.EarlierRequest]:
         """The same request made elsewhere before."""
 
+    @_builtins.property
+    def offence_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of the list "offence_type": the offences in question."""
+
+    @_builtins.property
+    def vehicles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Vehicle]:
+        """Vehicles asked about."""
+
+    @_builtins.property
+    def vessels(self) -> _containers.RepeatedCompositeFieldContainer[Global___Vessel]:
+        """Vessels asked about."""
+
+    @_builtins.property
+    def containers(self) -> _containers.RepeatedCompositeFieldContainer[Global___FreightContainer]:
+        """Containers asked about."""
+
+    @_builtins.property
+    def seals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Numbers of the seals asked about."""
+
+    @_builtins.property
+    def consignments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Consignment]:
+        """Consignments asked about."""
+
+    @_builtins.property
+    def substances(self) -> _containers.RepeatedCompositeFieldContainer[Global___SoughtSubstance]:
+        """Substances asked about."""
+
+    @_builtins.property
+    def places(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Place]:
+        """Places asked about."""
+
     def __init__(
         self,
         *,
@@ -73,14 +113,224 @@ class InformationRequest(_message.Message):
         deadline_time: _timestamp_pb2.Timestamp | None = ...,
         use_limits: _builtins.str = ...,
         earlier_requests: _abc.Iterable[_common_pb2.EarlierRequest] | None = ...,
+        offence_types: _abc.Iterable[_builtins.str] | None = ...,
+        vehicles: _abc.Iterable[Global___Vehicle] | None = ...,
+        vessels: _abc.Iterable[Global___Vessel] | None = ...,
+        containers: _abc.Iterable[Global___FreightContainer] | None = ...,
+        seals: _abc.Iterable[_builtins.str] | None = ...,
+        consignments: _abc.Iterable[Global___Consignment] | None = ...,
+        substances: _abc.Iterable[Global___SoughtSubstance] | None = ...,
+        places: _abc.Iterable[_common_pb2.Place] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deadline_time", b"deadline_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline_time", b"deadline_time", "earlier_requests", b"earlier_requests", "facts", b"facts", "purposes", b"purposes", "questions", b"questions", "reference", b"reference", "subject", b"subject", "use_limits", b"use_limits", "why_addressee", b"why_addressee"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consignments", b"consignments", "containers", b"containers", "deadline_time", b"deadline_time", "earlier_requests", b"earlier_requests", "facts", b"facts", "offence_types", b"offence_types", "places", b"places", "purposes", b"purposes", "questions", b"questions", "reference", b"reference", "seals", b"seals", "subject", b"subject", "substances", b"substances", "use_limits", b"use_limits", "vehicles", b"vehicles", "vessels", b"vessels", "why_addressee", b"why_addressee"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___InformationRequest: _TypeAlias = InformationRequest  # noqa: Y015
+
+@_typing.final
+class Vehicle(_message.Message):
+    """A vehicle asked about. At least one field beside the note is set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLATE_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    VIN_FIELD_NUMBER: _builtins.int
+    MEANS_FIELD_NUMBER: _builtins.int
+    MAKE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    plate: _builtins.str
+    """Registration plate."""
+    country: _builtins.str
+    """Code of the list "country": the state that issued the plate."""
+    vin: _builtins.str
+    """Vehicle identification number, 17 characters."""
+    means: _builtins.str
+    """Code of the list "transport_means"."""
+    make: _builtins.str
+    """Make and model."""
+    note: _builtins.str
+    """Colour, marks and other remarks."""
+    def __init__(
+        self,
+        *,
+        plate: _builtins.str = ...,
+        country: _builtins.str = ...,
+        vin: _builtins.str = ...,
+        means: _builtins.str = ...,
+        make: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["country", b"country", "make", b"make", "means", b"means", "note", b"note", "plate", b"plate", "vin", b"vin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Vehicle: _TypeAlias = Vehicle  # noqa: Y015
+
+@_typing.final
+class Vessel(_message.Message):
+    """A vessel asked about. At least one field beside the note is set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    IMO_NUMBER_FIELD_NUMBER: _builtins.int
+    FLAG_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name."""
+    imo_number: _builtins.str
+    """IMO number, 7 digits with check digit."""
+    flag: _builtins.str
+    """Code of the list "country": the state whose flag it flies."""
+    note: _builtins.str
+    """Other remarks."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        imo_number: _builtins.str = ...,
+        flag: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flag", b"flag", "imo_number", b"imo_number", "name", b"name", "note", b"note"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Vessel: _TypeAlias = Vessel  # noqa: Y015
+
+@_typing.final
+class FreightContainer(_message.Message):
+    """A container asked about."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    SEALS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """Container number, ISO 6346 with check digit."""
+    note: _builtins.str
+    """Other remarks."""
+    @_builtins.property
+    def seals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Numbers of its seals."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+        seals: _abc.Iterable[_builtins.str] | None = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "number", b"number", "seals", b"seals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FreightContainer: _TypeAlias = FreightContainer  # noqa: Y015
+
+@_typing.final
+class Consignment(_message.Message):
+    """A consignment asked about. At least one field is set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    AIR_WAYBILL_FIELD_NUMBER: _builtins.int
+    TIR_CARNET_FIELD_NUMBER: _builtins.int
+    FLIGHT_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    description: _builtins.str
+    """The declared goods, and what else is known."""
+    air_waybill: _builtins.str
+    """Air waybill number."""
+    tir_carnet: _builtins.str
+    """TIR carnet number."""
+    flight: _builtins.str
+    """Flight number."""
+    origin: _builtins.str
+    """Code of the list "country": where it comes from."""
+    destination: _builtins.str
+    """Code of the list "country": where it goes."""
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Numbers of its other documents: consignment note, invoice, customs declaration, parcel."""
+
+    def __init__(
+        self,
+        *,
+        description: _builtins.str = ...,
+        air_waybill: _builtins.str = ...,
+        tir_carnet: _builtins.str = ...,
+        flight: _builtins.str = ...,
+        documents: _abc.Iterable[_builtins.str] | None = ...,
+        origin: _builtins.str = ...,
+        destination: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["air_waybill", b"air_waybill", "description", b"description", "destination", b"destination", "documents", b"documents", "flight", b"flight", "origin", b"origin", "tir_carnet", b"tir_carnet"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Consignment: _TypeAlias = Consignment  # noqa: Y015
+
+@_typing.final
+class SoughtSubstance(_message.Message):
+    """A substance asked about."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBSTANCE_ID_FIELD_NUMBER: _builtins.int
+    AS_NAMED_FIELD_NUMBER: _builtins.int
+    DRUG_GROUP_FIELD_NUMBER: _builtins.int
+    DRUG_TYPE_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    LOGO_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    substance_id: _builtins.str
+    """Id of the reference list of substances; empty where it is only named."""
+    as_named: _builtins.str
+    """The substance as it was named."""
+    drug_group: _builtins.str
+    """Code of the list "drug_group"."""
+    drug_type: _builtins.str
+    """Code of the list "drug_type"; belongs to the drug group."""
+    form: _builtins.str
+    """Code of the list "form"."""
+    logo: _builtins.str
+    """Text or picture on the packages or tablets."""
+    note: _builtins.str
+    """Composition, batch and other remarks."""
+    def __init__(
+        self,
+        *,
+        substance_id: _builtins.str = ...,
+        as_named: _builtins.str = ...,
+        drug_group: _builtins.str = ...,
+        drug_type: _builtins.str = ...,
+        form: _builtins.str = ...,
+        logo: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_named", b"as_named", "drug_group", b"drug_group", "drug_type", b"drug_type", "form", b"form", "logo", b"logo", "note", b"note", "substance_id", b"substance_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SoughtSubstance: _TypeAlias = SoughtSubstance  # noqa: Y015
 
 @_typing.final
 class InformationAnswer(_message.Message):

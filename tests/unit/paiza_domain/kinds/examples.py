@@ -101,6 +101,60 @@ content:
   notification_number: ПЭУ-9
   circumstances: Всё вымышлено
 """,
+    "information-request": """\
+content:
+  reference: ЗАП-21
+  subject: Машина и груз вымышленного дела
+  purposes: [investigate, locate]
+  offence_types: [smuggling, organised-group]
+  facts: |-
+    Машина замечена у вымышленного поста.
+    Груз не заявлен.
+  vehicles:
+    - plate: А 000 АА
+      country: KAZ
+      vin: 1M8GDM9AXKP042788
+      means: truck
+      make: Вымысел-5
+      note: синий тент
+  vessels:
+    - name: Образец
+      imo_number: "9074729"
+      flag: AZE
+  containers:
+    - number: CSQU3054383
+      seals: [ПЛ-1]
+      note: повреждён
+  seals: [ПЛ-2]
+  consignments:
+    - description: Лук в мешках
+      documents: [CMR 77]
+      air_waybill: 000-12345675
+      tir_carnet: ВХ000
+      flight: ВЫМ 1
+      origin: AFG
+      destination: KAZ
+  substances:
+    - as_named: порошок
+      drug_group: opioids
+      drug_type: heroin
+      form: powder
+      logo: «777»
+      note: в брикетах
+  places:
+    - country: TJK
+      town: Примерск
+  questions:
+    - number: 1
+      text: Чья машина?
+  why_addressee: Груз шёл через вас
+  deadline: 2026-12-05
+  use_limits: Только для розыска
+  earlier_requests:
+    - addressee: Вымышленное бюро
+      date: 2026-10
+      outcome: ответа нет
+""",
     "pre-export-notification": """\
 content:
   reference: ПЭУ-9

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from paiza.content.v1 import common_pb2, nominal_annex_pb2
 from paiza.content.v1 import seizure_notice_pb2 as pb
+from paiza.content.v1.information_pb2 import InformationRequest
 from paiza_domain import kinds
 from paiza_domain.schema.shapes import Shape
 from paiza_domain.terms.extraction import found_in_text
@@ -86,6 +87,23 @@ def test_terms_come_from_content_and_annex() -> None:
     }
     assert found == expected
     assert {each.field for each in found if each.links} == {"plate", "seal", "person", "phone"}
+
+
+def test_what_a_request_asks_about_links() -> None:
+    """Vehicles, vessels, containers, seals, consignments and logos of a request are terms that link."""
+    content = InformationRequest(subject="Фура 123 ABC 02 у поста", seals=["ПЛ-2"])
+    content.vehicles.add(plate="А 000 АА", vin="1M8GDM9AXKP042788")
+    content.vessels.add(name="Образец", imo_number="9074729")
+    content.containers.add(number="CSQU3054383", seals=["ПЛ-1"])
+    content.consignments.add(air_waybill="000-1", tir_carnet="ВХ1", flight="ВЫМ 1", documents=["CMR 77"])
+    content.substances.add(as_named="порошок", drug_group="opioids", drug_type="heroin", logo="«777»")
+    content.places.add(country="TJK", town="Примерск")
+    found = terms(kinds.get("information-request", 1), content, None)
+    assert {each.field for each in found if each.links} == {
+        "plate", "vin", "vessel", "container", "seal", "waybill", "carnet", "flight", "document", "logo",
+    }  # fmt: skip
+    assert {Term("plate", "123ABC02"), Term("plate", "A000AA"), Term("place", name("Примерск"))} <= found
+    assert {Term("substance", "HEROIN"), Term("country", "TJK")} <= found
 
 
 def test_the_terms_of_one_message_are_bounded() -> None:
