@@ -121,7 +121,7 @@ def test_a_request_about_a_plate_is_linked_to_the_notice_that_holds_it(
     draft = tmp_path / "request.yaml"
     draft.write_text(REQUEST.format(plate=sent[1]))
     assert paiza("kaz-liaison", "send", "information-request", str(draft)).code == 0
-    found = _until_found(paiza, "tjk-liaison", 1, "--plate", sent[0], "--kind", "information-request").json
+    found = _until_found(paiza, "tjk-liaison", 1, "--plate", sent[0], "--kind", "information-request").json["messages"]
     linked = paiza("tjk-liaison", "links", found[0]["id"], "--json").json
     assert {each["kind"] for each in linked} == {"seizure-notice"}
     assert all("plate" in each["fields"] for each in linked)
