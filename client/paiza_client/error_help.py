@@ -43,7 +43,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "ambiguous_id": Remedy(
             N_("More than one message matches this id."),
-            N_("Type more digits of the id; for a thread, type the id of one message."),
+            N_("Type more digits of the id of the message that is meant."),
         ),
         "approval_declined": Remedy(
             N_("A second officer declined to sign this message; nothing was sent."),

@@ -199,7 +199,7 @@ TABLE = (
     Row("an unknown id", lambda _: ["open", "ffffffffffff"], "unknown_id", 3, "ffffffffffff"),
     Row("an id that is none", lambda _: ["open", "никакой"], "unknown_id", 3, "никакой"),
     Row("an ambiguous id", lambda _: ["open", "01"], "unknown_id", 3, "01"),
-    Row("an ambiguous prefix", lambda d: ["open", d.sent[:4]], "ambiguous_id", 3, ""),
+    Row("an ambiguous prefix", lambda d: ["recall", d.sent[:4], "--reason", "-"], "ambiguous_id", 3, ""),
     Row("a part that is not there", lambda d: ["open", d.sent, "--part", "7"], "part_missing", 3, "7"),
     Row("a wrong setting in the profile", _without_node, "bad_configuration", 6, "profile.toml: node"),
     Row("a profile that is no TOML", _no_toml, "bad_configuration", 6, "profile.toml"),

@@ -15,7 +15,7 @@ from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.files import attaching
 from paiza_client.files.attaching import Attachment
 from paiza_client.language import N_, _, number_text
-from paiza_client.sdk import as_json, messages
+from paiza_client.sdk import as_json, fitting, messages
 from paiza_client.sdk.model import AttachmentStatus, MessageSummary
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def list_(*, message: str) -> None:
 
     async def work() -> MessageSummary:
         async with terminal.session() as session:
-            return await messages.find(session, message)
+            return await messages.find(session, message, fitting.with_attachments)
 
     found = run(work())
     if terminal.wants_json:
@@ -96,7 +96,7 @@ def fetch(terminal: Terminal, message: str, number: int, output: Path | None, re
 
     async def work() -> "SavedAttachment":
         async with terminal.session() as session:
-            found = await messages.find(session, message)
+            found = await messages.find(session, message, fitting.with_attachments)
             with bars(terminal) as bar:
                 return await session.save_attachment(
                     found, number, output, reason.strip(), on_progress=bar(_("Fetching"))

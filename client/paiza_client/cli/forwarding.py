@@ -10,7 +10,7 @@ from paiza_client.cli import display
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, messages
+from paiza_client.sdk import as_json, fitting, messages
 from paiza_client.sdk.forwarding import Permission
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain import handling
@@ -88,7 +88,7 @@ async def _forward(
     terminal: Terminal, message: str, recipients: list[str], purpose: str, reason: str, *, without_annex: bool
 ) -> tuple[MessageSummary, list[Permission]]:
     async with terminal.session() as session:
-        summary = await messages.find(session, message)
+        summary = await messages.find(session, message, fitting.stands)
         return summary, await session.forwarding.forward(
             summary, recipients, purpose=purpose, reason=reason, without_annex=without_annex
         )
@@ -96,7 +96,7 @@ async def _forward(
 
 async def _holders(terminal: Terminal, message: str) -> list[Any]:
     async with terminal.session() as session:
-        return await session.forwarding.holders((await messages.find(session, message)).digest)
+        return await session.forwarding.holders((await messages.find(session, message, fitting.stands)).digest)
 
 
 def _why(permission: Permission) -> str:

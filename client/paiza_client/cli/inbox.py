@@ -13,7 +13,7 @@ from paiza_client.cli.options import TimeParameter, shared
 from paiza_client.cli.paging import paged, tell_more
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, messages, substances, threads
+from paiza_client.sdk import as_json, fitting, messages, substances, threads
 from paiza_client.sdk.model import MessageSummary, Page
 from paiza_client.sdk.substances import Notes
 from paiza_client.verify.model import OpenedPart
@@ -105,7 +105,7 @@ def open_(*, message: str, part: str, reason: str, attachment: int | None, outpu
 
     async def work() -> tuple[OpenedPart, dict[str, Any], list[tuple[str, str]], Notes]:
         async with terminal.session() as session:
-            found = await messages.find(session, message)
+            found = await messages.find(session, message, fitting.stands)
             number = display.part_number(found.header, part)
             if found.header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX and not reason.strip():
                 raise Refused("opening_reason_missing", found.id)

@@ -1,5 +1,7 @@
 """Commands about what is kept on this machine: the outbox, and the profiles."""
 
+from datetime import UTC
+
 import click
 
 from paiza_cli.confirmation import confirm
@@ -11,7 +13,7 @@ from paiza_client.local.outbox import Outbox
 from paiza_client.sdk import as_json
 from paiza_client.verify.model import Outcome
 from paiza_officer import profiles as stored
-from paiza_officer.errors import Refused, Unreachable
+from paiza_officer.errors import FieldProblem, Refused, Unreachable
 from paiza_wire.errors import PaizaError
 
 
@@ -104,14 +106,23 @@ def drop(*, message: str, yes: bool) -> None:
     terminal = current_terminal()
     box = Outbox(terminal.profile().outbox)
     wanted = message.replace("-", "").lower()
-    found = {each.header.message_id for each in box.listing() if each.header.message_id.hex().startswith(wanted)}
+    headers = {each.header.message_id: each.header for each in box.listing()}
+    found = {key: header for key, header in headers.items() if key.hex().startswith(wanted)}
     if not found:
         raise Refused("unknown_id", message)
     if len(found) > 1:
-        raise Refused("ambiguous_id", message, ", ".join(each.hex() for each in sorted(found)))
+        problems = [
+            FieldProblem(
+                key.hex(),
+                f"{display.kind_title(header)}, → {display.recipients(header)}, "
+                f"{display.when(header.author_time.ToDatetime(tzinfo=UTC))}",
+            )
+            for key, header in sorted(found.items())
+        ]
+        raise Refused("ambiguous_id", message, problems=problems)
     if not yes:
         confirm(_("Give this message up? Nobody can read or send it after that."), abort=True)
-    dropped = box.drop(found.pop())
+    dropped = box.drop(next(iter(found)))
     if terminal.wants_json:
         terminal.json({"dropped": dropped})
     else:

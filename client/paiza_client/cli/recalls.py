@@ -10,7 +10,7 @@ from paiza_client.cli import display, drafting, sending
 from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.language import N_, _
-from paiza_client.sdk import corrections, drafts, messages, recalls, replies
+from paiza_client.sdk import corrections, drafts, fitting, messages, recalls, replies
 from paiza_client.sdk.corrections import Original
 from paiza_client.sdk.drafts import Overrides, Prepared
 from paiza_client.sdk.model import MessageSummary
@@ -63,7 +63,7 @@ def recall(
 
     async def look() -> tuple[MessageSummary, Prepared]:
         async with terminal.session() as session:
-            found = [await messages.find_own(session, each) for each in recalled]
+            found = [await messages.find_own(session, each, fitting.stands) for each in recalled]
             return found[0], await recalls.recall(
                 session, found, reason=reason, because=because, measure=measure, overrides=chosen
             )
@@ -215,6 +215,6 @@ def _answer(text: str, answer: Callable[["Session", MessageSummary], Prepared], 
 
     async def look() -> Prepared:
         async with terminal.session() as session:
-            return answer(session, await messages.find(session, text))
+            return answer(session, await messages.find(session, text, fitting.received))
 
     sending.finish(terminal, run(look()), None, dry_run=dry_run)

@@ -11,7 +11,7 @@ from paiza_client.cli.options import shared, split
 from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.language import N_, _
-from paiza_client.sdk import messages, releases
+from paiza_client.sdk import fitting, messages, releases
 from paiza_client.sdk.drafts import Prepared
 from paiza_domain.schema import partial_times
 from paiza_officer.errors import misused
@@ -56,7 +56,7 @@ def ask(
     async def prepare(session: "Session") -> Prepared:
         return releases.request(
             session,
-            await messages.find(session, message),
+            await messages.find(session, message, fitting.received),
             recipients=split(to),
             purposes=split(purpose),
             reason=reason,
@@ -104,7 +104,7 @@ def grant(
     async def prepare(session: "Session") -> Prepared:
         return await releases.grant(
             session,
-            await messages.find(session, request),
+            await messages.find(session, request, fitting.of_kind(releases.REQUEST)),
             until=wanted_until,
             recipients=split(to),
             scope=scope,
@@ -131,7 +131,7 @@ def deny(
     chosen = overrides(urgency, reason_code)
 
     async def prepare(session: "Session") -> Prepared:
-        asked = await messages.find(session, request)
+        asked = await messages.find(session, request, fitting.of_kind(releases.REQUEST))
         return releases.denial(asked, refusal=refusal, note=note, reference=reference, overrides=chosen)
 
     _send(prepare, dry_run=dry_run)

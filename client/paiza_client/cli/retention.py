@@ -12,7 +12,7 @@ from paiza_client.cli.options import shared
 from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.language import N_, _, date_text
-from paiza_client.sdk import as_json, messages, recalls
+from paiza_client.sdk import as_json, fitting, messages, recalls
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.verify.model import Proof
@@ -59,7 +59,7 @@ def erase(
 
     async def look() -> Prepared:
         async with terminal.session() as session:
-            found = [await messages.find_own(session, each) for each in erased]
+            found = [await messages.find_own(session, each, fitting.has_content) for each in erased]
             return await recalls.erasure(session, found, reason=reason, because=because, overrides=chosen)
 
     prepared = run(look())

@@ -14,7 +14,7 @@ from paiza_client.cli.options import shared, split
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.compose.composer import Sealed
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, drafts, messages, replies, sending, substances
+from paiza_client.sdk import as_json, drafts, fitting, messages, replies, sending, substances
 from paiza_client.sdk.drafts import Overrides, Prepared
 from paiza_client.sdk.sending import Sent
 from paiza_client.sdk.substances import Notes
@@ -103,7 +103,7 @@ def reply(
 
     async def customary() -> Kind:
         async with terminal.session() as session:
-            return replies.usual_kind(await messages.find(session, message))
+            return replies.usual_kind(await messages.find(session, message, fitting.asks, fitting.received))
 
     chosen = drafts.find_kind(kind) if kind else None
     if chosen is None and draft is None:

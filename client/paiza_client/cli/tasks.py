@@ -9,7 +9,7 @@ from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, messages
+from paiza_client.sdk import as_json, fitting, messages
 from paiza_officer.errors import misused
 
 if TYPE_CHECKING:
@@ -133,7 +133,8 @@ def _change(message: str, act: "Callable[[Tasks, bytes], Awaitable[Task]]") -> N
 
     async def work() -> "Task":
         async with terminal.session() as session:
-            found = await messages.find(session, message)
+            own_tasks = await session.tasks.by_message() if messages.is_thread_name(message) else {}
+            found = await messages.find(session, message, fitting.among(own_tasks), fitting.received)
             return await act(session.tasks, found.digest)
 
     now = run(work())

@@ -33,6 +33,7 @@ from paiza_officer.profiles import Profile
 
 if TYPE_CHECKING:
     from paiza_client.sdk import Session
+    from paiza_client.sdk.model import MessageSummary
     from paiza_officer.renewal import Renewal
 
 _UNUSUAL: Final = re.compile(r"[^ -~\u0400-\u045f]")  # what is looked at: neither ASCII that is seen nor Cyrillic
@@ -53,6 +54,7 @@ class Terminal:
         self.err = Console(file=sys.stderr, highlight=False, markup=False, width=None if sys.stderr.isatty() else WIDE)
         self._profile: Profile | None = None
         self._passphrase: bytes | None = None
+        self._told_meant: set[tuple[str, bytes]] = set()  # one command may look a name up several times
 
     def profile(self) -> Profile:
         """Return the chosen profile."""
@@ -112,9 +114,19 @@ class Terminal:
         from paiza_client.sdk import connect  # noqa: PLC0415 - grpc is slow to load, and not always needed
 
         async with connect(profile or self.profile(), self.passphrase, self.pin) as session:
+            session.tell_meant = self._tell_meant
             self._tell_renewal(session.renewal)
             await self._send_waiting(session)
             yield session
+
+    def _tell_meant(self, text: str, meant: "MessageSummary") -> None:
+        from paiza_client.sdk.messages import described  # noqa: PLC0415 - it loads grpc
+
+        if (text, meant.digest) in self._told_meant:
+            return
+        self._told_meant.add((text, meant.digest))
+        words = _("{name} fits several messages; the newest that can be meant is {id}: {description}")
+        self.note(words.format(name=text, id=meant.id, description=described(meant)))
 
     def _tell_renewal(self, renewal: "Renewal | None") -> None:
         if renewal is None:

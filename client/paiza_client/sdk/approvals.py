@@ -18,7 +18,7 @@ from paiza_client.language import _
 from paiza_client.local.outbox import Outbox
 from paiza_client.sdk import breaches
 from paiza_client.sdk.attachments import Attachments
-from paiza_client.sdk.wording import kind_of
+from paiza_client.sdk.wording import kind_of, kind_title, sender, when
 from paiza_client.verify import approval_checks, checks
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.logs import LogReader, Registers
@@ -179,7 +179,10 @@ class Approvals:
         if not found:
             raise Refused("unknown_id", text)
         if len(found) > 1:
-            problems = [FieldProblem(each.id, f"{each.header.kind}, {each.submitted_by}") for each in found]
+            problems = [
+                FieldProblem(each.id, f"{kind_title(each.header)}, {sender(each.header)}, {when(each.submitted_time)}")
+                for each in found
+            ]
             raise Refused("ambiguous_id", text, problems=problems)
         return found[0]
 

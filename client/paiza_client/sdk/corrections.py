@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from paiza.content.v1.recall_pb2 import CorrectedField, Correction
 from paiza.core.v1 import message_pb2
 from paiza_client.language import _
-from paiza_client.sdk import drafts, messages, replies
+from paiza_client.sdk import drafts, fitting, messages, replies
 from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.session import Session
@@ -63,7 +63,7 @@ async def open_original(session: Session, text: str, reason: str = "") -> Origin
     Its nominal annex is opened too where a reason is given. Refused("not_author") for another member's message;
     otherwise as `messages.find` and `Session.open_part`.
     """
-    message = await messages.find_own(session, text)
+    message = await messages.find_own(session, text, fitting.stands)
     content = messages.content(await session.open_part(message.digest, 0, reason))
     annex = None
     number = next((n for n, each in enumerate(message.header.parts) if each.kind == _ANNEX), None)

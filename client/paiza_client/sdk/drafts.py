@@ -21,7 +21,7 @@ from paiza_client.compose.composer import Envelope, raise_field_problems
 from paiza_client.files import attaching
 from paiza_client.language import _, language
 from paiza_client.local import reference_data
-from paiza_client.sdk import messages
+from paiza_client.sdk import fitting, messages
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.session import Session
 from paiza_domain import handling as marks
@@ -209,7 +209,7 @@ async def resolve(session: Session, prepared: Prepared) -> Prepared:
     Without recipients it goes to the author of the first message answered, or to its recipients where our own member is
     the author. Its marks are raised to those of the messages answered.
 
-    Refused("unknown_id") or ("ambiguous_id") for a message answered, ("invalid_draft") where they are of different
+    Refused("unknown_id") for a message answered, ("invalid_draft") where they are of different
     threads, ("self_approval") or ("role_missing") for the second officer, Misused where there is no such officer.
     """
     if prepared.second:
@@ -217,7 +217,8 @@ async def resolve(session: Session, prepared: Prepared) -> Prepared:
         prepared = replace(prepared, envelope=replace(prepared.envelope, second=second), second="")
     if not prepared.parents:
         return prepared
-    found = [await messages.find(session, each) for each in dict.fromkeys(prepared.parents)]
+    answered = fitting.answered_by(prepared.kind.name), fitting.received
+    found = [await messages.find(session, each, *answered) for each in dict.fromkeys(prepared.parents)]
     threads = {each.header.thread_id for each in found}
     if len(threads) > 1:
         what = _("The messages answered are of different threads.")

@@ -4,72 +4,118 @@ Finding opens nothing: the node lists headers, and logs nothing unless subjects 
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
+from paiza_client.language import language
+from paiza_client.sdk import fitting
+from paiza_client.sdk.fitting import Fits
 from paiza_client.sdk.model import Box, MessageSummary, Page
 from paiza_client.sdk.session import Session
-from paiza_client.sdk.wording import kind_of, when
+from paiza_client.sdk.wording import kind_of, kind_title, sender, when
 from paiza_client.verify.model import OpenedPart
+from paiza_domain.schema import subjects
 from paiza_officer.errors import FieldProblem, Misused, Refused, located
 from paiza_wire.message import parse_strictly
 
-MAX_CANDIDATES: Final = 20  # messages named when an id is not unique
+MAX_CANDIDATES: Final = 20  # messages named where only one may be meant
 PAGE: Final = 500  # the most the node gives at once
 
 _HEX: Final = re.compile(r"[0-9a-f]{4,64}\Z")
-_THREAD: Final = re.compile(r"[A-Z][A-Z0-9-]{1,15}-[0-9]{4}-[0-9]{1,9}\Z")
+_THREAD: Final = re.compile(r"(?P<begin>[A-Z][A-Z0-9-]{1,15}-[0-9]{4})-(?P<number>[0-9]{1,9})\Z")
 
 
 async def matching(session: Session, text: str) -> tuple[MessageSummary, ...]:
     """Return the messages that a text names: (the beginning of) an id or digest, or a thread's short name.
 
-    At most `MAX_CANDIDATES`, newest first. Refused("unknown_id") if there is none, or if the text is no name.
+    At most `PAGE`, newest first. Refused("unknown_id") if there is none, or if the text is no name.
     """
-    wanted = text.strip().replace("-", "").lower()
-    if _THREAD.match(text.strip().upper()):
-        prefix = text.strip().upper()
-    elif _HEX.match(wanted):
-        prefix = wanted
-    else:
-        raise Refused("unknown_id", text)
-    page = await session.list_messages(box="both", id_prefix=prefix, page_size=MAX_CANDIDATES)
+    page = await session.list_messages(box="both", id_prefix=_prefix(text), page_size=PAGE)
     if not page.messages:
         raise Refused("unknown_id", text)
     return page.messages
 
 
-async def find(session: Session, text: str) -> MessageSummary:
-    """Return the one message that a text names; a thread's name stands for its message while it has only one.
+async def find(session: Session, text: str, *wanted: Fits) -> MessageSummary:
+    """Return the message that a text names: of several the newest that fits, of which `Session.tell_meant` is told.
 
-    Refused("unknown_id") if there is none, Refused("ambiguous_id") with the candidates if there are several.
+    ``wanted`` say which message of a thread a command can be about, the best first (`fitting`); where none fits, the
+    newest of all is returned, and the caller refuses it. A full id or digest names one message, whether it fits or not.
+
+    Refused("unknown_id") if there is none.
     """
     found = await matching(session, text)
-    if len(found) > 1:
-        exact = [each for each in found if each.id == text.replace("-", "").lower()]
-        if len(exact) == 1:
-            return exact[0]
-        problems = [
-            FieldProblem(each.id, f"{each.header.kind}, {each.header.author}, {when(each.stored_time)}")
-            for each in found
-        ]
-        raise Refused("ambiguous_id", text, problems=problems)
-    return found[0]
+    exact = [each for each in found if each.id == _prefix(text)]
+    if len(found) == 1 or len(exact) == 1:
+        return (exact or found)[0]
+    for fits in wanted:
+        if meant := next(filter(fits, found), None):
+            break
+    else:
+        meant = found[0]
+    session.tell_meant(text, meant)
+    return meant
 
 
-async def find_own(session: Session, text: str) -> MessageSummary:
+async def find_own(session: Session, text: str, fits: Fits = fitting.of_all) -> MessageSummary:
     """Return the message of our own member that a text names: only these are recalled, corrected and erased elsewhere.
 
-    Refused("not_author") for another member's message, otherwise as `find`.
+    Such an act cannot be undone: the beginning of an id must fit one own message alone, and only a thread's name means
+    the newest. Refused("ambiguous_id") with the candidates, ("not_author") for another member's message, otherwise as
+    `find`.
     """
-    found = await find(session, text)
-    if found.header.author != session.profile.member:
-        raise Refused("not_author", found.id, found.header.author)
-    return found
+    own = session.profile.member
+
+    def is_wanted(message: MessageSummary) -> bool:
+        return message.header.author == own and fits(message)
+
+    if not is_thread_name(text):
+        found = [each for each in await matching(session, text) if each.header.author == own]
+        if len(found) > 1 and _prefix(text) not in {each.id for each in found}:
+            raise Refused("ambiguous_id", text, problems=await candidates(session, found[:MAX_CANDIDATES]))
+    message = await find(session, text, is_wanted, lambda each: each.header.author == own)
+    if message.header.author != own:
+        raise Refused("not_author", message.id, message.header.author)
+    return message
+
+
+def is_thread_name(text: str) -> bool:
+    """Return whether a text is written as the short name of a thread ("TJK-2026-00123")."""
+    return _THREAD.match(text.strip().upper()) is not None
+
+
+async def candidates(session: Session, messages: Sequence[MessageSummary]) -> list[FieldProblem]:
+    """Return a line on each message, by which an officer chooses: kind, subject, sender and time.
+
+    The node logs SUBJECTS_SHOWN for each.
+    """
+    lines = []
+    for each in messages:
+        page = await session.list_messages(box="both", id_prefix=each.id, page_size=1, subjects=True)
+        lines.append(FieldProblem(each.id, described(page.messages[0] if page.messages else each)))
+    return lines
+
+
+def described(message: MessageSummary) -> str:
+    """Return kind, subject (where it was asked for), sender and time of a message."""
+    subject = subjects.text(message.subject, language())
+    return ", ".join(
+        filter(None, (kind_title(message.header), subject, sender(message.header), when(message.stored_time)))
+    )
+
+
+def _prefix(text: str) -> str:
+    """Return a name as the node looks it up; the number of a thread may be written without its zeros."""
+    if found := _THREAD.match(text.strip().upper()):
+        return f"{found['begin']}-{int(found['number']):05d}"
+    wanted = text.strip().replace("-", "").lower()
+    if _HEX.match(wanted):
+        return wanted
+    raise Refused("unknown_id", text)
 
 
 def unread(

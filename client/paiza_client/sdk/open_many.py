@@ -7,7 +7,7 @@ from typing import Final
 
 from paiza.core.v1 import message_pb2
 from paiza_client.language import _
-from paiza_client.sdk import messages
+from paiza_client.sdk import fitting, messages
 from paiza_client.sdk.model import Box, MessageSummary, OnProgress
 from paiza_client.sdk.session import MAX_TOGETHER, Session
 from paiza_client.verify.model import OpenedPart
@@ -61,7 +61,7 @@ async def choose(
     Nothing is opened, and nothing is logged. Refused("unknown_id") or ("ambiguous_id") for a name, Misused("usage") for
     a named message of another kind, Refused("too_large") where more than `MAX_CHOSEN` fit: no list is cut silently.
     """
-    named = [await messages.find(session, each) for each in names]
+    named = [await messages.find(session, each, fitting.of_kind(kind)) for each in names]
     for each in named:
         if kind and each.header.kind != kind:
             what = _("it is of the kind {found}, and this form takes {wanted}")

@@ -14,7 +14,7 @@ from typing import Final
 from paiza.content.v1.operation_pb2 import Operation, OperationResults, ResultSheet
 from paiza.core.v1 import message_pb2
 from paiza_client.language import _
-from paiza_client.sdk import drafts, messages, replies, threads
+from paiza_client.sdk import drafts, fitting, messages, replies, threads
 from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.session import Session
@@ -97,7 +97,7 @@ async def own_notice(session: Session, text: str, overrides: Overrides = UNCHANG
 
     Refused("not_author") for another member's message, Misused where it is no seizure notice.
     """
-    source = await messages.find_own(session, text)
+    source = await messages.find_own(session, text, fitting.of_kind(NOTICE))
     if source.header.kind != NOTICE:
         raise misused(text, _("this is no seizure notice"))
     content = messages.content(await session.open_part(source.digest))

@@ -149,6 +149,8 @@ class Session:
         self.approvals = Approvals(
             connection, self._call, profile, signer, self._registers, self.attachments, self.outbox
         )
+        self.tell_meant: Callable[[str, MessageSummary], None] = _tell_nobody
+        """Called with a short name that fits several messages, and the one that is meant (`messages.find`)."""
         self._session: Whoami | None = None
         self._log_size = 0  # of the own log, as the newest receipt proved
 
@@ -524,3 +526,7 @@ class Session:
         for version in versions:
             if not self._registers.has(version):
                 await self.archived_set(version)
+
+
+def _tell_nobody(_text: str, _meant: MessageSummary) -> None:
+    """Tell nobody which message a short name means: the caller has it in hand."""

@@ -53,7 +53,8 @@ def in_workflow(header: message_pb2.Header) -> bool:
 async def find(session: Session, text: str) -> bytes:
     """Return the id, 16 bytes, of the thread that a text names: by its short name, or any message of it.
 
-    Refused("unknown_id") if there is none, Refused("ambiguous_id") if the text fits messages of several threads.
+    Where the text fits messages of several threads, the newest is meant, and said (`messages.find`). Refused
+    ("unknown_id") if there is none.
     """
     found = await messages.matching(session, text)
     threads = {each.header.thread_id for each in found}
