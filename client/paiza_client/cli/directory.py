@@ -76,8 +76,7 @@ def show(*, member: str | None) -> None:
     directory_text.duty_table(terminal, known, [shown], now)
     if (duty := found.directory.duty) is not None:
         rows = [(said.shift_text(each, duty.time_zone, lang()),) for each in duty.shifts if each.interval.end > now]
-        terminal.say()
-        terminal.table((_("Duty roster"),), rows, empty=_("The duty roster has ended."))
+        terminal.section((_("Duty roster"),), rows, empty=_("The duty roster has ended."))
     _warn(terminal, found.directory, warnings)
 
 

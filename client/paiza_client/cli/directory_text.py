@@ -61,8 +61,7 @@ def officers_table(terminal: Terminal, known: Directories, officers: Sequence[Li
         for each in officers
     ]
     if rows:
-        terminal.say()
-        terminal.table(columns, rows)
+        terminal.section(columns, rows)
 
 
 def _accredited(known: Directories, officer: LiaisonOfficer) -> Iterable[str]:
@@ -93,8 +92,7 @@ def duty_table(terminal: Terminal, known: Directories, members: Sequence[str], n
         if not shifts:
             rows.append((member, _("nobody, by the roster"), "", contacts_text(duty.contacts)))
     if rows:
-        terminal.say()
-        terminal.table((_("Member"), _("On duty now"), _("On duty until"), _("Contacts")), rows)
+        terminal.section((_("Member"), _("On duty now"), _("On duty until"), _("Contacts")), rows)
 
 
 def who_text(directory: Directory, shift: Shift) -> str:

@@ -54,6 +54,7 @@ class Terminal:
         self.err = Console(file=sys.stderr, highlight=False, markup=False, width=None if sys.stderr.isatty() else WIDE)
         self._profile: Profile | None = None
         self._passphrase: bytes | None = None
+        self._printed = False  # whether anything of the result stands above
         self._told_meant: set[tuple[str, bytes]] = set()  # one command may look a name up several times
 
     def profile(self) -> Profile:
@@ -176,6 +177,7 @@ class Terminal:
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print one piece of a result."""
+        self._printed = True
         self.out.print(Text(plain(text), style=style))
 
     def json(self, value: Any) -> None:
@@ -194,7 +196,14 @@ class Terminal:
             table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*(Text(plain(cell)) for cell in row))
+        self._printed = True
         self.out.print(table)
+
+    def section(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str = "") -> None:
+        """Print a table, with an empty line between it and what stands above."""
+        if self._printed:
+            self.say()
+        self.table(columns, rows, empty=empty)
 
     def pairs(self, rows: Sequence[tuple[str, str]]) -> None:
         """Print labels with their values beside them."""
@@ -203,6 +212,7 @@ class Terminal:
         table.add_column(overflow="fold")
         for label, value in rows:
             table.add_row(Text(plain(label)), Text(plain(value)))
+        self._printed = True
         self.out.print(table)
 
     @contextmanager
