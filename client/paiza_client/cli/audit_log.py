@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from paiza_cli.numbers import WholeNumber
+from paiza_client import error_help
 from paiza_client.cli import display
 from paiza_client.cli.options import TimeParameter, shared, split
 from paiza_client.cli.paging import paged, tell_more
-from paiza_client.cli.terminal import current_terminal, run
+from paiza_client.cli.terminal import current_terminal, lang, run
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, messages
+from paiza_domain.schema.reading import code_text
 from paiza_officer.errors import misused
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def log(
         terminal.json({"entries": [_object(act) for act in acts], "next_page": following})
         return
     terminal.table(
-        (_("Time"), _("Event"), _("By"), _("With"), _("Message"), _("Reason"), _("Words"), _("Entry")),
+        (_("Time"), _("Event"), _("By"), _("With"), _("Message"), _("Reason"), _("Entry")),
         [_row(act) for act in acts],
         empty=_("The log holds no such entry."),
     )
@@ -119,10 +121,16 @@ def _row(act: "VisibleEntry") -> tuple[str, ...]:
         proof.actor.rpartition("/")[2],
         proof.counterpart,
         proof.digest.hex()[:16] + part,
-        " ".join(filter(None, (proof.reason, act.purpose))),
-        act.text,
+        _why(act),
         f"#{proof.index}",
     )
+
+
+def _why(act: "VisibleEntry") -> str:
+    """Return in words why an officer did it, for what purpose, or why it was refused."""
+    refused = _(error_help.REMEDIES[act.proof.reason].what) if act.proof.reason in error_help.REMEDIES else ""
+    purpose = code_text("purpose", act.purpose, lang()) if act.purpose else ""
+    return "; ".join(filter(None, (refused or act.proof.reason, purpose, act.text)))
 
 
 def _object(act: "VisibleEntry") -> dict[str, Any]:
