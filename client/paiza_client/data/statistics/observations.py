@@ -69,7 +69,7 @@ def _quarter(seen: Observation) -> str:
     if seen.content.seized_at.precision == YEAR:
         return _year(seen)
     year, month = _month(seen).split("-")
-    return f"{year} Q{(int(month) + 2) // 3}"
+    return _("{year} Q{quarter}").format(year=year, quarter=(int(month) + 2) // 3)
 
 
 def _group(seen: Observation) -> str:
