@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from paiza_cli.exit_codes import ExitCode
 from paiza_cli.terminal import plain
@@ -71,17 +72,31 @@ def run_command(
     try:
         # Commands return nothing; what click returns is the exit code of --help, --version and the like.
         result = command.main(list(arguments), prog_name=program, standalone_mode=False)
+    except NoArgsIsHelpError as error:
+        if "--json" not in arguments:  # a command without its subcommand: the list of them is the answer
+            click.echo(error.format_message(), err=True)
+            return ExitCode.USAGE
+        return _reported(error, report, labels, arguments)
     except BrokenPipeError:
         # The reader of our output has gone: nobody is left to read an error, and nothing was lost.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every error is reported, none as a traceback
-        found = report(error)
-        if isinstance(found, ErrorReport):
-            print_error(found, labels(), as_json="--json" in arguments)
-            return found.exit_code
-        return found
+        return _reported(error, report, labels, arguments)
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _reported(
+    error: BaseException,
+    report: Callable[[BaseException], ErrorReport | ExitCode],
+    labels: Callable[[], Labels],
+    arguments: Sequence[str],
+) -> int:
+    found = report(error)
+    if isinstance(found, ErrorReport):
+        print_error(found, labels(), as_json="--json" in arguments)
+        return found.exit_code
+    return found
 
 
 def print_error(report: ErrorReport, labels: Labels, *, as_json: bool) -> None:

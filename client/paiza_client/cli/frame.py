@@ -18,7 +18,7 @@ from paiza_cli.language import choose
 from paiza_client import error_help, language
 from paiza_client.language import N_, _
 from paiza_officer import profiles
-from paiza_officer.errors import Refused, Unreachable, disk_problem, exit_code, misused
+from paiza_officer.errors import FieldProblem, Refused, Unreachable, disk_problem, exit_code, misused
 from paiza_wire.errors import PaizaError, Rejected
 
 _SAVED: Final = N_(
@@ -47,11 +47,13 @@ def _report(error: BaseException) -> ErrorReport:
 
 def report(error: PaizaError, code: ExitCode) -> ErrorReport:
     """Return an error in the language in use."""
+    if error.reason == "usage" and isinstance(error, Refused) and error.problems:
+        return _of_usage(error, code)
     told = error_help.remedy(error.reason)
     problems = error.problems if isinstance(error, Refused) else ()
     more: dict[str, object] = {}
     if problems:
-        more["problems"] = [{"where": each.where, "what": each.what, "code": each.code} for each in problems]
+        more["problems"] = _as_objects(problems)
     if isinstance(error, Unreachable):
         more["saved"] = error.saved
     saved = isinstance(error, Unreachable) and error.saved
@@ -70,6 +72,25 @@ def report(error: PaizaError, code: ExitCode) -> ErrorReport:
         [f"{each.where}: {each.what}" for each in problems if each.where],
         more,
     )
+
+
+def _of_usage(error: Refused, code: ExitCode) -> ErrorReport:
+    """Return a fault of the command line as all three programs show it: the fault, where, and which help to read."""
+    where = error.problems[0].where
+    command = where if where.startswith("paiza") else "paiza"
+    return ErrorReport(
+        error.reason,
+        " ".join(each.what for each in error.problems),
+        where,
+        _("See {command} --help.").format(command=command),
+        code,
+        error.detail,
+        more={"problems": _as_objects(error.problems)},
+    )
+
+
+def _as_objects(problems: Sequence[FieldProblem]) -> list[dict[str, str]]:
+    return [{"where": each.where, "what": each.what, "code": each.code} for each in problems]
 
 
 def _labels() -> Labels:

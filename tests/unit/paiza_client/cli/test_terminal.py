@@ -10,6 +10,7 @@ import pytest
 from paiza.core.v1 import message_pb2
 from paiza_cli.exit_codes import ExitCode
 from paiza_cli.terminal import plain
+from paiza_client.__main__ import run
 from paiza_client.cli.frame import report
 from paiza_client.cli.options import TimeParameter, split
 from paiza_client.cli.terminal import Terminal
@@ -24,6 +25,7 @@ from paiza_officer.errors import (
     disk_problem,
     exit_code,
     located,
+    misused,
 )
 from paiza_wire.errors import Rejected, Unavailable
 
@@ -168,3 +170,30 @@ def test_json_has_hex_and_utc() -> None:
     assert as_json.value(datetime(2026, 11, 23, 12, 0, 0, 5000, tzinfo=UTC)) == "2026-11-23T12:00:00.005Z"
     header = message_pb2.Header(urgency=message_pb2.URGENCY_FLASH, message_id=bytes(16))
     assert as_json.header(header)["urgency"] == "FLASH"
+
+
+@pytest.mark.parametrize(
+    ("where", "help_of"), [("paiza tasks list", "paiza tasks list"), ("--reason", "paiza"), ("draft.yaml", "paiza")]
+)
+def test_a_fault_of_the_command_line_has_one_shape(where: str, help_of: str) -> None:
+    """The error is the fault itself, as with the other programs; its place and the help to read follow."""
+    told = report(misused(where, "Name a message."), ExitCode.USAGE)
+    assert (told.what, told.where, told.remedy) == ("Name a message.", where, f"See {help_of} --help.")
+    assert not told.places
+    assert told.as_object()["problems"] == [{"where": where, "what": "Name a message.", "code": "usage"}]
+
+
+def test_a_group_without_its_command_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """The list of commands is what the officer looked for, and no error; a program still reads an object."""
+    assert run(["cd"]) == ExitCode.USAGE
+    assert capsys.readouterr().err.startswith("Usage: paiza cd")
+    assert run(["cd", "--json"]) == ExitCode.USAGE
+    assert json.loads(capsys.readouterr().err)["reason"] == "usage"
+
+
+def test_a_section_is_set_off_from_what_stands_above(capsys: pytest.CaptureFixture[str]) -> None:
+    """An output does not begin with an empty line."""
+    terminal = Terminal()
+    terminal.section(("Member",), [("kaz",)])
+    terminal.section(("Member",), [("tjk",)])
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()] == ["Member", "kaz", "", "Member", "tjk"]
