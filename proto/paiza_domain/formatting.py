@@ -47,6 +47,7 @@ _SPANS: Final[tuple[tuple[str, int, Literal["long", "short"]], ...]] = (
     ("minute", 60, "short"),
 )
 
+_SIX_PLACES: Final = "#,##0.######"  # no digit of an amount is dropped
 _FRACTION_FORM: Final = 2  # a fraction takes the plural of two: "0,5 таблетки", "0.5 tablets"
 
 
@@ -77,6 +78,13 @@ def amount_text(millionths: int, unit: str, lang: str) -> str:
         one, many = _COUNTED_UNITS[unit]
         return ngettext(one, many, int(value) if whole else _FRACTION_FORM, lang).format(n=number)
     return f"{number} {unit}"
+
+
+def amount_words(millionths: int, unit: str, lang: str) -> str:
+    """Return an amount with its unit written out: "12,5 килограмма", "12.5 kilograms"."""
+    if unit not in _CLDR_UNITS:
+        return amount_text(millionths, unit, lang)
+    return format_unit(_decimal(millionths), _CLDR_UNITS[unit], "long", format=_SIX_PLACES, locale=_locale(lang))
 
 
 def _decimal(millionths: int) -> Decimal:

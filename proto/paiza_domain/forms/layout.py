@@ -1,0 +1,331 @@
+"""A form as it is shown: its description filled with values, faults and what was understood, as plain data.
+
+Which groups and entries there are follows from the values: a group stands in the form as soon as its name, or that of
+one of its fields, is among them (`add`, `remove`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from paiza_domain import codes
+from paiza_domain.codes import lookup
+from paiza_domain.forms import values as form_values
+from paiza_domain.forms.description import Description, Group, Input, InputType, Part, Section
+from paiza_domain.forms.values import Values
+
+SHORT_LIST: Final = 20  # entries of a list that is shown whole; a longer one is searched
+
+Faults = Mapping[str, Sequence[str]]
+"""What is wrong, as sentences by name of the field or group."""
+
+Echo = Callable[[Input, str], str]
+"""Returns what was understood of one value, in words; empty where that says nothing new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One entry of a code list: its code, its name in the reader's language, and in the other one."""
+
+    code: str
+    name: str
+    other: str
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One field of the form, with its values as they are typed.
+
+    ``name`` is that of the value; ``faults`` and ``echoes`` are sentences. ``choices`` are those of a short list.
+    """
+
+    name: str
+    input: Input
+    values: tuple[str, ...]
+    faults: tuple[str, ...]
+    echoes: tuple[str, ...]
+    choices: tuple[Choice, ...]
+    reported: str
+
+    @property
+    def value(self) -> str:
+        """Return the one value; all of a repeated field, one a line."""
+        return "\n".join(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One group of the form. ``boxes`` are shown at once, ``more`` on demand; both hold groups as `Block`."""
+
+    name: str
+    title: str
+    removable: bool
+    faults: tuple[str, ...]
+    boxes: tuple["Box | Block", ...]
+    more: tuple["Box | Block", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """All entries of a group, and whether there may be one more. ``faults`` are those of the group as a whole."""
+
+    name: str
+    group: Group
+    entries: tuple[Entry, ...]
+    can_add: bool
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One section: ``open`` if it has anything to show. ``missing`` counts its faults."""
+
+    section: Section
+    block: Block | None
+    boxes: tuple[Box | Block, ...]
+    more: tuple[Box | Block, ...]
+    open: bool
+    fault_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The whole form; ``faults`` are (name of a field, its label, sentence) in the order of the form."""
+
+    title: str
+    pages: tuple[Page, ...]
+    faults: tuple[tuple[str, str, str], ...] = field(default=())
+
+
+def no_echo(_field: Input, _text: str) -> str:
+    """Return nothing."""
+    return ""
+
+
+def lay_out(description: Description, values: Values, faults: Faults, lang: str, echo: Echo = no_echo) -> Layout:
+    """Return the form filled in."""
+    return _Filler(values, faults, lang, echo).layout(description)
+
+
+def initial(description: Description, given: Values) -> dict[str, str]:
+    """Return the values of an empty form: defaults, and one entry of each group that must be there.
+
+    ``given`` are known values; they win.
+    """
+    found: dict[str, str] = {}
+    for section in description.sections:
+        if section.required:
+            for part in section.parts:
+                found |= _defaults(part, f"{section.root}.{part.key}", index=0)
+    return found | {name: text for name, text in given.items() if text}
+
+
+def add(description: Description, values: Values, name: str) -> dict[str, str]:
+    """Return the values with one more entry of a group (or the group itself); unchanged if the name is of none."""
+    group = find(description, name)
+    if group is None or (group.most and len(form_values.indices(values, name)) >= group.most):
+        return dict(values)
+    index = max(form_values.indices(values, name), default=-1) + 1
+    return {**values, **_defaults(group, name, index)}
+
+
+def remove(values: Values, name: str) -> dict[str, str]:
+    """Return the values without a group or one entry of it."""
+    return {
+        each: text for each, text in values.items() if each != name and not each.startswith((f"{name}.", f"{name}["))
+    }
+
+
+def settled(description: Description, values: Values) -> dict[str, str]:
+    """Return the values without the entries that are blank, numbered as the draft numbers them.
+
+    The first entry of a group that must be there stays, so that each field that is missing in it is named.
+    """
+    found = dict(values)
+    for section in description.sections:
+        for part in section.parts:
+            if isinstance(part, Group):
+                _settle(part, f"{section.root}.{part.key}", found)
+    return found
+
+
+def _settle(group: Group, name: str, found: dict[str, str]) -> None:
+    if not group.most:
+        _settle_below(group, name, found)
+        return
+    numbers = form_values.indices(found, name)
+    kept = [each for each in numbers if not form_values.is_blank(found, f"{name}[{each}]")]
+    if not kept and (group.required or group.short):
+        kept = numbers[:1]
+    moved: dict[str, str] = {}
+    for place, index in enumerate(kept):
+        old, new = f"{name}[{index}]", f"{name}[{place}]"
+        below = {each: text for each, text in found.items() if each == old or each.startswith(f"{old}.")}
+        moved |= {new + each[len(old) :]: text for each, text in below.items()}
+    for each in [each for each in found if each.startswith(f"{name}[")]:
+        del found[each]
+    found |= moved
+    for place in range(len(kept)):
+        _settle_below(group, f"{name}[{place}]", found)
+
+
+def _settle_below(group: Group, name: str, found: dict[str, str]) -> None:
+    for part in group.parts:
+        if isinstance(part, Group):
+            _settle(part, f"{name}.{part.key}", found)
+
+
+def find(description: Description, name: str) -> Group | None:
+    """Return the group that a name names, of an entry or of the whole."""
+    root, *steps = name.split(".")
+    parts: Iterable[Part] = [part for section in description.sections if section.root == root for part in section.parts]
+    found: Group | None = None
+    for step in steps:
+        key = step.partition("[")[0]
+        part = next((each for each in parts if each.key == key), None)
+        if part is None or not isinstance(part, Group):
+            return None
+        found, parts = part, part.parts
+    return found
+
+
+def _defaults(part: Part, name: str, index: int) -> dict[str, str]:
+    if not isinstance(part, Group):
+        # The entries of a list that begins with 1 are numbered.
+        counted = index and part.default == "1"
+        return {name: str(index + 1) if counted else part.default} if part.default else {}
+    here = f"{name}[{index}]" if part.most else name
+    found = {here: ""}
+    for below in part.parts:
+        if not isinstance(below, Group):
+            found |= _defaults(below, f"{here}.{below.key}", index if part.most else 0)
+        elif below.required:
+            found |= _defaults(below, f"{here}.{below.key}", 0)
+    return found
+
+
+class _Filler:
+    """The filling of one form."""
+
+    def __init__(self, values: Values, faults: Faults, lang: str, echo: Echo) -> None:
+        self._values, self._faults, self._lang, self._echo = values, faults, lang, echo
+        self._found: list[tuple[str, str, str]] = []
+        self._told: set[str] = set()
+
+    def layout(self, description: Description) -> Layout:
+        pages = tuple(self._page(each) for each in description.sections)
+        others = [(name, "", text) for name, texts in self._faults.items() if name not in self._told for text in texts]
+        return Layout(description.title, pages, (*others, *self._found))
+
+    def _page(self, section: Section) -> Page:
+        before = len(self._found)
+        prefix = section.root
+        group = section.group
+        block = self._block(group, f"{prefix}.{group.key}") if group is not None else None
+        single = section.parts[1:] if group is not None else section.parts
+        shown, more = self._parts(prefix, single, all_short=group is None and not section.required)
+        filled = any(self._is_filled(f"{prefix}.{part.key}") for part in section.parts)
+        count = len(self._found) - before
+        return Page(section, block, shown, more, section.required or filled or count > 0, count)
+
+    def _is_filled(self, name: str) -> bool:
+        return form_values.is_there(self._values, name) and (
+            not form_values.is_blank(self._values, name) or f"{name}" in self._values or f"{name}[0]" in self._values
+        )
+
+    def _take(self, name: str, label: str) -> tuple[str, ...]:
+        """Return the faults of a name, and note them for the summary."""
+        self._told.add(name)
+        texts = tuple(self._faults.get(name, ()))
+        self._found += [(name, label, text) for text in texts]
+        return texts
+
+    def _parts(
+        self, prefix: str, parts: Iterable[Part], *, all_short: bool = False
+    ) -> tuple[tuple[Box | Block, ...], tuple[Box | Block, ...]]:
+        """Return what is shown at once, and the rest: optional fields that are blank and right."""
+        shown: list[Box | Block] = []
+        more: list[Box | Block] = []
+        for part in parts:
+            name = f"{prefix}.{part.key}"
+            made = self._block(part, name) if isinstance(part, Group) else self._box(part, name)
+            wanted = part.short or all_short or made.faults or not form_values.is_blank(self._values, name)
+            (shown if wanted or self._has_fault(name) else more).append(made)
+        return tuple(shown), tuple(more)
+
+    def _has_fault(self, name: str) -> bool:
+        return any(each == name or each.startswith((f"{name}.", f"{name}[")) for each in self._faults)
+
+    def _block(self, group: Group, name: str) -> Block:
+        faults = self._take(name, group.label)
+        if group.most:
+            numbers = form_values.indices(self._values, name)
+            entries = tuple(
+                self._entry(group, f"{name}[{index}]", f"{group.label} {place}", removable=True)
+                for place, index in enumerate(numbers, 1)
+            )
+            return Block(name, group, entries, len(numbers) < group.most, faults)
+        there = form_values.is_there(self._values, name)
+        entry = (self._entry(group, name, group.label, removable=not group.required),) if there else ()
+        return Block(name, group, entry, not there, faults)
+
+    def _entry(self, group: Group, name: str, title: str, *, removable: bool) -> Entry:
+        # A group of one is its own entry: its faults stand on the block.
+        faults = self._take(name, title) if group.most else ()
+        shown, more = self._parts(name, group.parts, all_short=not any(each.short for each in group.parts))
+        return Entry(name, title, removable, faults, shown, more)
+
+    def _box(self, field: Input, name: str) -> Box:
+        text = self._values.get(name, "")
+        typed = tuple(each for each in text.split("\n") if each) if field.most else ((text,) if text else ())
+        return Box(
+            name=name,
+            input=field,
+            values=tuple(_shown(field, each, self._lang) for each in typed),
+            faults=self._take(name, field.label),
+            echoes=tuple(filter(None, (self._echo(field, each) for each in typed))),
+            choices=choices(field.codes, self._lang) if is_short_list(field) else (),
+            reported=self._values.get(name + form_values.REPORTED, ""),
+        )
+
+
+def is_short_list(field: Input) -> bool:
+    """Return whether all entries of the field's code list are shown at once."""
+    return field.input_type is InputType.CODE and len(codes.load(field.codes)) <= SHORT_LIST
+
+
+def choices(list_name: str, lang: str) -> tuple[Choice, ...]:
+    """Return the entries of a code list in its order, those of a long list in the order of the language."""
+    entries = codes.load(list_name)
+    other = "en" if lang == "ru" else "ru"
+    found = [Choice(each.code, each.names[lang], each.names[other]) for each in entries.values()]
+    return tuple(sorted(found, key=lambda each: each.name.casefold()) if len(found) > SHORT_LIST else found)
+
+
+def with_codes(description: Description, values: Values) -> dict[str, str]:
+    """Return the values with the code in the place of a name of a code list; what names no entry stays as it was."""
+    found = dict(values)
+    for name, text in values.items():
+        field = _input(description, name) if text else None
+        if field is not None and field.input_type is InputType.CODE:
+            words = text.split("\n")
+            found[name] = "\n".join(lookup.find(field.codes, each) or each for each in words)
+    return found
+
+
+def _input(description: Description, name: str) -> Input | None:
+    above, _dot, key = name.rpartition(".")
+    group = find(description, above)
+    parts: Iterable[Part] = group.parts if group is not None else ()
+    if "." not in above:
+        parts = [part for each in description.sections if each.root == above for part in each.parts]
+    part = next((each for each in parts if each.key == key), None)
+    return None if part is None or isinstance(part, Group) else part
+
+
+def _shown(field: Input, text: str, lang: str) -> str:
+    """Return a value as the page shows it: the name of a code of a long list, if that name alone means it."""
+    if field.input_type is not InputType.CODE or is_short_list(field):
+        return text
+    name = codes.load(field.codes).text(text, lang)
+    return name if lookup.find(field.codes, name) == text else text

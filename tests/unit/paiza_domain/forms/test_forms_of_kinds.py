@@ -1,0 +1,353 @@
+"""The form of every kind: a draft becomes a form and the form the same draft, whatever stands in it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from google.protobuf.message import Message
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
+from paiza.core.v1.message_pb2 import URGENCY_URGENT, Handling, Recipient
+from paiza_domain import kinds
+from paiza_domain.drafts import drafts
+from paiza_domain.drafts.drafts import Draft
+from paiza_domain.drafts.yaml_tree import Group as TreeGroup
+from paiza_domain.drafts.yaml_tree import parse
+from paiza_domain.forms import checking, echoes, layout, values
+from paiza_domain.forms.description import Group, Input, InputType, describe
+from paiza_domain.forms.layout import Block, Box, Entry, Layout
+from paiza_domain.i18n import LANGUAGES
+from paiza_domain.schema.kind import Kind
+from tests.unit.paiza_domain.conftest import NOW
+from tests.unit.paiza_domain.kinds.examples import EXAMPLES, draft
+from tests.unit.paiza_domain.strategies import messages
+
+SEIZURE = kinds.get("seizure-notice", 1)
+NAMES = sorted(kinds.all_kinds())
+HOSTILE = (
+    "<script>alert(1)</script>", '"><img src=x>', "{{7*7}}", "a: b", "- a", "# a", "&a *a", "!tag", "no", "null", "~",
+    "'", '"', "\\", "a\\nb", "%s", "\x00", "\x1b[31m", "\u202e", "\u2028", "\ufeff", "é", "😀", "{a: b}", "[a, b]", "|",
+    "> a", "kind: recall", "content:", "\t", "1e3", "=1+1", "@a", "`a`", "?", "---", "...", "a" * 5_000,
+)  # fmt: skip
+
+
+def boxes(form: Layout) -> Iterator[Box | Entry]:
+    """Yield every field and group entry that is in a form."""
+    for page in form.pages:
+        parts = (*((page.block,) if page.block else ()), *page.boxes, *page.more)
+        yield from _below(parts)
+
+
+def _below(parts: tuple[Box | Block, ...]) -> Iterator[Box | Entry]:
+    for part in parts:
+        if isinstance(part, Box):
+            yield part
+            continue
+        for entry in part.entries:
+            yield entry
+            yield from _below((*entry.boxes, *entry.more))
+
+
+def sent(kind: Kind, given: Mapping[str, str], lang: str) -> dict[str, str]:
+    """Return what a browser sends of a form that shows these values: what each field shows, and no more."""
+    form = layout.lay_out(describe(kind, lang), given, {}, lang)
+    pairs = [(name, text) for name, text in given.items() if not name.startswith(("content", "annex"))]
+    for each in boxes(form):
+        if isinstance(each, Entry):
+            pairs.append((each.name, ""))
+            continue
+        pairs += [(each.name, one) for one in each.values or ("",)]
+        pairs += [(each.name + values.REPORTED, each.reported)] if each.reported else []
+    return layout.with_codes(describe(kind, lang), values.normalised(pairs))
+
+
+def through(kind: Kind, text: str, lang: str) -> str:
+    """Return a draft after it was opened in a form and saved there unchanged."""
+    found, strange = values.of_text(kind, text)
+    assert strange == ()
+    return values.text_of(kind, sent(kind, found, lang))
+
+
+def without_blanks(message: Message) -> Message:
+    """Return a content without entries and groups that hold nothing, which a form cannot tell from none."""
+    for descriptor, value in message.ListFields():
+        if descriptor.message_type is None:
+            continue
+        if not descriptor.is_repeated:
+            without_blanks(value)
+            continue
+        kept = [without_blanks(each) for each in value]
+        filled = [each for each in kept if each.ListFields()]
+        del value[:]
+        value.extend(filled)
+    return message
+
+
+def contents(kind: Kind, text: str) -> tuple[Message, Message | None]:
+    """Return content and annex of a draft, not judged."""
+    tree = parse(text)
+    assert isinstance(tree, TreeGroup)
+    content, annex, _errors = drafts.read_contents(kind, {key.text: node for key, node in tree.entries}, NOW)
+    return content, annex
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=12, deadline=None)
+@given(data=st.data(), lang=st.sampled_from(LANGUAGES))
+def test_a_draft_of_any_kind_comes_back_from_its_form(name: str, data: st.DataObject, lang: str) -> None:
+    """Draft, form, draft: content and annex are equal, in either language of the form."""
+    kind = kinds.all_kinds()[name]
+    content = without_blanks(data.draw(messages(kind.shape)))
+    annex = None
+    if kind.annex_shape is not None and data.draw(st.booleans()):
+        annex = without_blanks(data.draw(messages(kind.annex_shape)))
+    text = drafts.write(Draft(kind=kind, content=content, annex=annex))
+    before = contents(kind, text)
+    assert contents(kind, through(kind, text, lang)) == (before[0], before[1] if annex and annex.ListFields() else None)
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_an_example_comes_back_whole(name: str, lang: str) -> None:
+    """A draft as a person writes it, header included, is the same message after the form."""
+    kind = kinds.all_kinds()[name]
+    assert drafts.read(through(kind, draft(name), lang), now=NOW) == drafts.read(draft(name), now=NOW)
+
+
+def test_the_header_comes_back(notice: SeizureNotice) -> None:
+    """Recipients, attention, urgency, every mark, bases, review date, parents and files survive the form."""
+    SEIZURE.derive(notice)
+    whole = Draft(
+        kind=SEIZURE,
+        content=notice,
+        recipients=(Recipient(member="kaz", attention="пост: Кордай # 2"), Recipient(member="rus")),
+        urgency=URGENCY_URGENT,
+        urgency_reason="other",
+        handling=Handling(
+            tlp="RED", code="H3", code_text="a: b", pap="AMBER", classification=2, evaluation_scheme="4x4",
+            evaluation="B2", purposes=["detect", "locate"],
+        ),
+        legal_bases=("a-1", "b-2"),
+        review_time=NOW.replace(year=2029),
+        parents=("0192f0c1-aa",),
+        attachments=(("фото: 1.jpg", "кабина"), ("b.pdf", "")),
+    )  # fmt: skip
+    assert drafts.read(through(SEIZURE, drafts.write(whole), "ru"), now=NOW) == whole
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_text_stays_the_text_it_is(text: str) -> None:
+    """Whatever is typed is read back as the same characters, in every kind of field, or refused by name."""
+    kind = kinds.get("free-message", 1)
+    given = values.normalised([("content.subject", text), ("content.text", f"a\r\n{text}\r\nb")])
+    back, strange = values.of_text(kind, values.text_of(kind, given))
+    assert strange == ()
+    assert {name: back.get(name, "") for name in given} == given
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_hostile_text_in_any_field_is_refused_at_that_field(name: str) -> None:
+    """A text with control characters never passes, in no field of any kind, and nothing but a fault comes of it."""
+    kind = kinds.all_kinds()[name]
+    form = layout.lay_out(describe(kind, "ru"), everything(kind), {}, "ru")
+    fields = [each for each in boxes(form) if isinstance(each, Box)]
+    given = everything(kind) | {each.name: "\x1b[31m<b>{{1}}" for each in fields}
+    checked = checking.check(kind, given, "ru", now=NOW)
+    assert checked.draft is None
+    missed = {each.name for each in fields} - set(checked.faults)
+    assert not missed or sum(map(len, checked.faults.values())) >= drafts.MAX_ERRORS
+
+
+def everything(kind: Kind) -> dict[str, str]:
+    """Return the values of a form with one entry of every group."""
+    description = describe(kind, "ru")
+    found = layout.initial(description, {})
+
+    def enter(group: Group, name: str) -> None:
+        if not values.is_there(found, name):
+            found.update(layout.add(description, found, name))
+        for part in group.parts:
+            if isinstance(part, Group):
+                enter(part, f"{name}[0].{part.key}" if group.most else f"{name}.{part.key}")
+
+    for section in description.sections:
+        for part in section.parts:
+            if isinstance(part, Group):
+                enter(part, f"{section.root}.{part.key}")
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_field_of_every_kind_is_in_its_form(name: str, lang: str) -> None:
+    """The form has each field once, with a label; no label is left in the other language."""
+    kind = kinds.all_kinds()[name]
+    found = list(boxes(layout.lay_out(describe(kind, lang), everything(kind), {}, lang)))
+    named = [each.name for each in found]
+    assert len(named) == len(set(named))
+    paths = {_plain(each.name) for each in found if isinstance(each, Box)}
+    assert paths == set(_leaves(kind))
+    assert all(each.input.label for each in found if isinstance(each, Box))
+
+
+def _plain(name: str) -> str:
+    return name.replace("[0]", "")
+
+
+def _leaves(kind: Kind) -> Iterator[str]:
+    for root, shape in (("content", kind.shape), ("annex", kind.annex_shape)):
+        stack = [(root, shape)] if shape else []
+        while stack:
+            above, shape_here = stack.pop()
+            for each in shape_here.fields:
+                name = f"{above}.{each.key}"
+                if each.shape is not None and not each.derived:
+                    stack.append((name, each.shape))
+                elif not each.derived:
+                    yield name
+
+
+def test_a_first_notice_shows_few_fields() -> None:
+    """A first seizure notice shows at most 40 fields, marks and recipients included; the rest is on demand."""
+    form = layout.lay_out(describe(SEIZURE, "ru"), layout.initial(describe(SEIZURE, "ru"), {}), {}, "ru")
+    shown = [each for each in _shown(form) if isinstance(each, Box)]
+    assert 10 <= len(shown) <= 28
+
+
+def _shown(form: Layout) -> Iterator[Box | Entry]:
+    for page in form.pages:
+        if page.open:
+            yield from _shown_below((*((page.block,) if page.block else ()), *page.boxes))
+
+
+def _shown_below(parts: tuple[Box | Block, ...]) -> Iterator[Box | Entry]:
+    for part in parts:
+        if isinstance(part, Box):
+            yield part
+        else:
+            for entry in part.entries:
+                yield from _shown_below(entry.boxes)
+
+
+def test_what_must_be_there_comes_first() -> None:
+    """Sections that must be filled in stand before those that may be added, and are open."""
+    form = layout.lay_out(describe(SEIZURE, "ru"), layout.initial(describe(SEIZURE, "ru"), {}), {}, "ru")
+    assert [page.section.key for page in form.pages if page.open] == [
+        "content.main", "content.place", "content.substances", "content.route",
+    ]  # fmt: skip
+    assert [page.open for page in form.pages] == sorted((page.open for page in form.pages), reverse=True)
+    assert [part.key for part in form.pages[3].section.parts] == ["route", "route_unknown"]
+
+
+def test_faults_stand_at_their_fields_and_in_the_summary() -> None:
+    """What the reader of drafts finds is at the field it is about, in the reader's words, and once in the summary."""
+    description = describe(SEIZURE, "ru")
+    given = layout.initial(description, {"content.notice_id": "K-1", "content.route[2].country": "XYZ"})
+    given |= {"content.transport[3].container_number": "CSQU3054384", "handling.tlp": "PINK"}
+    checked = checking.check(SEIZURE, given, "ru", now=NOW)
+    assert checked.draft is None
+    assert {"content.seized_at", "content.substances[0].drug_group", "content.place.country"} <= set(checked.faults)
+    assert {"content.route[0].country", "content.transport[0].container_number", "handling.tlp"} <= set(checked.faults)
+    form = layout.lay_out(description, checked.values, checked.faults, "ru")
+    assert {name for name, _label, _text in form.faults} == set(checked.faults)
+    assert [page.fault_count for page in form.pages if page.section.key == "content.transport"] == [1]
+
+
+def test_a_wrong_entry_of_a_list_is_a_fault_of_its_field() -> None:
+    """Several values of one field share its name."""
+    given = layout.initial(describe(SEIZURE, "ru"), {}) | {"content.substances[0].cutting_agents": f"a\n{'b' * 999}"}
+    checked = checking.check(SEIZURE, given, "ru", now=NOW)
+    assert "content.substances[0].cutting_agents" in checked.faults
+
+
+def test_names_of_no_field_are_refused() -> None:
+    """What a page does not ask is no part of a draft."""
+    for name in ("content.x", "content.place[0].country", "content.substances.form", "x", "content.route[0]x", "a.b.c",
+                 "content.substances[0].kg_equivalent.factor", "annex.persons[0].x", "attachments[0].path",
+                 "content.place.country.x", "handling.x", "attention.A", "kind"):  # fmt: skip
+        with pytest.raises(values.UnknownNamesError):
+            values.text_of(SEIZURE, {name: "1"})
+
+
+def test_entries_are_added_and_removed_by_name() -> None:
+    """A group is added with its defaults, numbered where it counts, up to its limit; removing it leaves no trace."""
+    kind = kinds.get("information-request", 1)
+    description = describe(kind, "ru")
+    given = layout.initial(description, {})
+    assert given["content.questions[0].number"] == "1"
+    more = layout.add(description, given, "content.questions")
+    assert more["content.questions[1].number"] == "2"
+    assert layout.remove(more, "content.questions[1]") == given
+    assert layout.add(description, given, "content.nothing") == given
+    assert layout.add(description, given, "content.subject") == given
+
+
+def test_a_name_is_stored_as_its_code_and_shown_as_a_name() -> None:
+    """An entry of a long list is typed by name in either language and shown in the reader's."""
+    description = describe(SEIZURE, "ru")
+    given = layout.with_codes(description, {"content.place.country": "Tajikistan", "content.place.town": "Tajikistan"})
+    assert given == {"content.place.country": "TJK", "content.place.town": "Tajikistan"}
+    form = layout.lay_out(description, given, {}, "ru")
+    shown = {each.name: each.value for each in boxes(form) if isinstance(each, Box)}
+    assert shown["content.place.country"] == "Таджикистан"
+    assert layout.with_codes(description, {"content.place.country": "Нигде"}) == {"content.place.country": "Нигде"}
+
+
+def test_an_amount_is_said_back_in_words() -> None:
+    """The echo writes the unit out and converts a mass to grams; what is not understood has none."""
+    field = next(
+        part
+        for section in describe(SEIZURE, "ru").sections
+        for group in section.parts
+        if isinstance(group, Group)
+        for part in group.parts
+        if isinstance(part, Input) and part.input_type is InputType.QUANTITY
+    )
+    assert echoes.echo(field, "12.5 kg", "ru").replace("\xa0", " ") == "12,5 килограмма = 12 500 г"
+    assert echoes.echo(field, "12.5 kg", "en").replace("\xa0", " ") == "12.5 kilograms = 12,500 g"
+    assert echoes.echo(field, "0.000001 g", "en") == "0.000001 grams"
+    assert echoes.echo(field, "2 tablet", "ru") == "2 таблетки"
+    assert echoes.echo(field, "much", "ru") == ""
+
+
+def test_lines_without_a_field_are_named() -> None:
+    """A draft written by hand may say what no form asks: that is told and not lost in silence."""
+    text = "kind: seizure-notice\nurgency: routine\ncontent:\n  colour: red\n  place: {country: KAZ}\n"
+    found, strange = values.of_text(SEIZURE, text)
+    assert strange == (("content.colour", "red"),)
+    assert found["content.place.country"] == "KAZ"
+
+
+def test_no_kind_has_a_field_called_as_one_of_the_header() -> None:
+    """The path of a fault names one field: of the content or of the header."""
+    header = {*values.LISTS, *values.WORDS, "attention", "handling", "attachments", "kind", "version", "annex"}
+    header |= {"review_time", "parent_digests"}
+    for kind in kinds.all_kinds().values():
+        assert not header & {each.key for each in kind.shape.fields}
+
+
+def test_a_foreign_kind_has_its_form(root: Path) -> None:
+    """A kind of another distribution has its form in both languages without a line for it."""
+    script = (
+        "from datetime import datetime, UTC\n"
+        "from paiza_domain import kinds\n"
+        "from paiza_domain.forms import checking, description, layout\n"
+        "kind = kinds.get('wolf-note', 1)\n"
+        "form = description.describe(kind, 'ru')\n"
+        "print(form.title, [(part.label, part.input_type.value) for part in form.sections[0].parts])\n"
+        "given = layout.with_codes(form, {'content.country': 'Казахстан', 'content.wolves': '300'})\n"
+        "print(checking.check(kind, given, 'ru', now=datetime.now(UTC)).faults)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{root / 'tests/kinds'}", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True, encoding="utf-8"
+    )
+    assert done.stdout.splitlines() == [
+        "Сообщение о волках [('Страна', 'code'), ('Волки', 'integer')]",
+        "{'content.wolves': ['Значение должно быть от 1 до 100.']}",
+    ]
