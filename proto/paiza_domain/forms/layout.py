@@ -4,8 +4,10 @@ Which groups and entries there are follows from the values: a group stands in th
 one of its fields, is among them (`add`, `remove`).
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
 from paiza_domain import codes
@@ -18,6 +20,15 @@ SHORT_LIST: Final = 20  # entries of a list that is shown whole; a longer one is
 
 Faults = Mapping[str, Sequence[str]]
 """What is wrong, as sentences by name of the field or group."""
+
+Offset = Callable[[datetime], timedelta]
+"""Returns how far ahead of UTC a local time (naive) is."""
+
+_LOCAL: Final = re.compile(
+    r"(?:(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})|(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4}))"
+    r"(?:T|,? +)(?P<hour>\d{1,2}):(?P<minute>\d{2})",
+    re.ASCII,
+)  # a day, in the order of either language, with a time of day and no zone
 
 Echo = Callable[[Input, str], str]
 """Returns what was understood of one value, in words; empty where that says nothing new."""
@@ -118,6 +129,26 @@ def initial(description: Description, given: Values) -> dict[str, str]:
             for part in section.parts:
                 found |= _defaults(part, f"{section.root}.{part.key}", index=0)
     return found | {name: text for name, text in given.items() if text}
+
+
+def completed(description: Description, values: Values) -> dict[str, str]:
+    """Return the values with an empty entry of each group that must be there and is not; no default is filled in."""
+    found = dict(values)
+    for section in description.sections:
+        for part in section.parts if section.required else ():
+            if isinstance(part, Group):
+                _complete(part, f"{section.root}.{part.key}", found)
+    return found
+
+
+def _complete(group: Group, name: str, found: dict[str, str]) -> None:
+    if not form_values.is_there(found, name):
+        found[f"{name}[0]" if group.most else name] = ""
+    heads = [f"{name}[{index}]" for index in form_values.indices(found, name)] if group.most else [name]
+    for head in heads:
+        for part in group.parts:
+            if isinstance(part, Group) and part.required:
+                _complete(part, f"{head}.{part.key}", found)
 
 
 def add(description: Description, values: Values, name: str) -> dict[str, str]:
@@ -302,18 +333,41 @@ def choices(list_name: str, lang: str) -> tuple[Choice, ...]:
     return tuple(sorted(found, key=lambda each: each.name.casefold()) if len(found) > SHORT_LIST else found)
 
 
-def with_codes(description: Description, values: Values) -> dict[str, str]:
-    """Return the values with the code in the place of a name of a code list; what names no entry stays as it was."""
+def understood(description: Description, values: Values, offset: Offset | None = None) -> dict[str, str]:
+    """Return the values as the draft keeps them; what is not understood stays as it was typed.
+
+    The name of an entry of a code list becomes its code. A time of day without a zone gets the one that ``offset``
+    returns for that time.
+    """
     found = dict(values)
     for name, text in values.items():
-        field = _input(description, name) if text else None
-        if field is not None and field.input_type is InputType.CODE:
-            words = text.split("\n")
-            found[name] = "\n".join(lookup.find(field.codes, each) or each for each in words)
+        field = find_input(description, name) if text else None
+        if field is None:
+            continue
+        if field.input_type is InputType.CODE:
+            found[name] = "\n".join(lookup.find(field.codes, each) or each for each in text.split("\n"))
+        elif field.input_type in {InputType.TIME, InputType.PARTIAL_TIME} and offset is not None:
+            found[name] = "\n".join(_with_zone(each, offset) for each in text.split("\n"))
     return found
 
 
-def _input(description: Description, name: str) -> Input | None:
+def _with_zone(text: str, offset: Offset) -> str:
+    time = _LOCAL.fullmatch(text)
+    if time is None:
+        return text
+    day = [int(time[iso] or time[other]) for iso, other in (("year", "y"), ("month", "m"), ("day", "d"))]
+    try:
+        local = datetime(day[0], day[1], day[2], int(time["hour"]), int(time["minute"]))  # noqa: DTZ001 - no zone yet
+        ahead = offset(local)
+    except ValueError:
+        return text
+    minutes = int(ahead.total_seconds()) // 60
+    sign = "-" if minutes < 0 else "+"
+    return f"{local:%Y-%m-%dT%H:%M}{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+
+
+def find_input(description: Description, name: str) -> Input | None:
+    """Return the field that a name names, None if none."""
     above, _dot, key = name.rpartition(".")
     group = find(description, above)
     parts: Iterable[Part] = group.parts if group is not None else ()

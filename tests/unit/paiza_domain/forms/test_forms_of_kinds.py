@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def sent(kind: Kind, given: Mapping[str, str], lang: str) -> dict[str, str]:
             continue
         pairs += [(each.name, one) for one in each.values or ("",)]
         pairs += [(each.name + values.REPORTED, each.reported)] if each.reported else []
-    return layout.with_codes(describe(kind, lang), values.normalised(pairs))
+    return layout.understood(describe(kind, lang), values.normalised(pairs))
 
 
 def through(kind: Kind, text: str, lang: str) -> str:
@@ -287,15 +288,42 @@ def test_entries_are_added_and_removed_by_name() -> None:
     assert layout.add(description, given, "content.subject") == given
 
 
+def test_a_form_of_a_short_draft_has_what_must_be_filled_in() -> None:
+    """A draft that leaves groups out shows an empty entry of each that must be there, and no default it did not say."""
+    found = layout.completed(describe(SEIZURE, "ru"), {"content.substances[0].form": "powder"})
+    assert found == {
+        "content.substances[0].form": "powder", "content.place": "", "content.route[0]": "",
+    }  # fmt: skip
+
+
 def test_a_name_is_stored_as_its_code_and_shown_as_a_name() -> None:
     """An entry of a long list is typed by name in either language and shown in the reader's."""
     description = describe(SEIZURE, "ru")
-    given = layout.with_codes(description, {"content.place.country": "Tajikistan", "content.place.town": "Tajikistan"})
+    given = layout.understood(description, {"content.place.country": "Tajikistan", "content.place.town": "Tajikistan"})
     assert given == {"content.place.country": "TJK", "content.place.town": "Tajikistan"}
     form = layout.lay_out(description, given, {}, "ru")
     shown = {each.name: each.value for each in boxes(form) if isinstance(each, Box)}
     assert shown["content.place.country"] == "Таджикистан"
-    assert layout.with_codes(description, {"content.place.country": "Нигде"}) == {"content.place.country": "Нигде"}
+    assert layout.understood(description, {"content.place.country": "Нигде"}) == {"content.place.country": "Нигде"}
+
+
+def test_a_time_without_a_zone_is_one_of_this_place() -> None:
+    """A time of day gets the offset of its day; a time with a zone, a day alone and what is no time stay as typed."""
+    description = describe(SEIZURE, "ru")
+
+    def offset(local: datetime) -> timedelta:
+        return timedelta(hours=6 if local.year < 2024 else 5)
+
+    for typed, kept in {
+        "28.11.2026 02:15": "2026-11-28T02:15+05:00",
+        "2023-11-28 2:15": "2023-11-28T02:15+06:00",
+        "28.11.2026, 14:30": "2026-11-28T14:30+05:00",
+        "2026-11-28T14:30+03:00": "2026-11-28T14:30+03:00",
+        "2026-11-28": "2026-11-28",
+        "31.02.2026 10:00": "31.02.2026 10:00",
+        "вчера": "вчера",
+    }.items():
+        assert layout.understood(description, {"content.seized_at": typed}, offset) == {"content.seized_at": kept}
 
 
 def test_an_amount_is_said_back_in_words() -> None:
@@ -340,7 +368,7 @@ def test_a_foreign_kind_has_its_form(root: Path) -> None:
         "kind = kinds.get('wolf-note', 1)\n"
         "form = description.describe(kind, 'ru')\n"
         "print(form.title, [(part.label, part.input_type.value) for part in form.sections[0].parts])\n"
-        "given = layout.with_codes(form, {'content.country': 'Казахстан', 'content.wolves': '300'})\n"
+        "given = layout.understood(form, {'content.country': 'Казахстан', 'content.wolves': '300'})\n"
         "print(checking.check(kind, given, 'ru', now=datetime.now(UTC)).faults)\n"
     )
     environment = os.environ | {"PYTHONPATH": f"{root / 'tests/kinds'}", "PYTHONIOENCODING": "utf-8"}
