@@ -22,8 +22,8 @@ FORMATS: Final = ("csv", "xlsx", "json")
 
 @click.command(
     help=N_(
-        "Count seizures by one or two of: year, quarter, month, group, substance, route, place, place-type, member. "
-        "Numbers behind which fewer than three notices stand are hidden, and whatever would give them away. Each "
+        "Count seizures by one or two of: year, quarter, month, group, substance, origin, route, place, place-type, "
+        "member. Numbers behind which fewer than three notices stand are hidden, and whatever would give them away. Each "
         "notice is opened, which your node logs."
     )
 )

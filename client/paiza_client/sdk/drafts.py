@@ -25,12 +25,13 @@ from paiza_client.sdk import fitting, messages
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.session import Session
 from paiza_domain import handling as marks
-from paiza_domain import kinds
+from paiza_domain import kinds, reference
 from paiza_domain.drafts import drafts as written
 from paiza_domain.drafts.drafts import Draft, DraftError
 from paiza_domain.schema.kind import Kind
 from paiza_officer.errors import FieldProblem, Refused, misused
 from paiza_officer.profiles import Profile, write_private
+from paiza_register import Register
 from paiza_wire.errors import Rejected
 
 MAX_DRAFT_BYTES: Final = 4 * 1024 * 1024  # a content and an annex of at most 1 MiB each, with room for comments
@@ -206,12 +207,13 @@ def prepare(draft: Draft, source: str, overrides: Overrides = UNCHANGED, now: da
 async def resolve(session: Session, prepared: Prepared) -> Prepared:
     """Return a message in the thread of the messages it answers, with its second officer; `sending.send` does it too.
 
-    Without recipients it goes to the author of the first message answered, or to its recipients where our own member is
-    the author. Its marks are raised to those of the messages answered.
+    It is `completed`. Without recipients it goes to the author of the first message answered, or to its recipients
+    where our own member is the author. Its marks are raised to those of the messages answered.
 
     Refused("unknown_id") for a message answered, ("invalid_draft") where they are of different
     threads, ("self_approval") or ("role_missing") for the second officer, Misused where there is no such officer.
     """
+    prepared = completed(session.register(), prepared)
     if prepared.second:
         second = await session.approvals.second(prepared.second, prepared.kind)
         prepared = replace(prepared, envelope=replace(prepared.envelope, second=second), second="")
@@ -227,6 +229,17 @@ async def resolve(session: Session, prepared: Prepared) -> Prepared:
     envelope = replace(prepared.envelope, recipients=recipients)
     raised = raise_marks(replace(prepared, envelope=envelope), found)
     return in_thread(raised, threads.pop(), [each.digest for each in found])
+
+
+def completed(register: Register, prepared: Prepared) -> Prepared:
+    """Return a message with the numbers that the reference data have for the substances it names by their id."""
+    if not reference.mentions_any(prepared.content):
+        return prepared
+    content = type(prepared.content)()
+    content.CopyFrom(prepared.content)
+    day = reference.day_of(content, writing_time())
+    reference.fill_in(content, reference_data.of(register).reference, day)
+    return replace(prepared, content=content)
 
 
 def raise_marks(prepared: Prepared, sources: Sequence[MessageSummary]) -> Prepared:

@@ -24,7 +24,7 @@ from paiza_domain.reference.law import (
     shared_bases,
     subjects,
 )
-from paiza_domain.reference.mentions import NAMING_FIELDS, Mention, mentions, mentions_any
+from paiza_domain.reference.mentions import NAMING_FIELDS, Mention, day_of, mentions, mentions_any
 from paiza_domain.reference.model import (
     BorderPoint,
     LegalBasis,
@@ -35,6 +35,7 @@ from paiza_domain.reference.model import (
     Substance,
 )
 from paiza_domain.reference.names import NameIndex, NameMatch
+from paiza_domain.reference.numbers import cas_numbers, fill_in, hs_codes
 
 __all__ = [
     "NAMING_FIELDS",
@@ -58,9 +59,13 @@ __all__ = [
     "Standing",
     "Standpoint",
     "Substance",
+    "cas_numbers",
     "consistency",
     "crossings",
+    "day_of",
     "facts",
+    "fill_in",
+    "hs_codes",
     "international",
     "mentions",
     "mentions_any",

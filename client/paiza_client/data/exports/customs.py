@@ -8,18 +8,21 @@ from typing import Any, Final
 
 from paiza.content.v1 import seizure_notice_pb2 as pb
 from paiza_client.data.exports import marks
+from paiza_client.data.exports.precursors import ORIGIN
 from paiza_client.data.exports.records import Record
 from paiza_client.data.exports.tables import Cell, Table, amount
 from paiza_client.language import N_, _, language
+from paiza_domain.reference import cas_numbers, hs_codes
 from paiza_domain.schema.partial_times import write_partial_time
 from paiza_domain.schema.reading import code_text
 
 KIND: Final = "seizure-notice"
 COLUMNS: Final = (
     N_("Message"), N_("Version"), N_("Status"), N_("Date"), N_("Country"), N_("Type of place"), N_("Direction"),
-    N_("Drug group"), N_("Drug type"), N_("Form"), N_("Quantity"), N_("Unit"), N_("Kilograms"), N_("Concealment"),
-    N_("Mode of transport"), N_("Means of transport"), N_("Container numbers"), N_("IMO numbers"), N_("Departure"),
-    N_("Transit"), N_("Destination"), N_("Method of detection"), N_("Persons arrested"),
+    N_("Drug group"), N_("Drug type"), N_("CAS number"), N_("HS code"), N_("Form"), N_("Quantity"), N_("Unit"),
+    N_("Kilograms"), N_("Concealment"), N_("Mode of transport"), N_("Means of transport"), N_("Container numbers"),
+    N_("IMO numbers"), N_("Origin"), N_("Departure"), N_("Transit"), N_("Destination"), N_("Method of detection"),
+    N_("Persons arrested"),
 )  # fmt: skip
 
 
@@ -44,6 +47,8 @@ def _rows(record: Record) -> Iterator[tuple[Cell, ...]]:
             _words("routing", [notice.routing]),
             _words("drug_group", [substance.drug_group]),
             _words("drug_type", [substance.drug_type]),
+            ", ".join(cas_numbers(record.reference, substance.substance_id)),
+            ", ".join(hs_codes(record.reference, substance.substance_id)),
             _words("form", [substance.form]),
             amount(substance.quantity.millionths),
             _words("unit", [substance.quantity.unit]),
@@ -53,14 +58,14 @@ def _rows(record: Record) -> Iterator[tuple[Cell, ...]]:
             _words("transport_means", [each.means for each in notice.transport]),
             ", ".join(each.container_number for each in notice.transport if each.container_number),
             ", ".join(each.imo_number for each in notice.transport if each.imo_number),
-            *(_legs(notice, role) for role in ("departure", "transit", "destination")),
+            *(_legs(notice, roles) for roles in (ORIGIN, ("departure",), ("transit",), ("destination",))),
             _words("detection", [notice.detection.method]),
             notice.counts.arrested if notice.counts.HasField("arrested") else "",
         )
 
 
-def _legs(notice: pb.SeizureNotice, role: str) -> str:
-    legs = sorted((leg for leg in notice.route if leg.role == role), key=lambda leg: leg.order)
+def _legs(notice: pb.SeizureNotice, roles: tuple[str, ...]) -> str:
+    legs = sorted((leg for leg in notice.route if leg.role in roles), key=lambda leg: leg.order)
     return _words("country", [leg.country for leg in legs])
 
 

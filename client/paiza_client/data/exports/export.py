@@ -88,7 +88,8 @@ async def export_messages(
     forbidden = {each.message.digest for each in left_out}
     allowed = [each for each in found.messages if each.digest not in forbidden]
     opened = await open_many(session, allowed, intent.reason, annex=intent.with_annex, on_progress=on_progress)
-    records = [record(each) for each in opened]
+    known = reference_data.of(session.register()).reference
+    records = [record(each, known) for each in opened]
     levels = reference_data.level_names(session.register(), session.profile.member)
 
     def header_rows(each: Record) -> Rows:

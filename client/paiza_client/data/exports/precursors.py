@@ -8,6 +8,7 @@ from paiza_client.data.exports import marks
 from paiza_client.data.exports.records import Record
 from paiza_client.data.exports.tables import Cell, Table, amount
 from paiza_client.language import N_, _, language
+from paiza_domain.reference import Reference, cas_numbers, hs_codes
 from paiza_domain.schema.partial_times import write_partial_time
 from paiza_domain.schema.reading import code_text
 
@@ -16,20 +17,25 @@ COLUMNS: Final = (
     N_("Incident"), N_("Version"), N_("Status"), N_("Type of incident"), N_("Date"), N_("Reported by"), N_("Country"),
     N_("Place"), N_("Type of place"), N_("Substance"), N_("Reference id"), N_("CAS number"), N_("HS code"),
     N_("International control"), N_("Quantity"), N_("Unit"), N_("Concentration, %"), N_("Packages"), N_("Batch number"),
-    N_("Label"), N_("Companies"), N_("Documents"), N_("Origin"), N_("Transit"), N_("Destination"),
-    N_("Mode of transport"), N_("Concealment"), N_("Method of detection"), N_("Meant for the making of"),
-    N_("To be traced back"), N_("What is to be traced"), N_("Pre-export notification"), N_("Circumstances"),
+    N_("Label"), N_("Companies"), N_("Documents"), N_("Origin"), N_("Departure"), N_("Transit"),
+    N_("Destination"), N_("Mode of transport"), N_("Concealment"), N_("Method of detection"),
+    N_("Meant for the making of"), N_("To be traced back"), N_("What is to be traced"), N_("Pre-export notification"),
+    N_("Circumstances"),
 )  # fmt: skip
+
+ORIGIN: Final = ("production", "obtained")
+"""Roles of the legs where a substance comes from; where the journey began is a column of its own."""
 
 
 def table(records: Iterable[Record]) -> Table:
     """Make the table of all precursor incidents among the records."""
     chosen = [record for record in records if record.kind.name == KIND]
-    rows = [row for record in chosen for row in _rows(record.content)]
+    rows = [row for record in chosen for row in _rows(record)]
     return Table("precursors", _("Precursor incidents"), tuple(map(_, COLUMNS)), rows, marks.strictest(chosen))
 
 
-def _rows(incident: Any) -> Iterator[tuple[Cell, ...]]:
+def _rows(record: Record) -> Iterator[tuple[Cell, ...]]:
+    incident: Any = record.content
     place = incident.place
     where = ", ".join(filter(None, (place.admin_area, place.town, place.border_point, place.as_reported)))
     for chemical in incident.chemicals:
@@ -43,13 +49,10 @@ def _rows(incident: Any) -> Iterator[tuple[Cell, ...]]:
             _words("country", [place.country]),
             where,
             _words("place_type", [place.place_type]),
-            *_chemical(chemical),
+            *_chemical(chemical, record.reference),
             "; ".join(_company(each) for each in incident.companies),
             "; ".join(_document(each) for each in incident.documents),
-            *(
-                _legs(incident, roles)
-                for roles in (("production", "obtained", "departure"), ("transit",), ("destination",))
-            ),
+            *(_legs(incident, roles) for roles in (ORIGIN, ("departure",), ("transit",), ("destination",))),
             _words("transport_mode", [each.mode for each in incident.transport]),
             _words("concealment", [each.method for each in incident.concealment]),
             _words("detection", [incident.detection.method]),
@@ -61,7 +64,7 @@ def _rows(incident: Any) -> Iterator[tuple[Cell, ...]]:
         )
 
 
-def _chemical(chemical: trade_pb2.Chemical) -> tuple[Cell, ...]:
+def _chemical(chemical: trade_pb2.Chemical, reference: Reference) -> tuple[Cell, ...]:
     measured = chemical.HasField("quantity")
     packages = (
         f"{each.count or ''} {_words('packaging', [each.type]) or each.as_reported}".strip()
@@ -70,8 +73,8 @@ def _chemical(chemical: trade_pb2.Chemical) -> tuple[Cell, ...]:
     return (
         chemical.as_named,
         chemical.substance_id,
-        chemical.cas_number,
-        chemical.hs_code,
+        chemical.cas_number or ", ".join(cas_numbers(reference, chemical.substance_id)),
+        chemical.hs_code or ", ".join(hs_codes(reference, chemical.substance_id)),
         _words("precursor_control", [chemical.control]),
         amount(chemical.quantity.millionths) if measured else "",
         _words("unit", [chemical.quantity.unit]),

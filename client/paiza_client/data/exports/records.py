@@ -10,12 +10,16 @@ from google.protobuf.message import Message
 from paiza.core.v1 import message_pb2
 from paiza_client.sdk import messages, wording
 from paiza_client.sdk.open_many import OpenedMessage
+from paiza_domain.reference import Reference
 from paiza_domain.schema.kind import Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One opened message. ``proofs`` are (what, details), in the reader's language."""
+    """One opened message. ``proofs`` are (what, details), in the reader's language.
+
+    ``reference`` are the reference data in use at the time of the export; empty where no column needs them.
+    """
 
     header: message_pb2.Header
     digest: bytes
@@ -24,6 +28,7 @@ class Record:
     content: Message
     annex: Message | None = None
     proofs: Sequence[tuple[str, str]] = field(default=())
+    reference: Reference = field(default_factory=Reference)
 
     @property
     def id(self) -> str:
@@ -47,7 +52,7 @@ def contents(records: Iterable[Record], kind: str) -> list[Any]:
     return [record.content for record in records if record.kind.name == kind]
 
 
-def record(opened: OpenedMessage) -> Record:
+def record(opened: OpenedMessage, reference: Reference | None = None) -> Record:
     """Return an opened message with its contents parsed; Refused for a kind that this program does not know."""
     kind = wording.kind_of(opened.header)
     annex = opened.annex
@@ -59,4 +64,5 @@ def record(opened: OpenedMessage) -> Record:
         content=messages.content(opened.main),
         annex=None if annex is None or kind.annex is None else messages.content(annex),
         proofs=wording.proof_rows(opened.main),
+        reference=reference or Reference(),
     )

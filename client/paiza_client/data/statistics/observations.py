@@ -83,11 +83,17 @@ def _substance(seen: Observation) -> str:
 
 
 def _route(seen: Observation) -> str:
-    """Return where the route begins and where it ends, as far as known; one route a notice, so that cells add up."""
+    """Return where the route departs and where it ends, as far as known; one route a notice, so that cells add up."""
     legs = sorted(seen.content.route, key=lambda leg: leg.order)
-    start = next((leg.country for leg in legs if leg.role in {"departure", "obtained", "production"}), UNKNOWN)
+    start = next((leg.country for leg in legs if leg.role == "departure"), UNKNOWN)
     end = next((leg.country for leg in legs if leg.role == "destination"), UNKNOWN)
     return " → ".join(code_text("country", country, language()) for country in (start, end))
+
+
+def _origin(seen: Observation) -> str:
+    """Return where the substance was produced, or where it was obtained if only that is known."""
+    by_role = {leg.role: leg.country for leg in reversed(seen.content.route)}
+    return code_text("country", by_role.get("production") or by_role.get("obtained") or UNKNOWN, language())
 
 
 def _country(seen: Observation) -> str:
@@ -118,6 +124,7 @@ DIMENSIONS: Final[Mapping[str, Dimension]] = MappingProxyType(
         "month": Dimension(N_("Month"), _month),
         "group": Dimension(N_("Drug group"), _group),
         "substance": Dimension(N_("Substance"), _substance),
+        "origin": Dimension(N_("Origin"), _origin),
         "route": Dimension(N_("Route"), _route),
         "place": Dimension(N_("Country of the seizure"), _country),
         "place-type": Dimension(N_("Type of place"), _place_type),

@@ -14,17 +14,19 @@ from hypothesis import strategies as st
 
 from paiza.content.v1 import nominal_annex_pb2 as pb
 from paiza.content.v1 import seizure_notice_pb2
+from paiza.content.v1.precursor_incident_pb2 import PrecursorIncident
 from paiza.core.v1.message_pb2 import Handling
 from paiza_client import language
 from paiza_client.data.exports import customs, forms, marks, precursors, printing, unodc, writing
 from paiza_client.data.exports.tables import MARK_COLUMN, Amount, Cell, Table, amount
 from paiza_client.data.imports.rows import armed, disarmed
 from paiza_client.sdk import wording
-from paiza_domain import kinds
+from paiza_domain import kinds, reference
 from paiza_domain.drafts import drafts
 from tests.unit.paiza_client.data.exports.making import MARK, NOW, record
 from tests.unit.paiza_client.data.exports.test_unodc import DRAFT
 from tests.unit.paiza_domain.kinds.examples import draft
+from tests.unit.paiza_domain.reference.conftest import encoded, substance
 from tests.unit.paiza_domain.strategies import messages
 
 FORMULAS = ["=1+1", "+E1", "-1+cmd", "@SUM(A1)", "\t=1", "＝1", "-1-1", "'=1", '=HYPERLINK("x")']
@@ -154,6 +156,30 @@ def test_a_precursor_incident_is_one_row_a_chemical() -> None:
     assert by_column["Companies"] == "ООО «Вымысел» (Ultimate consignee, TJK, 000000)"
     assert by_column["Meant for the making of"] == "Heroin"
     assert by_column["To be traced back"] == "yes"
+
+
+def test_numbers_come_from_the_reference_data_and_origin_is_not_departure() -> None:
+    """Where the id of a substance is given its numbers stand in both forms; each role of the route has its column."""
+    chemical = substance("acetic-anhydride", "Acetic anhydride", "Уксусный ангидрид", cas=["108-24-7"], hs=["2915.24"])
+    heroin = substance("heroin", "Heroin", "Героин", cas=["561-27-3", "1502-95-0"])
+    known = reference.read(
+        encoded({"reference-substances.json": {"format": 1, "substances": [chemical, heroin], "international": []}})
+    )
+    incident = PrecursorIncident()
+    incident.chemicals.add(substance_id="acetic-anhydride")
+    notice = seizure_notice_pb2.SeizureNotice()
+    notice.substances.add(substance_id="heroin")
+    for content in (incident, notice):
+        for role, country in (("production", "IND"), ("departure", "AFG"), ("transit", "TJK"), ("destination", "KAZ")):
+            content.route.add(role=role, country=country)
+    wanted = {"Origin": "India", "Departure": "Afghanistan", "Transit": "Tajikistan", "Destination": "Kazakhstan"}
+    for found, numbers in (
+        (precursors.table([record("precursor-incident", incident, reference=known)]), ("108-24-7", "291524")),
+        (customs.table([record("seizure-notice", notice, reference=known)]), ("561-27-3, 1502-95-0", "")),
+    ):
+        by_column = dict(zip(found.columns, map(str, found.rows[0]), strict=True))
+        assert {column: by_column[column] for column in wanted} == wanted
+        assert (by_column["CAS number"], by_column["HS code"]) == numbers
 
 
 def rows(_record: object) -> list[tuple[str, str]]:

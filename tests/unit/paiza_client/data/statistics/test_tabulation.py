@@ -1,5 +1,7 @@
 """The counted events, and the tables that show them."""
 
+from typing import Any
+
 from paiza.content.v1 import common_pb2 as pb
 from paiza.content.v1 import seizure_notice_pb2
 from paiza_client.data.exports.records import Record
@@ -55,6 +57,19 @@ def test_rows_columns_and_totals_add_up_where_nothing_is_hidden() -> None:
         ("Total", "8", "8", "16"),
     ]
     assert table.notes == ()
+
+
+def test_origin_and_departure_are_counted_apart() -> None:
+    """Where a substance was produced is its origin; its route begins where it departed, and nowhere else."""
+    made = notice("1")
+    content: Any = made.content
+    content.route.add(role="obtained", country="IRN")
+    content.route.add(role="production", country="MMR")
+    (seen, _other) = observations([made])
+    assert DIMENSIONS["origin"].value(seen) == "Myanmar"
+    assert DIMENSIONS["route"].value(seen) == "Afghanistan → Unknown"
+    (seen, _other) = observations([notice("2")])
+    assert DIMENSIONS["origin"].value(seen) == "Unknown"
 
 
 def test_a_hidden_cell_is_an_asterisk_and_is_explained() -> None:
