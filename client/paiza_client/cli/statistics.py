@@ -23,8 +23,8 @@ FORMATS: Final = ("csv", "xlsx", "json")
 @click.command(
     help=N_(
         "Count seizures by one or two of: year, quarter, month, group, substance, origin, route, place, place-type, "
-        "member. Numbers behind which fewer than three notices stand are hidden, and whatever would give them away. Each "
-        "notice is opened, which your node logs."
+        "member. Numbers behind which fewer than three notices stand are hidden, and whatever would give them away. "
+        "Each notice is opened, which your node logs."
     )
 )
 @click.option("--by", type=click.Choice(tuple(DIMENSIONS)), default="substance", show_default=True, help=N_("Rows."))
