@@ -41,7 +41,7 @@ BIN := $(abspath $(VENV))/bin
 LOCK := requirements/lock.txt
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
-CATALOGUES := $(wildcard */paiza_*/locale/*/LC_MESSAGES/*.po node/paiza_node/ops/locale/*/LC_MESSAGES/*.po)
+CATALOGUES := $(wildcard */paiza_*/locale/*/LC_MESSAGES/*.po node/paiza_node/ops/locale/*/LC_MESSAGES/*.po client/paiza_client/web/locale/*/LC_MESSAGES/*.po)
 PROTOS := $(wildcard proto/paiza/*/v1/*.proto)
 
 # The shell commands that write the stubs of every .proto file below a folder. A text and not a target of its own: make

@@ -147,6 +147,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "conflict": Remedy(
             N_("The message id was used before for another content."), N_("Send the draft again; it gets a new id.")
         ),
+        "console_unavailable": Remedy(
+            N_("The console could not start, or the one that runs does not answer."),
+            N_("Name another port with --port, or end the console that runs and start it anew."),
+        ),
         "daily_quota": Remedy(
             N_("You, or the other member, have reached the limit of messages or log entries for one day."),
             N_(

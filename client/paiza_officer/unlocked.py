@@ -53,5 +53,11 @@ def signer(profile: Profile, passphrase: Callable[[], bytes], tokens: Tokens, no
     return OfficerSigner(str(profile.id), der, sign)
 
 
+def signing_key_is_open(profile: Profile) -> bool:
+    """Return whether the agent of the profile signs, so that nobody is asked for anything."""
+    _pem, der = read_certificate(profile.signing_certificate)
+    return client.signs_with(profile.folder, _fingerprint(der))
+
+
 def _fingerprint(certificate: bytes) -> bytes:
     return keys.fingerprint(p256_key(load_certificate(certificate)))

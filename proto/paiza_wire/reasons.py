@@ -46,6 +46,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "classical_key_exchange": "The keys of the connection were agreed on without ML-KEM; use this federation's programs, and no proxy that ends TLS on the way.",
     "clock_skew": "The release time is further in the future than clocks may differ; the operators of both nodes must compare their clocks.",
     "conflict": "The same message id was used before for other content; the author must send it under a new id.",
+    "console_unavailable": "The console could not take its port, or the one that runs does not answer; name another port, or end that process and start the console anew.",
     "daily_quota": "The caller has caused all the messages or log entries that one may cause in a day; the rest waits until midnight UTC, or until the operator of the node raises the limit.",
     "database_locked": "Another process writes to this database; stop it, or use another data folder.",
     "database_slow": "The node's database does not answer in time; try again later: what was stored is recognised, and nothing is stored twice.",

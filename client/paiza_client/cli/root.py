@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "thread": "paiza_client.cli.inbox:thread",
     "unlock": "paiza_client.cli.unlocking:unlock",
     "watch": "paiza_client.cli.watching:watch",
+    "web": "paiza_client.cli.console:web",
 }
 """Module and name of each command."""
 

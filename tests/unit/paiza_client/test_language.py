@@ -5,6 +5,7 @@ import re
 from contextlib import redirect_stderr
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from os import PathLike
 from pathlib import Path
 
 import click
@@ -28,8 +29,16 @@ FIELD = re.compile(r"\{[^{}!]*|%\([a-z]+\)s")  # without !r: each language has q
 def msgids() -> set[str]:
     """Return every marked text of the package; of a counting one, the first."""
     with redirect_stderr(io.StringIO()):  # babel remarks on empty texts
-        found = {each[2] for each in extract_from_dir(str(PACKAGE), [("**.py", "python")], keywords=KEYWORDS)}
+        texts = extract_from_dir(
+            str(PACKAGE), [("**.py", "python")], keywords=KEYWORDS, directory_filter=_is_no_catalogue_of_its_own
+        )
+        found = {each[2] for each in texts}
     return {each if isinstance(each, str) else each[0] for each in found}
+
+
+def _is_no_catalogue_of_its_own(folder: str | PathLike[str]) -> bool:
+    """Leave out the console: its texts are in the catalogue beside it."""
+    return Path(folder).name not in {"web", "__pycache__"}
 
 
 def test_every_text_has_its_russian() -> None:

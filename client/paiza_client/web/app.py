@@ -1,0 +1,52 @@
+"""The application: every page behind the guard."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from paiza_client.web import events, guard, pages, signing_in
+from paiza_client.web.console import Console
+from paiza_client.web.page import HANDLERS
+
+STATIC: Final = Path(__file__).parent / "static"
+
+
+def build(console: Console, port: int, *, secret: str = "", check_user: guard.CheckUser | None = None) -> ASGIApp:
+    """Return the console as an application for a server on 127.0.0.1 and this port.
+
+    ``secret`` lets a second start of the program ask for a launch link. ``check_user`` judges the other end of a
+    connection; by default the system's tables do.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(watcher.run()), asyncio.create_task(console.lock_when_idle())]
+        try:
+            yield
+        finally:
+            for each in tasks:
+                each.cancel()
+                with suppress(asyncio.CancelledError):
+                    await each
+            await console.lock()
+
+    watcher = events.Watcher(console)
+    routes = [
+        *signing_in.ROUTES,
+        *events.ROUTES,
+        *pages.ROUTES,
+        Mount(guard.STATIC.rstrip("/"), StaticFiles(directory=STATIC)),
+    ]
+    inner = Starlette(routes=routes, exception_handlers=dict(HANDLERS), lifespan=lifespan)
+    inner.state.console = console
+    inner.state.watcher = watcher
+    inner.state.secret = secret
+    inner.state.port = port
+    return guard.Guard(inner, console, port, check_user)

@@ -1,0 +1,98 @@
+"""What arrives while pages are open, as Server-Sent Events: the one thing that needs the script.
+
+One watch of the node serves every open page. An event says what changed and holds no content: the page asks for the
+counts, and for the list, as it would at any time.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from paiza_client.sdk.model import MessageSummary
+from paiza_client.web import counts, texts
+from paiza_client.web.console import Console
+from paiza_client.web.page import console_of
+from paiza_wire.errors import PaizaError
+
+BEAT_SECONDS: Final = 25.0
+"""A comment that keeps the line open, and finds out that the page was closed."""
+MAX_WAITING: Final = 64  # events for one page that does not read them
+PAUSE_SECONDS: Final = 5.0  # before the node is tried again
+
+Event = dict[str, object]
+
+
+class Watcher:
+    """One watch of the node, and the pages that listen."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._listeners: set[asyncio.Queue[Event]] = set()
+
+    async def run(self) -> None:
+        """Watch as long as the console is unlocked, without end."""
+        after: int | None = None
+        while True:
+            if self._console.is_locked:
+                after = None
+                await asyncio.sleep(1.0)
+                continue
+            with suppress(PaizaError):
+                async for item in self._console.session.news(after):
+                    self._console.changes += 1
+                    if isinstance(item, MessageSummary):
+                        after = max(after or 0, item.sequence)
+                        if item.received and not item.opened:
+                            self._tell({"what": "arrived", "urgency": texts.urgency(item.header)})
+                            continue
+                    self._tell({"what": "changed"})
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    def _tell(self, event: Event) -> None:
+        for each in self._listeners:
+            with suppress(asyncio.QueueFull):
+                each.put_nowait(event)
+
+    async def listen(self) -> AsyncIterator[Event | None]:
+        """Yield what happens; None now and then where nothing does."""
+        queue: asyncio.Queue[Event] = asyncio.Queue(MAX_WAITING)
+        self._listeners.add(queue)
+        try:
+            while True:
+                try:
+                    yield await asyncio.wait_for(queue.get(), BEAT_SECONDS)
+                except TimeoutError:
+                    yield None
+        finally:
+            self._listeners.discard(queue)
+
+
+async def events(request: Request) -> Response:
+    """Return the stream for one page; it ends when the console is locked, and begins with the present counts."""
+    console = console_of(request)
+    watcher: Watcher = request.app.state.watcher
+
+    async def lines() -> AsyncIterator[str]:
+        yield await _line(console, {"what": "counts"})
+        async for event in watcher.listen():
+            if console.is_locked:
+                yield "event: locked\ndata: {}\n\n"
+                return
+            yield ": still here\n\n" if event is None else await _line(console, event)
+
+    return StreamingResponse(lines(), media_type="text/event-stream")
+
+
+async def _line(console: Console, event: Event) -> str:
+    found = await counts.of(console)
+    numbers = {name: found[name] for name in ("tasks", "unread", "to_sign", "deliveries")}
+    return f"data: {json.dumps({**event, 'counts': numbers, 'late': found.late})}\n\n"
+
+
+ROUTES: Final = (Route("/events", events, methods=["GET"]),)

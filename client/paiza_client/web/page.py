@@ -1,0 +1,257 @@
+"""What every page is made of: its route with form token and errors, the menu with counts, strip, bar and foot."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from secrets import compare_digest
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from paiza_client import error_help
+from paiza_client.language import _ as of_the_client
+from paiza_client.local import reference_data
+from paiza_client.sdk import Session
+from paiza_client.web import counts, refusals, rendering, texts
+from paiza_client.web.console import Console, LockedError, Login, Secret
+from paiza_client.web.language import N_, _, language
+from paiza_officer.errors import Refused, Unreachable
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+MAX_FIELDS: Final = 5_000  # of one form
+MAX_FILES: Final = 50
+MAX_FIELD_BYTES: Final = 1024 * 1024
+
+SAVED: Final = N_(
+    "The message is signed, sealed and safe in the outbox. It is sent when the node answers again; Settings shows it."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One line of the menu; ``counted`` names the count behind it."""
+
+    path: str
+    label: str
+    name: str
+    counted: str = ""
+
+
+NAVIGATION: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
+    (
+        "",
+        (
+            Place("/tasks", N_("My tasks"), "tasks", "tasks"),
+            Place("/inbox", N_("Inbox"), "inbox", "unread"),
+            Place("/sent", N_("Sent"), "sent"),
+            Place("/all", N_("All messages"), "all"),
+            Place("/approve", N_("To sign"), "approve", "to_sign"),
+            Place("/deliveries", N_("Deliveries"), "deliveries", "deliveries"),
+        ),
+    ),
+    (
+        N_("Find out"),
+        (
+            Place("/search", N_("Search"), "search"),
+            Place("/statistics", N_("Statistics"), "statistics"),
+            Place("/directory", N_("Directory"), "directory"),
+            Place("/substances", N_("Substances"), "substances"),
+            Place("/law", N_("Law"), "law"),
+        ),
+    ),
+    (
+        N_("Oversight"),
+        (
+            Place("/audit", N_("Audit"), "audit"),
+            Place("/settings", N_("Settings"), "settings"),
+        ),
+    ),
+)
+
+
+def route(path: str, handler: Handler, *, post: bool = False) -> Route:
+    """Return the route of a page; with ``post``, of a form, which is handed on only with this login's token."""
+
+    async def checked(request: Request) -> Response:
+        console_of(request).touch()
+        if post:
+            fields = await request.form(max_fields=MAX_FIELDS, max_files=MAX_FILES, max_part_size=MAX_FIELD_BYTES)
+            if not compare_digest(str(fields.get("form_token", "")).encode(), login_of(request).form_token.encode()):
+                return refusals.answer(request, 403, "form_token")
+            request.state.form = fields
+        return await handler(request)
+
+    return Route(path, checked, methods=["POST"] if post else ["GET"], name=f"{'post' if post else 'get'} {path}")
+
+
+def console_of(request: Request) -> Console:
+    """Return the console."""
+    found: Console = request.app.state.console
+    return found
+
+
+def session_of(request: Request) -> Session:
+    """Return the session with the node; LockedError leads to the page that unlocks, and back."""
+    return console_of(request).session
+
+
+def login_of(request: Request) -> Login:
+    """Return who is signed in."""
+    found: Login = request.scope["login"]
+    return found
+
+
+def form_of(request: Request) -> FormData:
+    """Return the fields of a form whose token was checked."""
+    found: FormData = request.state.form
+    return found
+
+
+def text_of(request: Request, name: str) -> str:
+    """Return one text field of the form, without blanks around it; empty where it is missing."""
+    value = form_of(request).get(name, "")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def secret_of(request: Request) -> Secret:
+    """Return what was typed into `sign.html`, for `Console.signing`."""
+    value = form_of(request).get("secret", "")
+    keep = text_of(request, "keep_minutes")
+    return Secret(value if isinstance(value, str) else "", int(keep) if keep.isdecimal() else 0)
+
+
+def redirect(path: str) -> Response:
+    """Return the answer to a form: the page to look at next."""
+    return RedirectResponse(path, status_code=303)
+
+
+def note(request: Request, text: str) -> None:
+    """Have the next page show a sentence about what was done."""
+    login_of(request).notes.append(text)
+
+
+def local_path(wanted: str, otherwise: str = "/tasks") -> str:
+    """Return a path on this console as it is, and ``otherwise`` for anything that leads away."""
+    parts = urlsplit(wanted)
+    if parts.scheme or parts.netloc or not wanted.startswith("/") or wanted.startswith("//") or "\\" in wanted:
+        return otherwise
+    return wanted
+
+
+async def render(
+    request: Request, name: str, *, title: str, place: str = "", status: int = 200, **values: Any
+) -> Response:
+    """Return a page with bar, menu and foot; ``place`` is the name of its line in the menu.
+
+    ``title`` names the page in the window's title; the template shows its own heading.
+    """
+    values = {"title": title, "place": place, **await _surroundings(request), **values}
+    return rendering.page(name, status, **values)
+
+
+async def _surroundings(request: Request) -> dict[str, Any]:
+    console, login = console_of(request), login_of(request)
+    notes, login.notes = login.notes, []
+    found: dict[str, Any] = {
+        "request": request,
+        "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        "now": datetime.now(UTC),
+        "navigation": NAVIGATION,
+        "form_token": login.form_token,
+        "notes": notes,
+        "console": console,
+        "profile": console.profile,
+        "counts": await counts.of(console),
+        "waiting": counts.waiting_in_outbox(console),
+        "roles": (),
+        "member_name": _plain_name,
+        "exercise": False,
+    }
+    if not console.is_locked:
+        session = console.session
+        texts.use_levels(reference_data.level_names(session.register(), console.profile.member))
+        found |= {
+            "roles": (await session.whoami()).roles,
+            "member_name": Members(session),
+        }
+    return found
+
+
+class Members:
+    """Names of members, by the register."""
+
+    def __init__(self, session: Session) -> None:
+        self._known = session.register().members
+
+    def __call__(self, member: str) -> str:
+        """Return the name of a member in the language in use; its id where it has none."""
+        known = self._known.get(member)
+        return known.names.get(language(), member) if known is not None else member
+
+
+def _plain_name(member: str) -> str:
+    return member
+
+
+# Errors.
+
+
+async def locked(request: Request, _error: Exception) -> Response:
+    """Lead to the page that unlocks; a form that was sent meanwhile is lost, and the page says so."""
+    if request.method == "POST":
+        note(request, _("The console was locked: the form was not sent."))
+    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return redirect(f"/unlock?{urlencode({'back': back if request.method == 'GET' else '/tasks'})}")
+
+
+async def not_found(request: Request, _error: Exception) -> Response:
+    """Answer a path that no page has."""
+    return refusals.answer(request, 404, "not_found")
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """Return the page of an error of ours: what happened, where, and what to do."""
+    assert isinstance(error, PaizaError)
+    status = 503 if isinstance(error, Unavailable) else 400
+    return await render(request, "error.html", title=_("Not done"), status=status, error=problem(error))
+
+
+async def defect(_request: Request, error: Exception) -> Response:
+    """Return the page of a defect: its place in the program, and nothing that was being worked on."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f"{frame.tb_frame.f_code.co_filename.rpartition('/')[2]}:{frame.tb_lineno}" if frame is not None else ""
+    found = problem(Rejected("internal_error", f"{type(error).__name__} at {place}"))
+    return rendering.page("defect.html", 500, title=_("Not done"), error=found)
+
+
+def problem(error: PaizaError) -> Mapping[str, Any]:
+    """Return an error in words: ``what``, ``where``, ``remedy``, ``reason``, ``detail``, ``problems``."""
+    told = error_help.remedy(error.reason)
+    saved = isinstance(error, Unreachable) and error.saved
+    problems: Sequence[Any] = error.problems if isinstance(error, Refused) else ()
+    return {
+        "what": of_the_client(told.what),
+        "remedy": _(SAVED) if saved else of_the_client(told.remedy),
+        "where": error.where if isinstance(error, (Refused, Unreachable)) else "",
+        "reason": error.reason,
+        "detail": error.detail,
+        "problems": problems,
+        "temporary": isinstance(error, Unavailable),
+    }
+
+
+HANDLERS: Final[Mapping[Any, Any]] = {
+    LockedError: locked,
+    404: not_found,
+    405: not_found,
+    PaizaError: refused,
+    Exception: defect,
+}

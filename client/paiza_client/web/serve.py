@@ -1,0 +1,135 @@
+"""One process a profile: the port, the launch link, the browser; a second start shows the first.
+
+The folder of the profile holds `console.lock`, held as long as the process runs, and `console.json`, readable by its
+owner alone, with the port and a secret for a second start. The launch link is never on a command line, where every user
+of the machine could read it: the browser is given a file that leads to it.
+"""
+
+import asyncio
+import fcntl
+import html
+import json
+import os
+import secrets
+import socket
+import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import IO, Final
+
+import uvicorn
+
+from paiza_client.web import guard
+from paiza_client.web.app import build
+from paiza_client.web.console import Console
+from paiza_client.web.signing_in import launch_link
+from paiza_officer.errors import Unreachable, disk_problem
+from paiza_officer.profiles import Profile, write_private
+from paiza_wire.errors import PaizaError
+
+LOCK_FILE: Final = "console.lock"
+STATE_FILE: Final = "console.json"
+LAUNCH_FILE: Final = "console.html"
+ASK_SECONDS: Final = 5.0
+STOP_SECONDS: Final = 2
+
+Announce = Callable[[str], None]
+"""Called with a launch link once the console answers."""
+
+
+def run(profile: Profile, port: int, passphrase: Callable[[], bytes] | None, announce: Announce) -> None:
+    """Serve until the process is interrupted; where a console of the profile runs, announce a new link of it instead.
+
+    ``port`` 0 is any free one. ``passphrase`` opens the session at the start; with None the page asks for it, unless
+    the agent holds the keys or they are under none.
+
+    Unreachable("console_unavailable") where another program has the port.
+    """
+    held = _hold(profile)
+    if held is None:
+        announce(_link_of_the_first(profile))
+        return
+    with held, _listen(port) as listening:
+        asyncio.run(_serve(profile, listening, passphrase, announce))
+
+
+def show_in_browser(profile: Profile, link: str) -> bool:
+    """Open a link in the officer's browser; return whether one was found."""
+    page = profile.folder / LAUNCH_FILE
+    target = html.escape(link, quote=True)
+    leads_on = f'<meta http-equiv="refresh" content="0; url={target}">'
+    text = f'<!doctype html><meta charset="utf-8">{leads_on}<title>Paiza</title>'
+    write_private(page, text.encode())
+    return webbrowser.open(page.resolve().as_uri())
+
+
+async def _serve(
+    profile: Profile, listening: socket.socket, passphrase: Callable[[], bytes] | None, announce: Announce
+) -> None:
+    port: int = listening.getsockname()[1]
+    console, secret = Console(profile), secrets.token_urlsafe(32)
+    write_private(profile.folder / STATE_FILE, json.dumps({"port": port, "secret": secret}).encode())
+    config = uvicorn.Config(
+        build(console, port, secret=secret),
+        access_log=False,
+        http="h11",
+        lifespan="on",
+        log_config=None,
+        log_level="critical",  # what goes wrong is on the page
+        proxy_headers=False,  # nobody stands between: a header that names another peer is a lie
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        ws="none",
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        with suppress(PaizaError):  # the page asks, and says what is wrong
+            await console.open_at_start(passphrase)
+        announce(launch_link(port, console.new_launch()))  # the port listens already
+        await serving
+    finally:
+        for name in (STATE_FILE, LAUNCH_FILE):
+            (profile.folder / name).unlink(missing_ok=True)
+
+
+def _hold(profile: Profile) -> IO[bytes] | None:
+    """Return the held lock; None where another process holds it."""
+    path = profile.folder / LOCK_FILE
+    try:
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb")
+    except OSError as error:
+        raise disk_problem(error, str(path)) from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        raise Unreachable("console_unavailable", f"127.0.0.1:{port}", error.strerror or "") from error
+    return listening
+
+
+def _link_of_the_first(profile: Profile) -> str:
+    """Ask the console that runs for a launch link."""
+    path = profile.folder / STATE_FILE
+    try:
+        state = json.loads(Path(path).read_bytes())
+        connection = HTTPConnection("127.0.0.1", int(state["port"]), timeout=ASK_SECONDS)
+        connection.request("POST", guard.SECOND_START, headers={"Authorization": f"Bearer {state['secret']}"})
+        answer = json.loads(connection.getresponse().read())
+        return str(answer["link"])
+    except (OSError, ValueError, KeyError, TypeError, HTTPException) as error:
+        raise Unreachable("console_unavailable", str(path), type(error).__name__) from error

@@ -1,0 +1,171 @@
+"""What templates say of times, members, marks and messages, in the language in use."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, Final
+
+from babel.dates import format_date
+
+from paiza.core.v1 import message_pb2
+from paiza_client.language import number_text
+from paiza_client.sdk import wording
+from paiza_client.sdk.as_json import URGENCIES
+from paiza_client.sdk.model import MessageSummary
+from paiza_client.web.language import N_, _, language
+from paiza_domain import formatting
+from paiza_domain.schema import subjects
+from paiza_domain.schema.reading import code_text
+from paiza_wire.errors import Rejected
+from paiza_wire.identity import SpiffeId
+
+_URGENT: Final = MappingProxyType({"FLASH": N_("Flash"), "URGENT": N_("Urgent"), "PRIORITY": N_("Priority")})
+_levels: dict[int, Mapping[str, str]] = {}
+_TLP: Final = frozenset({"CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"})
+_KILO: Final = 1000
+_HOUR: Final = 60  # minutes
+_DAY: Final = 24 * 60
+
+
+def clock(moment: datetime) -> str:
+    """Return a time of the last days as people say it: "02:31", "yesterday 23:30", "26 Nov 16:48"."""
+    local, today = moment.astimezone(), datetime.now().astimezone().date()
+    time = f"{local:%H:%M}"
+    if local.date() == today:
+        return time
+    if local.date() == today - timedelta(days=1):
+        return _("yesterday {time}").format(time=time)
+    if local.date() == today + timedelta(days=1):
+        return _("tomorrow {time}").format(time=time)
+    return f"{short_date(local, today.year)} {time}"
+
+
+def short_date(local: datetime, year: int) -> str:
+    """Return a date without its year where that is the present one."""
+    if language() == "ru":
+        return f"{local:%d.%m}" if local.year == year else f"{local:%d.%m.%Y}"
+    return format_date(local, "d MMM" if local.year == year else "d MMM y", locale="en_GB")
+
+
+def utc(moment: datetime) -> str:
+    """Return the time in UTC, with its day where that is another one than here."""
+    there, here = moment.astimezone(UTC), moment.astimezone()
+    day = "" if there.date() == here.date() else f"{short_date(there, there.year)} "
+    return f"{day}{there:%H:%M} UTC"
+
+
+def machine(moment: datetime) -> str:
+    """Return a time for programs."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def long_date(moment: datetime) -> str:
+    """Return weekday, date and time of day here."""
+    local = moment.astimezone()
+    if language() == "ru":
+        return f"{format_date(local, 'EEE', locale='ru')} {local:%d.%m.%Y, %H:%M}"
+    return f"{format_date(local, 'EEE d MMM y', locale='en_GB')}, {local:%H:%M}"
+
+
+def span(length: timedelta) -> str:
+    """Return a span in its two largest units: "1 h 12 min", "2 days"."""
+    minutes = int(abs(length).total_seconds()) // 60
+    if minutes < _HOUR:
+        return _("{n} min").format(n=minutes)
+    if minutes < _DAY:
+        hours, rest = divmod(minutes, _HOUR)
+        return _("{h} h {m} min").format(h=hours, m=rest) if rest else _("{h} h").format(h=hours)
+    return formatting.span_text(length, language())
+
+
+def until(moment: datetime) -> str:
+    """Return how long it is until a time, or since."""
+    return span(moment - datetime.now(UTC))
+
+
+def size(count: int) -> str:
+    """Return a size of a file."""
+    if count < _KILO:
+        return _("{n} bytes").format(n=count)
+    if count < _KILO * _KILO:
+        return _("{n} kB").format(n=round(count / _KILO))
+    return _("{n} MB").format(n=number_text(Decimal(count).scaleb(-6).quantize(Decimal("0.1"))))
+
+
+def officer(identity: str) -> str:
+    """Return the name of an officer from their id."""
+    try:
+        return SpiffeId.parse(identity).name
+    except Rejected:
+        return identity
+
+
+def subject(message: MessageSummary) -> str:
+    """Return the line that says what a message is: its subject, else its kind."""
+    return subjects.text(message.subject, language()) or wording.kind_title(message.header)
+
+
+def kind(header: message_pb2.Header) -> str:
+    """Return the name of a kind."""
+    return wording.kind_title(header)
+
+
+def urgency(header: message_pb2.Header) -> str:
+    """Return the urgency as a code for classes: "flash", "urgent", "priority", or "" for what has no badge."""
+    name = URGENCIES.get(header.urgency, "")
+    return name.lower() if name in _URGENT else ""
+
+
+def urgency_text(header: message_pb2.Header) -> str:
+    """Return the name of an urgency that has a badge."""
+    name = URGENCIES.get(header.urgency, "")
+    return _(_URGENT[name]) if name in _URGENT else ""
+
+
+def tlp_class(tlp: str) -> str:
+    """Return the part of a class name that stands for a TLP mark."""
+    return tlp.lower().replace("+", "-") if tlp in _TLP else "unknown"
+
+
+def use_levels(names: Mapping[int, Mapping[str, str]]) -> None:
+    """Name classification levels as the own member does; one process serves one officer."""
+    if _levels != names:
+        _levels.clear()
+        _levels.update(names)
+
+
+def level(number: int) -> str:
+    """Return the name of a classification level, by the own member's name of it."""
+    return _levels.get(number, {}).get(language(), "") or _("level {n}").format(n=number)
+
+
+def code(value: str, list_name: str) -> str:
+    """Return the text of a code."""
+    return code_text(list_name, value, language())
+
+
+def number(value: Any) -> str:
+    """Return a number as the language writes it."""
+    return number_text(value)
+
+
+FILTERS: Final[Mapping[str, Callable[..., str]]] = MappingProxyType({
+    "clock": clock,
+    "utc": utc,
+    "machine": machine,
+    "long_date": long_date,
+    "span": span,
+    "until": until,
+    "size": size,
+    "officer": officer,
+    "subject": subject,
+    "kind": kind,
+    "urgency": urgency,
+    "urgency_text": urgency_text,
+    "tlp_class": tlp_class,
+    "level": level,
+    "code": code,
+    "number": number,
+    "role": wording.role,
+})  # fmt: skip

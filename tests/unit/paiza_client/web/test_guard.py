@@ -1,0 +1,213 @@
+"""What the console refuses: other hosts, origins, users and browsers; and the headers of every answer."""
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from starlette.routing import Route
+
+from paiza_client.web import guard
+from paiza_client.web.console import LAUNCH_SECONDS, Console
+from paiza_client.web.page import local_path
+from paiza_officer.profiles import Profile
+from paiza_wire.identity import SpiffeId
+from tests.unit.paiza_client.web.asking import OWN, PORT, Browser
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The console's clock."""
+    return Clock()
+
+
+@pytest.fixture
+def console(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Console:
+    """A console that is locked, of a profile without keys."""
+    officer = SpiffeId.parse("spiffe://kaz.paiza.example/officer/liaison")
+    here = tmp_path / "kaz-liaison"
+    here.mkdir()
+    monkeypatch.setattr("paiza_client.web.console.signing_key_is_open", lambda _profile: False)
+    return Console(
+        Profile("kaz-liaison", here, officer, "localhost:1", here, here, here, here, here),
+        clock=clock,
+    )
+
+
+async def test_every_answer_allows_nothing_from_elsewhere(console: Console) -> None:
+    """Pages, refusals and files alike carry the policy, are no frame of others and are kept by nobody."""
+    browser = await Browser(console).sign_in()
+    for path in ("/unlock", "/nothing", "/static/console.css", "/launch?token=x"):
+        headers = (await browser.get(path)).headers
+        policy = headers["content-security-policy"]
+        assert policy.startswith("default-src 'self'")
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert (headers["x-frame-options"], headers["x-content-type-options"]) == ("DENY", "nosniff")
+        assert headers["cache-control"] == "no-store"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
+async def test_a_launch_link_signs_in_once(console: Console) -> None:
+    """The token gives one cookie, which scripts and other sites do not get; a second use is refused."""
+    browser = Browser(console)
+    token = console.new_launch()
+    first = await browser.get(f"/launch?token={token}")
+    assert first.status == 200
+    assert first.headers["set-cookie"].startswith(f"paiza_{PORT}=")
+    assert {"HttpOnly", "Path=/", "SameSite=strict"} <= set(first.headers["set-cookie"].split("; "))
+    assert 'http-equiv="refresh"' in first.text
+    again = await browser.get(f"/launch?token={token}")
+    assert again.status == 403
+    assert "set-cookie" not in again.headers
+    assert (await browser.get("/launch")).status == 403
+
+
+async def test_a_launch_link_grows_old(console: Console, clock: Clock) -> None:
+    """A link that nobody followed is void after ten minutes."""
+    token = console.new_launch()
+    clock.now += LAUNCH_SECONDS + 1
+    assert (await Browser(console).get(f"/launch?token={token}")).status == 403
+
+
+async def test_nothing_is_shown_without_the_cookie(console: Console) -> None:
+    """Every path but the launch link and the files of the look wants the cookie, and one of ours."""
+    browser = Browser(console)
+    for path in ("/", "/tasks", "/unlock", "/events", "/settings", "/nothing"):
+        assert (await browser.get(path)).status == 401, path
+        assert (await browser.get(path, cookie=f"paiza_{PORT}=guess")).status == 401, path
+    assert (await browser.get("/static/console.css")).status == 200
+
+
+@pytest.mark.parametrize("host", ["localhost:8765", "paiza.evil.example:8765", "127.0.0.1", "127.0.0.1:80", None])
+async def test_other_names_of_this_machine_are_refused(console: Console, host: str | None) -> None:
+    """A name that was made to point here opens nothing, with the cookie or without."""
+    browser = await Browser(console).sign_in()
+    assert (await browser.get("/unlock", host=host)).status == 421
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1:9999", "http://localhost:8765", None]
+)
+async def test_forms_of_other_pages_are_refused(console: Console, origin: str | None) -> None:
+    """A form is taken from our own origin alone, even with cookie and token."""
+    browser = await Browser(console).sign_in()
+    answer = await browser.post("/language", {"language": "ru"}, origin=origin)
+    assert answer.status == 403
+    assert "other_origin" in answer.text
+
+
+async def test_pages_are_not_fetched_by_others(console: Console) -> None:
+    """What another page loads, frames or links to with our cookie is refused, another port of this machine included."""
+    browser = await Browser(console).sign_in()
+    for site in ("cross-site", "same-site"):
+        assert (await browser.get("/unlock", sec_fetch_site=site)).status == 403
+    assert (await browser.get("/unlock", origin="https://evil.example")).status == 403
+    assert (await browser.get("/unlock", sec_fetch_site="same-origin")).status == 200
+
+
+async def test_every_form_wants_the_token_of_its_login(console: Console) -> None:
+    """Each route that takes a form refuses one without the token, or with that of another browser."""
+    browser, other = await Browser(console).sign_in(), await Browser(console).sign_in()
+    stolen = console.login(other.cookie.partition("=")[2])
+    assert stolen is not None
+    inner = cast("Starlette", cast("Any", browser.app)._app)
+    forms = [each for each in inner.routes if isinstance(each, Route) and "POST" in (each.methods or ())]
+    paths = [each.path for each in forms if each.path != guard.SECOND_START]
+    assert len(paths) >= 4
+    for path in paths:
+        wanted = path.replace("{", "").replace("}", "")
+        for token in ("", "guess", stolen.form_token):
+            answer = await browser.post(wanted, {"form_token": token})
+            assert (answer.status, "form_token" in answer.text) == (403, True), (path, token)
+
+
+async def test_no_other_method_is_known(console: Console) -> None:
+    """Methods that no form and no link has are refused."""
+    browser = await Browser(console).sign_in()
+    for method in ("PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"):
+        assert (await browser.ask(method, "/unlock", headers={"origin": OWN})).status == 405
+
+
+async def test_a_second_start_needs_the_secret(console: Console) -> None:
+    """Only a program that read the secret in the folder of the profile gets a link."""
+    browser = Browser(console, secret="s3cret")
+    for shown in ("", "Bearer ", "Bearer wrong", "s3cret"):
+        answer = await browser.ask("POST", "/second-start", headers={"authorization": shown})
+        assert answer.status == 403
+    answer = await browser.ask("POST", "/second-start", headers={"authorization": "Bearer s3cret"})
+    assert json.loads(answer.text)["link"].startswith(f"{OWN}/launch?token=")
+    assert (await Browser(console).ask("POST", "/second-start", headers={"authorization": "Bearer "})).status == 403
+
+
+async def test_a_program_of_another_user_is_refused(console: Console) -> None:
+    """A peer that the system's tables give to another user, or do not know, gets nothing; not even a launch."""
+    browser = Browser(console, check_user=lambda _peer, _port: False)
+    token = console.new_launch()
+    assert (await browser.get(f"/launch?token={token}")).status == 403
+    assert (await browser.get("/static/console.css")).status == 403
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the system has no table of connections")
+def test_the_tables_name_the_user_of_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection of this user is recognised; one of another user and one that there is not are refused."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as peer:
+            assert guard.is_of_this_user(peer.getsockname(), port)
+            assert not guard.is_of_this_user(("127.0.0.1", 1), port)
+            monkeypatch.setattr(os, "getuid", lambda: 4711)
+            assert not guard.is_of_this_user(peer.getsockname(), port)
+
+
+@pytest.mark.parametrize(
+    "wanted", ["https://evil.example/", "//evil.example", "/\\evil.example", "evil", "", "javascript:alert(1)"]
+)
+def test_no_form_leads_away(wanted: str) -> None:
+    """Where a form leads back to is a path of the console."""
+    assert local_path(wanted) == "/tasks"
+    assert local_path("/inbox?kind=alert") == "/inbox?kind=alert"
+
+
+async def test_locked_pages_lead_to_the_passphrase_and_back(console: Console) -> None:
+    """A locked console shows nothing but the page that unlocks; a form that came meanwhile is said to be lost."""
+    browser = await Browser(console).sign_in()
+    answer = await browser.get("/tasks?scope=mine")
+    assert (answer.status, answer.headers["location"]) == (303, "/unlock?back=%2Ftasks%3Fscope%3Dmine")
+    shown = await browser.get("/unlock?back=%2F%2Fevil.example")
+    assert 'name="back" value="/tasks"' in shown.text
+
+
+async def test_a_wrong_passphrase_is_told_on_the_page(console: Console) -> None:
+    """What is wrong with the key stands on the page, with what to do; no internal error."""
+    browser = await Browser(console).sign_in()
+    answer = await browser.post("/unlock", {"secret": "wrong", "back": "/tasks"})
+    assert answer.status == 400
+    assert "Reason code" in answer.text
+    assert "Traceback" not in answer.text
+
+
+async def test_idle_time_is_counted_by_pages(console: Console, clock: Clock) -> None:
+    """A page asked for begins the idle time anew; a file of the look does not."""
+    browser = await Browser(console).sign_in()
+    clock.now += 100
+    await browser.get("/static/console.css")
+    assert console.idle_seconds == 100
+    await browser.get("/unlock")
+    assert console.idle_seconds == 0
