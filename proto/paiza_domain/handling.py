@@ -63,6 +63,8 @@ _PAP_RANK: Final = {label: rank for rank, label in enumerate((*PAP, "")[::-1])}
 _CODE_RANK: Final = {label: rank for rank, label in enumerate(("", *CODES))}
 _CONFIRMED: Final = {"4x4": "1", "5x5x5": "1", "3x5x2": "A", "6x6": "1"}
 
+_CYRILLIC: Final = str.maketrans("АВСЕНХ", "ABCEHX")  # letters that look like those of the marks
+
 _purpose = field_checks.code("purpose")
 
 
@@ -99,6 +101,15 @@ def _label_problems(handling: Handling) -> list[tuple[str, Problem]]:
     if handling.classification > MAX_CLASSIFICATION:
         problems.append(("classification", ("out_of_range", {"least": 0, "most": MAX_CLASSIFICATION})))
     return [(name, problem) for name, problem in problems if problem]
+
+
+def label(text: str, key: str) -> str:
+    """Return the mark of the field ``key`` as its list writes it, from what a person writes.
+
+    "tlp:amber", "h2" and "Н2" in Cyrillic letters are understood.
+    """
+    plain = text.upper().translate(_CYRILLIC)
+    return plain.lower() if key == "evaluation_scheme" else plain.removeprefix(f"{key.upper()}:").strip()
 
 
 def _one_of(value: str, allowed: tuple[str, ...]) -> Problem | None:

@@ -17,12 +17,15 @@ from paiza_client.cli import substance_notes
 from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.compose.composer import raise_field_problems
 from paiza_client.language import N_, _
+from paiza_client.local import reference_data
 from paiza_client.sdk import drafts
 from paiza_domain import codes, reference
 from paiza_domain import handling as marks
 from paiza_domain.drafts import forms
 from paiza_domain.drafts.drafts import Draft, DraftError
 from paiza_domain.drafts.forms import FormField
+from paiza_domain.drafts.members import Members
+from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.shapes import FieldType
 from paiza_domain.schema.templates import Form
@@ -40,6 +43,7 @@ class Walk:
     def __init__(self, terminal: Terminal, kind: Kind, form: Form, recipients: Sequence[str] = ()) -> None:
         self._terminal = terminal
         self._recipients = recipients
+        self._members = reference_data.members(terminal.profile())
         self._fields = forms.fields(kind, form)
         self._kind = kind
         self.answers: dict[str, str] = {}
@@ -50,7 +54,7 @@ class Walk:
         self._group("", "")
         while True:
             try:
-                content, annex = forms.assemble(self._kind, self.answers, lang(), now=now)
+                content, annex = forms.assemble(self._kind, self.answers, lang(), now=now, members=self._members)
             except DraftError as error:
                 for each in error.errors:
                     self._terminal.warn(f"{each.path}: {each.message(lang())}")
@@ -110,7 +114,9 @@ class Walk:
                 self._terminal.note("\n".join(choices) or field.hints[lang()])
             elif not answer and not required:
                 return ""
-            elif problem := (field.error(answer, lang()) if answer else _("This field must be filled in.")):
+            elif problem := (
+                field.error(answer, lang(), self._members) if answer else _("This field must be filled in.")
+            ):
                 self._terminal.warn(problem)
             else:
                 if field.field.name in reference.NAMING_FIELDS:
@@ -143,15 +149,16 @@ def fill(terminal: Terminal, kind: Kind, form: Form, now: datetime, recipients: 
         _keep_answers(terminal, walk)
         raise
     try:
-        return _enveloped(draft, recipients)
+        return _enveloped(terminal, draft, recipients)
     except (KeyboardInterrupt, EOFError, click.Abort):
         keep(terminal, draft, now)
         raise
 
 
-def _enveloped(draft: Draft, recipients: Sequence[str]) -> Draft:
+def _enveloped(terminal: Terminal, draft: Draft, recipients: Sequence[str]) -> Draft:
     """Ask for recipients and marks."""
-    members = list(recipients) or _words(_("To which members (kaz, uzb …)"))
+    known = reference_data.members(terminal.profile())
+    members = list(recipients) or _ask_members(terminal, known)
     usual = drafts.usual_handling(draft.kind, draft.content)
     tlp = click.prompt("TLP", type=click.Choice(marks.TLP), default=usual.tlp, err=True)
     code = click.prompt(_("Handling code"), type=click.Choice(marks.CODES), default=usual.code, err=True)
@@ -195,5 +202,13 @@ def _template(path: str) -> str:
     return ".".join(part.split("[")[0] + "[]" if "[" in part else part for part in path.split("."))
 
 
-def _words(question: str) -> list[str]:
-    return [word.strip() for word in str(click.prompt(question, err=True)).split(",") if word.strip()]
+def _ask_members(terminal: Terminal, known: Members) -> list[str]:
+    """Ask for recipients until each is a member."""
+    while True:
+        words = str(click.prompt(_("To which members (kaz, uzb …)"), err=True)).split(",")
+        members = [known.find(word.strip()) for word in words if word.strip()]
+        problems = [problem for each in members if (problem := known.problem(each, lang()))]
+        if not problems:
+            return members
+        for each in problems:
+            terminal.warn(FieldError("to", *each).message(lang()))

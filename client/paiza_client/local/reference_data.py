@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Final
 
 from paiza_domain import reference
+from paiza_domain.drafts.members import UNKNOWN, Members
 from paiza_domain.reference import NameIndex, Reference
 from paiza_domain.reference.model import Texts
 from paiza_officer import register_cache
 from paiza_officer.errors import Refused
 from paiza_officer.profiles import Profile
 from paiza_register import Register
+from paiza_wire.errors import PaizaError
 
 MAX_LIST_BYTES: Final = 16 << 20  # a list of substances; the longest national one has a few thousand lines
 NOT_UTF8: Final = "cp1251"  # what spreadsheets of the region write where they do not write UTF-8
@@ -42,6 +44,15 @@ def of(register: Register) -> ReferenceData:
         _read.clear()  # a program works with one version at a time
         found = _read[register.version] = ReferenceData(register)
     return found
+
+
+def members(profile: Profile) -> Members:
+    """Return the members by the names that an officer may type, from the register verified last; else any."""
+    try:
+        known = register_cache.cached(profile)
+    except PaizaError:  # whether the register may be used is for the sending to say
+        return UNKNOWN
+    return Members({each.id: each.names for each in known.members.values()}) if known else UNKNOWN
 
 
 def level_names(register: Register, member: str) -> Mapping[int, Texts]:

@@ -136,7 +136,14 @@ def parse(
         problem = FieldProblem(source, _("The file is not in UTF-8."), "encoding")
         raise Refused("invalid_draft", source, "not UTF-8", [problem]) from error
     try:
-        return written.read(text, language(), now=now or writing_time(), given=given, levels=lambda: _levels(profile))
+        return written.read(
+            text,
+            language(),
+            now=now or writing_time(),
+            given=given,
+            levels=lambda: _levels(profile),
+            members=reference_data.members(profile),
+        )
     except DraftError as error:
         raise_field_problems(source, error.errors)
         raise AssertionError("a draft error names at least one field") from error

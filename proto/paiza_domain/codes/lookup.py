@@ -6,7 +6,8 @@ Case, accents, punctuation and the order of the words do not count: "Bolivia, Pl
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from difflib import SequenceMatcher
 from functools import cache
 from types import MappingProxyType
 from typing import Final
@@ -14,6 +15,10 @@ from typing import Final
 from paiza_domain.codes import Code, load
 
 MAX_TEXT: Final = 200  # characters of a text that is looked up; the longest name has fewer
+MAX_NEAREST: Final = 3  # entries that are suggested for a word that names none
+_MIN_SIMILARITY: Final = 0.6  # of `difflib`: four letters of ten may be wrong
+_SPREAD: Final = 0.2  # of a suggestion below the most alike one
+_MIN_BEGINNING: Final = 3  # letters of a name by which it is suggested
 _NO_LETTER: Final = re.compile(r"[\W_]+")
 _LITTLE: Final = frozenset({"the", "of", "and", "и"})  # words that tell no names apart
 
@@ -25,6 +30,38 @@ def find(list_name: str, text: str) -> str:
     if text in load(list_name):
         return text
     return _by_name(list_name).get(name_key(text), "")
+
+
+def nearest(list_name: str, text: str) -> tuple[str, ...]:
+    """Return the codes of the entries whose names are most like ``text``, the most alike first, at most `MAX_NEAREST`.
+
+    Words that fit several entries ("Korea") suggest all of them. Empty if no name is alike, or the text is overlong.
+    """
+    return nearest_names(text, {entry.code: tuple(_names(entry)) for entry in load(list_name).values()})
+
+
+def nearest_names(text: str, names: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Return the keys of ``names`` that `nearest` would return for entries with these names."""
+    wanted = name_key(text)
+    if not wanted or len(text) > MAX_TEXT:
+        return ()
+    matcher = SequenceMatcher()
+    matcher.set_seq2(wanted)  # the matcher caches what it finds out about its second text
+    best = {key: max((_likeness(matcher, wanted, name_key(name)) for name in each), default=0.0)
+            for key, each in names.items()}  # fmt: skip
+    least = max(_MIN_SIMILARITY, max(best.values(), default=0.0) - _SPREAD)
+    near = sorted((key for key, likeness in best.items() if likeness >= least), key=lambda key: -best[key])
+    return tuple(near[:MAX_NEAREST])
+
+
+def _likeness(matcher: SequenceMatcher[str], wanted: str, name: str) -> float:
+    """Return how alike two names are, from 0 to 1; a name of which the wanted text is the beginning of a word is."""
+    if len(wanted) >= _MIN_BEGINNING and any(word.startswith(wanted) for word in name.split()):
+        return 0.9
+    matcher.set_seq1(name)
+    if matcher.real_quick_ratio() < _MIN_SIMILARITY or matcher.quick_ratio() < _MIN_SIMILARITY:
+        return 0.0
+    return matcher.ratio()
 
 
 def name_key(text: str) -> str:

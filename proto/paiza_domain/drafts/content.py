@@ -4,17 +4,23 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from paiza_domain.drafts.members import UNKNOWN, Members
 from paiza_domain.drafts.yaml_tree import Group, Items, Node, Scalar
 from paiza_domain.schema import scalars
 from paiza_domain.schema.field_checks import nearest
 from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.identifiers import member_problem
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 
 class ContentReader:
-    """A parser that fills messages and collects errors; `places` holds line and column by path."""
+    """A parser that fills messages and collects errors; `places` holds line and column by path.
 
-    def __init__(self) -> None:
+    Members are named as `members` knows them, and suggested in `lang`.
+    """
+
+    def __init__(self, members: Members = UNKNOWN, lang: str = "en") -> None:
+        self.members, self.lang = members, lang
         self.errors: list[FieldError] = []
         self.places: dict[str, tuple[int, int]] = {}
 
@@ -81,7 +87,16 @@ class ContentReader:
         elif node.null:
             self.add_error(path, "missing", node)
         else:
-            self._read(path, node, lambda: scalars.read(field, node.text.strip(), owner))
+            self._read(path, node, lambda: scalars.read(field, self.meaning(field, node.text), owner))
+
+    def meaning(self, field: Field, text: str) -> str:
+        """Return the text of one value as `scalars.read` takes it: a member by its id; raise `ScalarError`."""
+        if not field.names_member:
+            return text.strip()
+        member = self.members.find(text.strip())
+        if member_problem(member) and (problem := self.members.problem(member, self.lang)):
+            raise scalars.ScalarError(problem)
+        return member
 
     def _group(self, field: Field, shape: Shape, node: Node, owner: Message, path: str) -> None:
         if field.most:

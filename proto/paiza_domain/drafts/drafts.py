@@ -17,6 +17,7 @@ from paiza.core.v1.message_pb2 import Handling, Recipient, Urgency
 from paiza_domain import kinds
 from paiza_domain.drafts.content import ContentReader
 from paiza_domain.drafts.header import HANDLING_KEYS, MAX_WORD, URGENCIES, HeaderReader, Levels
+from paiza_domain.drafts.members import UNKNOWN, Members
 from paiza_domain.drafts.writing import message_lines, scalar
 from paiza_domain.drafts.yaml_tree import Group, Node, Scalar, TreeError, parse
 from paiza_domain.schema import scalars
@@ -72,12 +73,14 @@ def read(
     now: datetime,
     given: Mapping[str, str] = MappingProxyType({}),
     levels: Levels | None = None,
+    members: Members = UNKNOWN,
 ) -> Draft:
     """Parse and validate a draft at `now`; raise `DraftError` with its text in `lang`.
 
     Recipients, review date and handling may be missing, since a command line may supply them:
     `validation.header_errors` checks the finished header. ``given`` holds single fields of the content, by key, for
-    fields that the draft omits. ``levels`` maps the national names of a classification to levels.
+    fields that the draft omits. ``levels`` maps the national names of a classification to levels. ``members`` are those
+    that the draft may name; their ids come out.
     """
     try:
         tree = parse(text)
@@ -91,8 +94,8 @@ def read(
     kind = _kind(above, nodes, tree)
     if kind is None:
         raise DraftError(above.errors, lang)
-    header = HeaderReader(nodes, now, levels)
-    content, annex, errors = read_contents(kind, nodes, now, given)
+    header = HeaderReader(nodes, now, levels, members, lang)
+    content, annex, errors = read_contents(kind, nodes, now, given, members=members, lang=lang)
     draft = Draft(
         kind=kind,
         content=content,
@@ -132,15 +135,21 @@ def _kind(above: ContentReader, nodes: Mapping[str, Node], tree: Group) -> Kind 
 
 
 def read_contents(
-    kind: Kind, nodes: Mapping[str, Node], now: datetime, given: Mapping[str, str] = MappingProxyType({})
+    kind: Kind,
+    nodes: Mapping[str, Node],
+    now: datetime,
+    given: Mapping[str, str] = MappingProxyType({}),
+    *,
+    members: Members = UNKNOWN,
+    lang: str = "en",
 ) -> tuple[Message, Message | None, list[FieldError]]:
     """Parse and validate content and annex; paths of the annex begin with `annex`."""
-    reader = ContentReader()
+    reader = ContentReader(members, lang)
     content = kind.content()
     if "content" in nodes:
         reader.places[""] = nodes["content"].line, nodes["content"].column
         reader.fill(kind.shape, nodes["content"], content, "")
-    reader.errors += _fill_in(kind, given, content)
+    reader.errors += _fill_in(kind, given, content, reader)
     annex: Message | None = None
     node = nodes.get("annex")
     if node is not None and not (isinstance(node, Scalar) and node.null):
@@ -155,7 +164,7 @@ def read_contents(
     return content, annex, [*reader.errors, *(reader.with_position(each) for each in judged)]
 
 
-def _fill_in(kind: Kind, given: Mapping[str, str], content: Message) -> list[FieldError]:
+def _fill_in(kind: Kind, given: Mapping[str, str], content: Message, reader: ContentReader) -> list[FieldError]:
     """Fill in single fields that the draft omits; return their errors."""
     found = []
     for key, text in given.items():
@@ -165,7 +174,7 @@ def _fill_in(kind: Kind, given: Mapping[str, str], content: Message) -> list[Fie
             found.append(FieldError(key, "key_unknown", {"value": key[:MAX_WORD], "suggestion": nearest(key, known)}))
         elif not _is_set(content, field):
             try:
-                scalars.read(field, text, content)
+                scalars.read(field, reader.meaning(field, text), content)
             except scalars.ScalarError as wrong:
                 found.append(FieldError(key, *wrong.problem))
     return found

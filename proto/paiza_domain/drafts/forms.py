@@ -9,7 +9,9 @@ from typing import Final
 
 from google.protobuf.message import Message
 
+from paiza_domain.drafts.content import ContentReader
 from paiza_domain.drafts.drafts import DraftError, read_contents
+from paiza_domain.drafts.members import UNKNOWN, Members
 from paiza_domain.drafts.yaml_tree import Group, Items, Node, Scalar
 from paiza_domain.i18n import LANGUAGES, translate
 from paiza_domain.schema import scalars
@@ -40,11 +42,11 @@ class FormField:
     field: Field
     owner: type[Message]
 
-    def error(self, text: str, lang: str) -> str:
+    def error(self, text: str, lang: str, members: Members = UNKNOWN) -> str:
         """Return the error of `text` as one value of this field, in `lang`; empty if it is valid."""
         holder = self.owner()
         try:
-            scalars.read(self.field, text.strip(), holder)
+            scalars.read(self.field, ContentReader(members, lang).meaning(self.field, text), holder)
         except scalars.ScalarError as wrong:
             return FieldError(self.path, *wrong.problem).message(lang)
         value = getattr(holder, self.field.name)
@@ -62,7 +64,7 @@ def fields(kind: Kind, form: Form = "long") -> tuple[FormField, ...]:
 
 
 def assemble(
-    kind: Kind, answers: Mapping[str, str], lang: str = "en", *, now: datetime
+    kind: Kind, answers: Mapping[str, str], lang: str = "en", *, now: datetime, members: Members = UNKNOWN
 ) -> tuple[Message, Message | None]:
     """Build content and annex from answers by path (`substances[0].quantity`); raise `DraftError`."""
     root = Group(0, 0)
@@ -70,7 +72,9 @@ def assemble(
         section, steps = ("annex", path.removeprefix("annex.")) if path.startswith("annex.") else ("content", path)
         if not _place(root, [(section, None), *_steps(steps)], Scalar(text, not text.strip(), 0, 0)):
             raise DraftError([FieldError(path[:64], "key_unknown", {"value": path[:64]})], lang)
-    content, annex, errors = read_contents(kind, {key.text: node for key, node in root.entries}, now)
+    content, annex, errors = read_contents(
+        kind, {key.text: node for key, node in root.entries}, now, members=members, lang=lang
+    )
     if errors:
         raise DraftError(errors, lang)
     kind.derive(content)

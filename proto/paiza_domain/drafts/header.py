@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from paiza.core.v1.message_pb2 import Handling, Recipient, Urgency
-from paiza_domain import codes
 from paiza_domain import handling as marks
+from paiza_domain.codes import lookup
 from paiza_domain.drafts.content import ContentReader
+from paiza_domain.drafts.members import UNKNOWN, Members
 from paiza_domain.drafts.yaml_tree import Group, Node, Scalar
 from paiza_domain.schema import partial_times
 from paiza_domain.schema.field_checks import unknown_code
+from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.text_rules import line_problem
 from paiza_domain.validation import MAX_ATTENTION, MAX_LEGAL_BASES
 from paiza_wire.message import MAX_PARENTS, MAX_RECIPIENTS
@@ -26,9 +29,8 @@ HANDLING_KEYS: Final = (
 MAX_WORD: Final = 64  # characters of an id or a code
 MAX_PATH: Final = 1024  # characters of the path of a file to attach
 
-_MEMBER: Final = re.compile(r"[a-z][a-z0-9-]{1,15}", re.ASCII)
 _REFERENCE: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{3,63}", re.ASCII)  # an id, its prefix, a digest, a short name
-_YEARS: Final = re.compile(r"([1-9]\d?) years?", re.ASCII)
+_YEARS: Final = re.compile(r"([1-9][0-9]?) *(?:years?|год|года|лет|г\.?|л\.?)", re.IGNORECASE)
 
 
 Levels = Callable[[], Mapping[str, int]]
@@ -38,9 +40,16 @@ Levels = Callable[[], Mapping[str, int]]
 class HeaderReader(ContentReader):
     """A parser of the header fields, from the nodes of a draft by key."""
 
-    def __init__(self, nodes: Mapping[str, Node], now: datetime, levels: Levels | None = None) -> None:
+    def __init__(
+        self,
+        nodes: Mapping[str, Node],
+        now: datetime,
+        levels: Levels | None = None,
+        members: Members = UNKNOWN,
+        lang: str = "en",
+    ) -> None:
         """Store the nodes; ``levels`` maps each national name of a classification to its level."""
-        super().__init__()
+        super().__init__(members, lang)
         self.nodes, self.now = nodes, now
         self._levels = levels
 
@@ -54,9 +63,14 @@ class HeaderReader(ContentReader):
         return node.text.strip()
 
     def _list(
-        self, nodes: Mapping[str, Node], key: str, most: int, form: re.Pattern[str] | None = None, code: str = ""
+        self,
+        nodes: Mapping[str, Node],
+        key: str,
+        most: int,
+        check: Callable[[str], Problem | None],
+        meaning: Callable[[str], str] = str,
     ) -> tuple[str, ...]:
-        """Parse a list of words; one line with commas is accepted too."""
+        """Parse a list of words, each replaced by its ``meaning``; one line with commas is accepted too."""
         node = nodes.get(key)
         if node is None or isinstance(node, Group):
             if node is not None:
@@ -72,22 +86,26 @@ class HeaderReader(ContentReader):
                 self.add_error(key, "expected_value", wrong)
         if len(words) > most:
             self.add_error(key, "too_many", node, most=most)
-        for word, place in zip(words, places, strict=True):
-            problem = (code, {}) if form is not None and not form.fullmatch(word) else line_problem(word, MAX_WORD)
-            if problem:
+        words = [meaning(each) for each in words]
+        for number, (word, place) in enumerate(zip(words, places, strict=True)):
+            self.places[f"{key}[{number}]"] = place.line, place.column
+            if problem := check(word):
                 self.add_error(key, problem[0], place, **problem[1])
         return tuple(words[:most])
 
     def recipients(self) -> tuple[Recipient, ...]:
         """Return the recipients, with the unit or officer for attention."""
-        members = self._list(self.nodes, "to", MAX_RECIPIENTS, _MEMBER, "member_malformed")
+        members = self._list(
+            self.nodes, "to", MAX_RECIPIENTS, lambda each: self.members.problem(each, self.lang), self.members.find
+        )
         twice = {each for each in members if members.count(each) > 1}
         if twice:
             self.add_error("to", "value_repeated", self.nodes["to"], value=min(twice))
         attention: dict[str, str] = {}
         node = self.nodes.get("attention")
         if isinstance(node, Group):
-            for member, below in self.keys(node, list(members), "attention").items():
+            named = Group(node.line, node.column, [(self._as_member(key), below) for key, below in node.entries])
+            for member, below in self.keys(named, list(members), "attention").items():
                 attention[member] = self._text({f"attention.{member}": below}, f"attention.{member}")
                 if problem := line_problem(attention[member], MAX_ATTENTION):
                     self.add_error(f"attention.{member}", problem[0], below, **problem[1])
@@ -95,23 +113,26 @@ class HeaderReader(ContentReader):
             self.add_error("attention", "expected_group", node)
         return tuple(Recipient(member=each, attention=attention.get(each, "")) for each in members)
 
+    def _as_member(self, key: Scalar) -> Scalar:
+        return replace(key, text=self.members.find(key.text.strip()))
+
+    def _code(self, key: str) -> str:
+        """Return the code that a person's words mean, from the list of the key's name; empty if there is none."""
+        text = self._text(self.nodes, key)
+        code = lookup.find(key, text)
+        if text and not code:
+            problem, values = unknown_code(text, key)
+            self.add_error(key, problem, self.nodes[key], **values)
+        return code
+
     def urgency(self) -> "Urgency.ValueType":
         """Return the urgency; routine by default."""
-        name = self._text(self.nodes, "urgency")
-        if name in URGENCIES:
-            return URGENCIES[name]
-        if name:
-            code, values = unknown_code(name, "urgency")
-            self.add_error("urgency", code, self.nodes["urgency"], **values)
-        return Urgency.URGENCY_ROUTINE
+        name = self._code("urgency")
+        return URGENCIES[name] if name else Urgency.URGENCY_ROUTINE
 
     def urgency_reason(self) -> str:
         """Return the code of the reason."""
-        reason = self._text(self.nodes, "urgency_reason")
-        if reason and reason not in codes.load("urgency_reason"):
-            code, values = unknown_code(reason, "urgency_reason")
-            self.add_error("urgency_reason", code, self.nodes["urgency_reason"], **values)
-        return reason
+        return self._code("urgency_reason")
 
     def handling(self, otherwise: Handling | None = None) -> Handling:
         """Return the marks, omitted ones from `otherwise`; the check of the header finds missing mandatory marks."""
@@ -126,7 +147,8 @@ class HeaderReader(ContentReader):
         known = {f"handling.{key}": below for key, below in known.items()}
         for key in HANDLING_KEYS:
             if key not in {"classification", "purposes"}:
-                setattr(handling, key, self._text(known, f"handling.{key}"))
+                text = self._text(known, f"handling.{key}")
+                setattr(handling, key, text if key == "code_text" else marks.label(text, key))
         level = self._text(known, "handling.classification")
         if level and not level.isdigit() and self._levels is not None:
             # An unlisted name is an error and is not guessed: the author can correct it.
@@ -137,7 +159,7 @@ class HeaderReader(ContentReader):
             self.add_error("handling.classification", "out_of_range", known["handling.classification"], least=0, most=4)
         elif level:
             handling.classification = int(level[:9])
-        handling.purposes.extend(self._list(known, "handling.purposes", marks.MAX_PURPOSES))
+        handling.purposes.extend(self._list(known, "handling.purposes", marks.MAX_PURPOSES, _word_problem, _purpose))
         if otherwise is not None:
             _fill(
                 handling,
@@ -158,18 +180,19 @@ class HeaderReader(ContentReader):
             return later.replace(microsecond=0)
         time = partial_times.parse_time(text)
         if time is None:
-            self.add_error("review", "time_malformed", self.nodes["review"])
+            code, values = partial_times.problem(text, "review_malformed")
+            self.add_error("review", code, self.nodes["review"], **values)
         elif time <= self.now:
             self.add_error("review", "review_before_author", self.nodes["review"])
         return time
 
     def legal_bases(self) -> tuple[str, ...]:
         """Return the codes of the legal bases."""
-        return self._list(self.nodes, "legal_bases", MAX_LEGAL_BASES)
+        return self._list(self.nodes, "legal_bases", MAX_LEGAL_BASES, _word_problem)
 
     def parents(self) -> tuple[str, ...]:
         """Return the ids of the messages this one follows from, as written."""
-        return self._list(self.nodes, "in_reply_to", MAX_PARENTS, _REFERENCE, "reference_malformed")
+        return self._list(self.nodes, "in_reply_to", MAX_PARENTS, _reference_problem)
 
     def attachments(self) -> tuple[tuple[str, str], ...]:
         """Return the files to attach with their notes: a list of paths, or of `file` and `note`."""
@@ -198,6 +221,18 @@ class HeaderReader(ContentReader):
             if problem := line_problem(text, most):
                 self.add_error(f"{path}.{key}", problem[0], node, **problem[1])
         return file, note
+
+
+def _word_problem(word: str) -> Problem | None:
+    return line_problem(word, MAX_WORD)
+
+
+def _reference_problem(word: str) -> Problem | None:
+    return None if _REFERENCE.fullmatch(word) else ("reference_malformed", {})
+
+
+def _purpose(word: str) -> str:
+    return lookup.find("purpose", word) or word
 
 
 def _null(node: Node) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from paiza_domain.schema.quantity import AmountError, format_amount, parse_amount
+from paiza_domain.schema.quantity import AmountError, format_amount, read_amount
 from paiza_domain.schema.scalars import write
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
@@ -73,6 +73,6 @@ def _amount(field: Field, value: Any) -> str:
 
 def _reads_as(original: str, millionths: int) -> bool:
     try:
-        return not original or parse_amount(original) == millionths
+        return not original or read_amount(original) == millionths
     except AmountError:
         return False

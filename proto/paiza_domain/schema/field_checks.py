@@ -58,10 +58,10 @@ def code(name: str) -> Check:
 
 
 def unknown_code(value: str, name: str) -> Problem:
-    """Return the problem that `value` is not in the list `name`, with the nearest known code."""
-    if len(value) > MAX_CODE or line_problem(value, MAX_CODE) is not None:
+    """Return the problem that `value` is not in the list `name`; its message suggests the nearest entries."""
+    if len(value) > MAX_CODE:
         return "text_too_long", {"most": MAX_CODE}
-    return "code_unknown", {"value": value, "codes": name, "suggestion": nearest(value, code_lists.load(name))}
+    return line_problem(value, MAX_CODE) or ("code_unknown", {"value": value, "codes": name})
 
 
 def nearest(value: str, known: Any) -> str:

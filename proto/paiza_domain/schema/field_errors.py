@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from paiza_domain import codes as code_lists
+from paiza_domain.codes import lookup
 from paiza_domain.i18n import N_, translate
 
 # A problem without a path: its code and the values of its sentence.
@@ -13,7 +14,7 @@ Problem = tuple[str, Mapping[str, object]]
 
 MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "alert_part_missing": N_("An alert of this type needs this part."),
-    "amount_malformed": N_("Not a number such as 12.5: digits, and at most one decimal point."),
+    "amount_malformed": N_("Not a number such as 12.5: digits, with at most one decimal point or comma."),
     "analysis_presumptive": N_("A presumptive test identifies no substance: add an analysis that confirms it."),
     "annex_empty": N_("The annex holds nothing; leave it out."),
     "annex_not_allowed": N_("This kind of message has no nominal annex."),
@@ -29,7 +30,8 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "code_unknown": N_("“{value}” is not in the code list “{codes}”.{suggestion}"),
     "correction_unexplained": N_("The result stands otherwise than computed: say why."),
     "condition_order": N_("Conditions are numbered 1, 2, 3 … in order."),
-    "date_malformed": N_("Not a date such as 2026-11-23 (2026-11 or 2026 where the day is not known)."),
+    "date_impossible": N_("There is no such date: {value}."),
+    "date_malformed": N_("Not a date such as 2026-11-23 or 23.11.2026 (2026-11 or 2026 where the day is not known)."),
     "day_malformed": N_("Not a day such as 2026-11-23."),
     "difference_missing": N_("Say what differs from the notification."),
     "digest_malformed": N_("Not a message digest: 64 hexadecimal digits are expected."),
@@ -40,7 +42,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "expected_value": N_("One value is expected here."),
     "factor_malformed": N_("Not a conversion factor such as 1/1000."),
     "file_unusable": N_("Not a reference file of format {value}, or too large."),
-    "flag_malformed": N_("Write true or false."),
+    "flag_malformed": N_("Write yes or no."),
     "forwarded_to_missing": N_("A forwarded question needs the authority it was passed to."),
     "grounds_missing": N_("An objection needs its ground."),
     "handling_code_required": N_("A message of this kind carries the handling code {expected}."),
@@ -57,7 +59,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "missing": N_("This field must be filled in."),
     "moment_coarse": N_("A month or a year alone is enough only in a record taken over from a named source."),
     "moment_malformed": N_(
-        "Not a time such as 2026-11-23T14:30+05:00 (2026-11-23T14+05:00 or 2026-11-23 where less is known)."
+        "Not a time such as 2026-11-23 14:30+05:00 or 23.11.2026 14:30+05:00 (the day alone where less is known)."
     ),
     "not_allowed_here": N_("This field does not go with the other values."),
     "not_integer": N_("Not a whole number."),
@@ -65,16 +67,18 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "number_order": N_("Questions are numbered 1, 2, 3 … in order."),
     "number_repeated": N_("The number {value} is used twice."),
     "officer_unknown": N_("No officer in the list has the id “{value}”.{suggestion}"),
+    "offset_missing": N_("The time needs its time zone, such as: {expected}."),
     "out_of_range": N_("Must be between {least} and {most}."),
     "period_order": N_("The period ends before it begins."),
     "period_reversed": N_("The period ends before it begins."),
-    "quantity_malformed": N_("Not a quantity such as 12.5 kg: a number, a space and a unit."),
+    "quantity_malformed": N_("Not a quantity such as 12.5 kg: a number and its unit."),
     "recipients_missing": N_("At least one recipient must be named."),
     "reference_malformed": N_("Not a message id, its beginning, or a message digest."),
     "legal_basis_unknown": N_("“{value}” is not among the legal bases that the federation lists.{suggestion}"),
     "reference_unknown": N_("“{value}” is not in the reference data.{suggestion}"),
     "refusal_ground_missing": N_("A refusal needs the code of its ground."),
     "refusal_missing": N_("A refused question needs the code of its reason."),
+    "review_malformed": N_("Not a review date such as 23.11.2029, 2029-11-23 or 3 years."),
     "review_before_author": N_("The review date must be later than the message itself."),
     "route_contradiction": N_("The route is marked unknown, but legs are given."),
     "route_missing": N_("Give at least one leg of the route, or mark the route unknown."),
@@ -93,7 +97,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "text_character": N_("The character {character} is not allowed here."),
     "text_edges": N_("The text begins or ends with a space or an empty line."),
     "text_too_long": N_("Longer than {most} characters."),
-    "time_malformed": N_("Not a time such as 2026-11-23T14:30+05:00."),
+    "time_malformed": N_("Not a time such as 2026-11-23 14:30+05:00 or 23.11.2026 14:30+05:00."),
     "time_skipped": N_("The clocks are put forward at this time: the local time does not exist."),
     "time_twice": N_("The clocks are put back at this time: it comes twice. Write it with its offset: {expected}."),
     "time_zone_unknown": N_("“{value}” is not a known time zone such as Asia/Almaty."),
@@ -111,18 +115,24 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
 })  # fmt: skip
 
 _SUGGESTION: Final = N_("Did you mean “{value}”?")
-_CODES: Final = N_("Its codes: {codes}.")
-_MAX_CODES: Final = 20  # the codes of a longer list are not named
+_NEAREST: Final = N_("Nearest entries: {entries}.")
+_ENTRIES: Final = N_("Its entries: {entries}.")
+_MAX_ENTRIES: Final = 20  # the entries of a longer list are not named
 
 
-def _help(nearest: object, list_name: str, lang: str) -> str:
-    """Return the suggested code, else all codes if the list is short."""
-    if nearest:
-        return " " + translate(_SUGGESTION, lang).format(value=nearest)
-    entries = list(code_lists.load(list_name)) if list_name else []
-    if not 0 < len(entries) <= _MAX_CODES:
+def _nearest_entries(value: str, list_name: str, lang: str) -> str:
+    """Return the entries of a list that are nearest to a text, else all if the list is short, each with its name."""
+    entries = code_lists.load(list_name)
+    near = lookup.nearest(list_name, value)
+    if not near and len(entries) > _MAX_ENTRIES:
         return ""
-    return " " + translate(_CODES, lang).format(codes=", ".join(entries))
+    named = ", ".join(entry_text(code, entries.text(code, lang)) for code in near or entries)
+    return " " + translate(_NEAREST if near else _ENTRIES, lang).format(entries=named)
+
+
+def entry_text(code: str, name: str) -> str:
+    """Return an entry as it is suggested: its code and its name."""
+    return f"{code} ({name})"
 
 
 @dataclass(frozen=True)
@@ -139,9 +149,14 @@ class FieldError:
         """Return the error and the expected value as a sentence in `lang`, without the position."""
         values = dict(self.values)
         if "codes" in values:
-            titles = code_lists.load(str(values["codes"])).titles
+            list_name = str(values["codes"])
+            titles = code_lists.load(list_name).titles
             values["codes"] = titles.get(lang, titles["en"])
-        values["suggestion"] = _help(values.get("suggestion"), str(self.values.get("codes", "")), lang)
+            values["suggestion"] = _nearest_entries(str(values["value"]), list_name, lang)
+        elif suggestion := values.get("suggestion"):
+            values["suggestion"] = " " + translate(_SUGGESTION, lang).format(value=suggestion)
+        else:
+            values["suggestion"] = ""
         return translate(MESSAGES[self.code], lang).format(**values)
 
     def at(self, line: int, column: int) -> "FieldError":

@@ -1,53 +1,94 @@
-"""Partial times as text: ISO 8601 with an offset; the written part is the known part."""
+"""Partial times as text: ISO 8601 or a Russian date, with an offset; the written part is the known part."""
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza_domain.formatting import date_text, time_text
+from paiza_domain.schema.field_errors import Problem
 
 DAY, HOUR, MINUTE, MONTH, YEAR = 1, 2, 3, 4, 5  # paiza.content.v1.TimePrecision
 COARSE: Final = frozenset({MONTH, YEAR})
 
+# ISO 8601, what people write, and what the program shows them: 28.11.2026 14:30 +05:00, 28.11.2026 14 ч (UTC+05:00).
 _TIME: Final = re.compile(
-    r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2})(?::(\d{2})(?::(\d{2}))?)?(Z|[+-]\d{2}:?\d{2}))?", re.ASCII
+    r"(?:(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})"
+    r"|(?P<ru_day>\d{1,2})\.(?P<ru_month>\d{1,2})\.(?P<ru_year>\d{4}))"
+    r"(?:(?:T|,? )(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2}))?| ?ч)?)?"
+    r"(?P<offset> ?(?:Z|UTC|\(UTC\)|\(?(?:UTC)?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?\)?))?",
+    re.ASCII,
 )
+_RUSSIAN_MONTH: Final = re.compile(r"(\d{1,2})\.(\d{4})", re.ASCII)
 _COARSE: Final = re.compile(r"(\d{4})(?:-(\d{2})(/P1Y)?)?", re.ASCII)  # a year, a month, a year from a month on
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_YEAR: Final = 1900  # earlier times do not occur
 _DECEMBER: Final = 12
 
 
-def _offset(text: str) -> timezone:
-    if text == "Z":
-        return UTC
-    minutes = int(text[1:3]) * 60 + int(text[-2:])
-    if int(text[-2:]) > 59 or minutes > 14 * 60:  # noqa: PLR2004 - minutes of an hour; widest offset in use
-        raise ValueError(text)
-    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
-
-
 def _parts(text: str) -> tuple[datetime, int] | None:
-    """Parse an ISO time with offset, a date, a month or a year; return the time and its precision."""
+    """Parse a time with its offset, a date, a month or a year; return the time and its precision."""
     found = _TIME.fullmatch(text)
     if found is None:
         return _coarse_parts(text)
-    year, month, day = (int(each) for each in found.group(1, 2, 3))
-    hour, minute, second, offset = found.group(4, 5, 6, 7)
-    precision = DAY if hour is None else HOUR if minute is None else MINUTE
+    if (found["hour"] is None) != (found["offset"] is None):
+        return None
+    precision = DAY if found["hour"] is None else HOUR if found["minute"] is None else MINUTE
     try:
-        zone = UTC if offset is None else _offset(offset)
-        time = datetime(year, month, day, int(hour or 0), int(minute or 0), int(second or 0), tzinfo=zone)
+        hour, minute, second = (int(found[each] or 0) for each in ("hour", "minute", "second"))
+        time = datetime(*_date_numbers(found), hour, minute, second, tzinfo=_offset(found))
         time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return None if year < _FIRST_YEAR else (time, precision)
+    return None if time.year < _FIRST_YEAR else (time, precision)
+
+
+def _date_numbers(found: re.Match[str]) -> tuple[int, int, int]:
+    """Return year, month and day as written; they may be no date."""
+    year, month, day = (int(found[each] or found[f"ru_{each}"]) for each in ("year", "month", "day"))
+    return year, month, day
+
+
+def _offset(found: re.Match[str]) -> timezone:
+    """Return the offset; UTC if there is none; ValueError for one that is not in use."""
+    if found["sign"] is None:
+        return UTC
+    minutes = int(found["hours"]) * 60 + int(found["minutes"] or 0)
+    if int(found["minutes"] or 0) > 59 or minutes > 14 * 60:  # noqa: PLR2004 - minutes of an hour; widest offset in use
+        raise ValueError(found["offset"])
+    return timezone(timedelta(minutes=-minutes if found["sign"] == "-" else minutes))
+
+
+def problem(text: str, malformed: str) -> Problem:
+    """Return why a text is no time or date: there is no such day, the offset is missing, or it is ``malformed``."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return malformed, {}
+    year, month, day = _date_numbers(found)
+    try:
+        date(year, month, day)
+    except ValueError:
+        written = f"{found['ru_day']}.{found['ru_month']}.{year}" if found["ru_day"] else text[:10]
+        return "date_impossible", {"value": written}
+    if found["hour"] is not None and found["offset"] is None:
+        return "offset_missing", {"expected": f"{text}+05:00"}
+    return malformed, {}
+
+
+def iso_date(text: str) -> str:
+    """Return a date or a month that is written the Russian way (28.11.2026, 11.2026) in its ISO form; others as is."""
+    if found := _RUSSIAN_MONTH.fullmatch(text):
+        return f"{found[2]}-{int(found[1]):02d}"
+    found = _TIME.fullmatch(text)
+    if found is None or found["ru_day"] is None or found["hour"] or found["offset"]:
+        return text
+    year, month, day = _date_numbers(found)
+    return f"{year:04d}-{month:02d}-{day:02d}"
 
 
 def _coarse_parts(text: str) -> tuple[datetime, int] | None:
-    found = _COARSE.fullmatch(text)
+    found = _COARSE.fullmatch(iso_date(text).removesuffix(" г."))
     if found is None:
         return None
     year, month = int(found[1]), int(found[2] or 1)

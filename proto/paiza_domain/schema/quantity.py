@@ -31,6 +31,8 @@ _NUMBER: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType({
     mark: re.compile(rf"(\d{{1,{MAX_DIGITS}}})(?:[{mark}](\d{{1,{MAX_DECIMALS}}}))?", re.ASCII) for mark in ".,"
 })  # fmt: skip
 
+_GROUPED: Final = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))", re.ASCII)  # a space before three digits
+
 
 class AmountError(Exception):
     """A text that is not an amount; `problem` is the code and values of its field error."""
@@ -55,6 +57,20 @@ def parse_amount(text: str, mark: DecimalMark = ".") -> int:
         raise AmountError(("amount_malformed", {}))
     whole, decimals = found.group(1), found.group(2) or ""
     return round_half_even(Fraction(int(whole + decimals) * MILLION, 10 ** len(decimals)))
+
+
+def read_amount(text: str) -> int:
+    """Parse a number as a person writes it, as millionths; raise `AmountError`.
+
+    The decimal mark is a point or a comma, and spaces may stand between groups of three digits: "12,5", "1 200.5". Both
+    marks in one number are refused, since one of them would be thousands.
+    """
+    return parse_amount(plain_number(text))
+
+
+def plain_number(text: str) -> str:
+    """Return a number as a person writes it with a decimal point and without spaces between its groups."""
+    return _GROUPED.sub("", text.strip()).replace(",", ".")
 
 
 def format_amount(millionths: int) -> str:

@@ -5,17 +5,23 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from paiza_domain import codes
-from paiza_domain.schema import partial_times
+from paiza_domain.codes import lookup
+from paiza_domain.schema import field_checks, partial_times
 from paiza_domain.schema.field_checks import MAX_ORIGINAL, unknown_code
 from paiza_domain.schema.field_errors import Problem
-from paiza_domain.schema.quantity import MILLION, AmountError, format_amount, parse_amount
+from paiza_domain.schema.quantity import MILLION, AmountError, format_amount, parse_amount, plain_number, read_amount
 from paiza_domain.schema.shapes import Field, FieldType
 from paiza_domain.schema.text_rules import unencodable_problem
 
 _INTEGER: Final = re.compile(r"\d{1,10}", re.ASCII)
 _MAX_UINT32: Final = 2**32 - 1
 _DEGREES: Final = re.compile(r"(-?)(\d{1,3}(?:\.\d{1,6})?)", re.ASCII)
+_QUANTITY: Final = re.compile(r"([^a-zа-яё%]*\d)\s*([a-zа-яё%].*)", re.IGNORECASE | re.DOTALL)  # a number, a unit
+_FLAGS: Final = {
+    **dict.fromkeys(("true", "yes", "да", "истина"), True),
+    **dict.fromkeys(("false", "no", "нет", "ложь"), False),
+}
+_PERCENT: Final = "_percent"  # ends the name of a field of which a percent sign may be written
 _DIGEST: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
 
@@ -30,25 +36,30 @@ class ScalarError(Exception):
 def read(field: Field, text: str, owner: Message) -> None:
     """Parse `text` as one value of `field` into `owner` (appended if the field is repeated); raise `ScalarError`.
 
-    Only the form is checked here; the shape checks the value afterwards.
+    What people write is understood: an entry of a code list by code or name in either language, a decimal comma, a
+    Russian date. Only the form is checked here; the shape checks the value afterwards.
     """
     if problem := unencodable_problem(text):
         raise ScalarError(problem)
     match field.value_type:
         case FieldType.QUANTITY:
-            amount, _, unit = text.strip().partition(" ")
-            read_quantity(amount, unit.strip(), amount, _target(field, owner))
+            found = _QUANTITY.fullmatch(text.strip())
+            if found is None:
+                raise ScalarError(("quantity_malformed", {}))
+            read_quantity(found[1], found[2], found[1], _target(field, owner))
         case FieldType.DECIMAL:
             target = _target(field, owner)
+            if field.name.endswith(_PERCENT):
+                text = text.strip().removesuffix("%").rstrip()
             target.millionths = _amount(text)
             target.original = unless_canonical(text, target.millionths)
         case FieldType.PARTIAL_TIME:
             if not partial_times.fill_partial_time(text, _target(field, owner)):
-                raise ScalarError(("moment_malformed", {}))
+                raise ScalarError(partial_times.problem(text, "moment_malformed"))
         case FieldType.TIME:
             time = partial_times.parse_time(text, begins=field.begins)
             if time is None:
-                raise ScalarError(("time_malformed", {}))
+                raise ScalarError(partial_times.problem(text, "time_malformed"))
             _target(field, owner).seconds = int(time.timestamp())
         case _:
             value = _plain(field, text)
@@ -63,17 +74,18 @@ def read_quantity(amount: str, unit: str, original: str, target: Any) -> None:
     if not unit:
         raise ScalarError(("quantity_malformed", {}))
     target.millionths = _amount(amount)
-    if unit not in codes.load("unit"):
+    known = lookup.find("unit", unit)
+    if not known:
         raise ScalarError(unknown_code(unit, "unit"))
-    target.unit = unit
+    target.unit = known
     if len(original) > MAX_ORIGINAL:
         raise ScalarError(("text_too_long", {"most": MAX_ORIGINAL}))
     target.original = unless_canonical(original, target.millionths)
 
 
 def unless_canonical(original: str, millionths: int) -> str:
-    """Return the reported text, or an empty text if it equals the formatted number."""
-    return "" if original == format_amount(millionths) else original
+    """Return the reported text; an empty text if it differs from the formatted number by no digit."""
+    return "" if plain_number(original) == format_amount(millionths) else original
 
 
 def _target(field: Field, owner: Message) -> Any:
@@ -87,7 +99,7 @@ def _target(field: Field, owner: Message) -> Any:
 
 def _amount(text: str) -> int:
     try:
-        return parse_amount(text)
+        return read_amount(text)
     except AmountError as wrong:
         raise ScalarError(wrong.problem) from None
 
@@ -95,15 +107,16 @@ def _amount(text: str) -> int:
 def _plain(field: Field, text: str) -> str | int | bool | bytes:
     match field.value_type:
         case FieldType.INTEGER:
-            if not _INTEGER.fullmatch(text) or int(text) > _MAX_UINT32:
+            number = plain_number(text)
+            if not _INTEGER.fullmatch(number) or int(number) > _MAX_UINT32:
                 raise ScalarError(("not_integer", {}))
-            return int(text)
+            return int(number)
         case FieldType.FLAG:
-            if text not in {"true", "false"}:
+            if text.casefold() not in _FLAGS:
                 raise ScalarError(("flag_malformed", {}))
-            return text == "true"
+            return _FLAGS[text.casefold()]
         case FieldType.DEGREES:
-            found = _DEGREES.fullmatch(text)
+            found = _DEGREES.fullmatch(plain_number(text))
             if found is None:
                 raise ScalarError(("amount_malformed", {}))
             degrees = parse_amount(found.group(2))
@@ -112,8 +125,18 @@ def _plain(field: Field, text: str) -> str | int | bool | bytes:
             if not _DIGEST.fullmatch(text):
                 raise ScalarError(("digest_malformed", {}))
             return bytes.fromhex(text)
+        case FieldType.DATE:
+            return _date(text)
         case _:
-            return text
+            return (field.codes and lookup.find(field.codes, text)) or text
+
+
+def _date(text: str) -> str:
+    """Return a date in its ISO form; raise `ScalarError` for one that no calendar has."""
+    date = partial_times.iso_date(text)
+    if field_checks.date(date) is not None:
+        raise ScalarError(partial_times.problem(text, "date_malformed"))
+    return date
 
 
 def write(field: Field, value: Any) -> str:  # noqa: PLR0911 - one return a type of field

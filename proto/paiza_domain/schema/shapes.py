@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from paiza_domain.schema import field_checks
 from paiza_domain.schema.field_errors import FieldError, Problem
+from paiza_domain.schema.identifiers import member_problem
 from paiza_domain.schema.text_rules import MAX_LINE, MAX_TEXT
 
 
@@ -71,6 +72,11 @@ class Field:
         """Fill in the key."""
         if not self.key:
             object.__setattr__(self, "key", self.name)
+
+    @property
+    def names_member(self) -> bool:
+        """Return whether the value is the id of a member."""
+        return self.check is member_problem
 
     @property
     def in_short_form(self) -> bool:

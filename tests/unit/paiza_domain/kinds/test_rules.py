@@ -340,7 +340,7 @@ def test_an_alert_of_another_type_has_the_usual_marks() -> None:
 def test_a_wrong_mark_is_still_refused_where_the_content_decides() -> None:
     """Defaults mend nothing that was written wrongly."""
     with pytest.raises(DraftError, match=r"handling\.tlp"):
-        drafts.read(TERROR.format(handling="handling: {tlp: amber}"), now=NOW)
+        drafts.read(TERROR.format(handling="handling: {tlp: orange}"), now=NOW)
 
 
 @pytest.mark.parametrize("name", ["financial-request", "financial-answer"])
