@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from paiza_client.cli import board, drafting, sending
-from paiza_client.cli.options import shared
+from paiza_client.cli.options import CodeParameter, shared
 from paiza_client.cli.terminal import current_terminal, lang, run
 from paiza_client.language import N_, _
 from paiza_client.sdk import controlled_delivery, drafts
@@ -81,8 +81,16 @@ def _step_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--template", is_flag=True, help=N_("Print an empty draft with comments, and stop.")),
         click.option("--short", is_flag=True, help=N_("With --template: the mandatory fields only.")),
         click.option("--second", default="", metavar="OFFICER", help=N_("The officer who signs as the second.")),
-        click.option("--reason-code", default="", metavar="CODE", help=N_("Why it is URGENT or FLASH.")),
-        click.option("--urgency", type=click.Choice(sending.URGENCIES), help=N_("How soon it must be acted on.")),
+        click.option(
+            "--reason-code",
+            type=CodeParameter("urgency_reason"),
+            default="",
+            metavar="CODE",
+            help=N_("Why it is URGENT or FLASH."),
+        ),
+        click.option(
+            "--urgency", type=CodeParameter("urgency"), metavar="URGENCY", help=N_("How soon it must be acted on.")
+        ),
         click.option(
             "--set", "given", multiple=True, metavar="FIELD=TEXT", help=N_("Fill a field in, instead of a draft.")
         ),

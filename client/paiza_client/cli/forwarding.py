@@ -7,7 +7,7 @@ import click
 
 from paiza_client import error_help
 from paiza_client.cli import display
-from paiza_client.cli.options import shared, split
+from paiza_client.cli.options import CodeParameter, MembersParameter, shared, split
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, fitting, messages
@@ -22,10 +22,17 @@ from paiza_wire.reasons import REASONS
     help=N_("Pass a message on as it is, with its author's marks. Limited material needs the author's consent.")
 )
 @click.argument("message", metavar="ID")
-@click.option("--to", multiple=True, required=True, metavar="MEMBERS", help=N_("To whom: uzb,kgz."))
+@click.option(
+    "--to", type=MembersParameter(), multiple=True, required=True, metavar="MEMBERS", help=N_("To whom: uzb,kgz.")
+)
 @click.option("--reason", required=True, help=N_("Why you pass it on; your node's log keeps it."))
 @click.option(
-    "--purpose", default="investigate", show_default=True, metavar="CODE", help=N_("What they are to use it for.")
+    "--purpose",
+    type=CodeParameter("purpose"),
+    default="investigate",
+    show_default=True,
+    metavar="CODE",
+    help=N_("What they are to use it for."),
 )
 @click.option("--without-annex", is_flag=True, help=N_("Leave the nominal annex behind."))
 @shared

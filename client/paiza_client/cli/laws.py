@@ -18,6 +18,7 @@ from paiza_client.cli.reference import (
     shown,
     span_object,
     standing_text,
+    state_id,
     states,
 )
 from paiza_client.cli.terminal import Terminal, current_terminal, lang
@@ -68,9 +69,9 @@ def profile(*, member: str) -> None:
     """Show a profile."""
     terminal = current_terminal()
     known = data(terminal)
-    found = known.reference.profiles.get(member.lower())
-    if found is None and member.lower() in known.members:
-        terminal.note(_("{member} has published no profile yet.").format(member=member.lower()))
+    found = known.reference.profiles.get(state_id(member))
+    if found is None and state_id(member) in known.members:
+        terminal.note(_("{member} has published no profile yet.").format(member=state_id(member)))
         if terminal.wants_json:
             terminal.json(None)
         return
@@ -113,7 +114,7 @@ def show(*, first: str, second: str, subject: str, on: date | None) -> None:
     subjects = reference.subjects(known)
     if subject and subject not in subjects:
         raise misused(subject, _("subjects: {names}").format(names=", ".join(subjects)))
-    pair = (first.lower(), second.lower())
+    pair = (state_id(first), state_id(second))
     found = reference.shared_bases(known, pair, subject, on or datetime.now(UTC).date())
     if terminal.wants_json:
         terminal.json({"states": list(pair), "subject": subject, "bases": [_basis_object(each) for each in found]})
@@ -157,7 +158,7 @@ def ratification(*, within: tuple[str, ...], on: date | None) -> None:
 def border(*, first: str, second: str) -> None:
     """List crossing points."""
     terminal = current_terminal()
-    found = reference.crossings(data(terminal).reference, first.lower(), second.lower())
+    found = reference.crossings(data(terminal).reference, state_id(first), state_id(second))
     if terminal.wants_json:
         terminal.json([_point_object(each) for each in found])
         return

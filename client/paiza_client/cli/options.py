@@ -3,14 +3,23 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 from typing_extensions import override
 
 from paiza_cli.language import LANGUAGES
-from paiza_client.cli.terminal import Terminal
+from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.language import N_, _
+from paiza_client.local import reference_data
+from paiza_domain import codes
+from paiza_domain.codes import lookup
+from paiza_domain.drafts.members import UNKNOWN
+from paiza_domain.schema import partial_times
+from paiza_domain.schema.field_checks import unknown_code
+from paiza_domain.schema.field_errors import FieldError
+from paiza_wire.errors import PaizaError
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -18,8 +27,54 @@ _AGO: Final = re.compile(r"(?P<count>[1-9][0-9]{0,3})(?P<unit>[mhdw])\Z")
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
+class CodeParameter(click.ParamType[str]):
+    """An entry of a code list, by code or by name in either language; several, where ``several``, with commas."""
+
+    name = "code"
+
+    def __init__(self, list_name: str, *, several: bool = False) -> None:
+        self._list = list_name
+        self._several = several
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the code, or the codes with commas."""
+        if not value:
+            return ""
+        if code := lookup.find(self._list, str(value).strip()):
+            return code
+        words = split((str(value),)) if self._several else [str(value).strip()]
+        return ",".join(lookup.find(self._list, each) or self._refuse(each, param, ctx) for each in words)
+
+    def _refuse(self, word: str, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:
+        self.fail(FieldError("", *unknown_code(word, self._list)).message(lang()), param, ctx)
+
+    @override
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete codes."""
+        return [CompletionItem(each) for each in codes.load(self._list) if each.startswith(incomplete)]
+
+
+class MembersParameter(click.ParamType[str]):
+    """Members with commas, each by id, by name in either language, or by its state; one that is unknown stays."""
+
+    name = "members"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the ids with commas; a text that names no member unchanged, for the command to refuse."""
+        if not value or ctx is None:
+            return str(value)
+        try:
+            known = reference_data.members(ctx.ensure_object(Terminal).profile())
+        except PaizaError:  # without a profile: the command says so if it needs one
+            known = UNKNOWN
+        whole = known.find(str(value))
+        return whole if whole != value else ",".join(known.find(each) for each in split((str(value),)))
+
+
 class TimeParameter(click.ParamType[datetime]):
-    """A time in the past: 2026-11-23, 2026-11-23T14:30+05:00 (local time where no zone is given), or 8h, 3d, 2w ago."""
+    """A time in the past: 2026-11-23, 23.11.2026, 2026-11-23T14:30+05:00 (local time without a zone), or 8h, 3d, 2w."""
 
     name = "time"
 
@@ -31,13 +86,17 @@ class TimeParameter(click.ParamType[datetime]):
         if ago := _AGO.match(str(value)):
             return datetime.now(UTC) - int(ago["count"]) * _UNITS[ago["unit"]]
         try:
-            return datetime.fromisoformat(str(value)).astimezone(UTC)
+            return datetime.fromisoformat(partial_times.iso_date(str(value).strip())).astimezone(UTC)
         except (ValueError, OverflowError):
-            self.fail(
-                _("{value!r} is not a time such as 2026-11-23, 2026-11-23T14:30+05:00 or 3d.").format(value=value),
-                param,
-                ctx,
-            )
+            malformed = _("{value!r} is not a time such as 2026-11-23, 23.11.2026, 2026-11-23T14:30+05:00 or 3d.")
+            self.fail(not_a_time(str(value), malformed), param, ctx)
+
+
+def not_a_time(text: str, malformed: str) -> str:
+    """Return why a text is no time: that there is no such day, or ``malformed`` with the text in its ``value``."""
+    code, values = partial_times.problem(text.strip(), "")
+    known = code == "date_impossible"
+    return FieldError("", code, values).message(lang()) if known else malformed.format(value=text)
 
 
 def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:

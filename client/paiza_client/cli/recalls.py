@@ -7,7 +7,7 @@ import click
 
 from paiza.content.v1.feedback_pb2 import Feedback
 from paiza_client.cli import display, drafting, sending
-from paiza_client.cli.options import shared, split
+from paiza_client.cli.options import CodeParameter, shared, split
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.language import N_, _
 from paiza_client.sdk import corrections, drafts, fitting, messages, recalls, replies
@@ -24,8 +24,16 @@ def written(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add what all messages have that the program writes."""
     for option in (
         click.option("--dry-run", is_flag=True, help=N_("Check everything, send nothing.")),
-        click.option("--reason-code", default="", metavar="CODE", help=N_("Why it is URGENT or FLASH.")),
-        click.option("--urgency", type=click.Choice(sending.URGENCIES), help=N_("How soon it must be acted on.")),
+        click.option(
+            "--reason-code",
+            type=CodeParameter("urgency_reason"),
+            default="",
+            metavar="CODE",
+            help=N_("Why it is URGENT or FLASH."),
+        ),
+        click.option(
+            "--urgency", type=CodeParameter("urgency"), metavar="URGENCY", help=N_("How soon it must be acted on.")
+        ),
     ):
         command = option(command)
     return shared(command)
@@ -42,8 +50,20 @@ def overrides(urgency: str | None, reason_code: str, second: str = "") -> Overri
 @click.command(help=N_("Recall messages of your member at every holder; two officers sign. All are of one thread."))
 @click.argument("recalled", metavar="ID...", nargs=-1, required=True)
 @click.option("--reason", required=True, help=N_("Why, in words."))
-@click.option("--because", default="other", metavar="CODE", help=N_("Reason code: sent-in-error, wrong-recipient …"))
-@click.option("--measure", default="stop-using", metavar="CODE", help=N_("stop-using, erase or return."))
+@click.option(
+    "--because",
+    type=CodeParameter("recall_reason"),
+    default="other",
+    metavar="CODE",
+    help=N_("Reason code: sent-in-error, wrong-recipient …"),
+)
+@click.option(
+    "--measure",
+    type=CodeParameter("recall_measure"),
+    default="stop-using",
+    metavar="CODE",
+    help=N_("stop-using, erase or return."),
+)
 @SECOND
 @written
 def recall(
@@ -86,7 +106,13 @@ def recall(
 @click.argument("corrected", metavar="ID")
 @click.argument("draft", metavar="[DRAFT]", required=False)
 @click.option("--reason", default="", help=N_("Why, in words."))
-@click.option("--because", default="slip", metavar="CODE", help=N_("Reason code: slip, laboratory, weighed …"))
+@click.option(
+    "--because",
+    type=CodeParameter("correction_reason"),
+    default="slip",
+    metavar="CODE",
+    help=N_("Reason code: slip, laboratory, weighed …"),
+)
 @click.option("--field", "fields", multiple=True, metavar="FIELD=TEXT", help=N_("A field, and what it should say."))
 @click.option("--template", is_flag=True, help=N_("Print the message as a draft to be corrected, and stop."))
 @click.option("--replaced-by", default="", metavar="ID", help=N_("The replacement was sent already: only announce it."))
@@ -185,8 +211,20 @@ def acknowledge(*, message: str, note: str, urgency: str | None, reason_code: st
 
 @click.command(help=N_("Tell the author of a message what it was worth, and what came of it."))
 @click.argument("message", metavar="ID")
-@click.option("--worth", required=True, metavar="CODE", help=N_("decisive, useful, limited, known, not-useful …"))
-@click.option("--led-to", multiple=True, metavar="CODES", help=N_("seizure,arrest,case-opened …"))
+@click.option(
+    "--worth",
+    type=CodeParameter("usefulness"),
+    required=True,
+    metavar="CODE",
+    help=N_("decisive, useful, limited, known, not-useful …"),
+)
+@click.option(
+    "--led-to",
+    type=CodeParameter("feedback_outcome", several=True),
+    multiple=True,
+    metavar="CODES",
+    help=N_("seizure,arrest,case-opened …"),
+)
 @click.option("--text", default="", help=N_("What it led to, in words."))
 @click.option(
     "--link", "links", multiple=True, metavar="NUMBER", help=N_("Number of a case or notice that came of it.")

@@ -6,13 +6,15 @@ from typing import Any, Final
 import click
 from typing_extensions import override
 
-from paiza_client.cli.options import split
+from paiza_client.cli.options import not_a_time, split
 from paiza_client.cli.terminal import Terminal, lang, run
 from paiza_client.language import _, date_text
 from paiza_client.local.reference_data import ReferenceData
 from paiza_client.sdk import reference
+from paiza_domain.codes import lookup
 from paiza_domain.reference import Standing
 from paiza_domain.reference.model import Evidence, Period
+from paiza_domain.schema import partial_times
 
 _LOOK_UP: Final = "show"
 
@@ -30,7 +32,7 @@ class DefaultShow(click.Group):
 
 
 class Day(click.ParamType[date]):
-    """A calendar day: 2026-11-23."""
+    """A calendar day: 2026-11-23 or 23.11.2026."""
 
     name = "day"
 
@@ -40,9 +42,9 @@ class Day(click.ParamType[date]):
         if isinstance(value, date):
             return value
         try:
-            return date.fromisoformat(str(value))
+            return date.fromisoformat(partial_times.iso_date(str(value).strip()))
         except ValueError:
-            self.fail(_("{value!r} is not a day such as 2026-11-23.").format(value=value), param, ctx)
+            self.fail(not_a_time(str(value), _("{value!r} is not a day such as 2026-11-23 or 23.11.2026.")), param, ctx)
 
 
 def data(terminal: Terminal) -> ReferenceData:
@@ -62,9 +64,14 @@ def data(terminal: Terminal) -> ReferenceData:
     return found
 
 
+def state_id(text: str) -> str:
+    """Return the id of a state from its code or its name in either language; another text in small letters."""
+    return (lookup.find("country", text.strip()) or text.strip()).lower()
+
+
 def states(values: tuple[str, ...], otherwise: tuple[str, ...]) -> tuple[str, ...]:
     """Read the states asked about."""
-    return tuple(dict.fromkeys(each.lower() for each in split(values))) or otherwise
+    return tuple(dict.fromkeys(state_id(each) for each in split(values))) or otherwise
 
 
 def days(span: Period) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from paiza_client.cli import sending
-from paiza_client.cli.options import shared, split
+from paiza_client.cli.options import CodeParameter, MembersParameter, shared, split
 from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.language import N_, _
@@ -28,10 +28,30 @@ def release() -> None:
 
 @release.command("request", help=N_("Ask the author of a message for leave to pass it on."))
 @click.argument("message", metavar="ID")
-@click.option("--to", required=True, multiple=True, metavar="MEMBERS", help=N_("To whom it is to be passed on."))
-@click.option("--scope", default="without-annex", metavar="CODE", help=N_("whole, without-annex or extract."))
+@click.option(
+    "--to",
+    type=MembersParameter(),
+    required=True,
+    multiple=True,
+    metavar="MEMBERS",
+    help=N_("To whom it is to be passed on."),
+)
+@click.option(
+    "--scope",
+    type=CodeParameter("release_scope"),
+    default="without-annex",
+    metavar="CODE",
+    help=N_("whole, without-annex or extract."),
+)
 @click.option("--extract", default="", help=N_("Which extract."))
-@click.option("--purpose", required=True, multiple=True, metavar="CODES", help=N_("What they are to use it for."))
+@click.option(
+    "--purpose",
+    type=CodeParameter("purpose", several=True),
+    required=True,
+    multiple=True,
+    metavar="CODES",
+    help=N_("What they are to use it for."),
+)
 @click.option("--reason", required=True, help=N_("Why they need it."))
 @click.option("--until", default="", metavar="TIME", help=N_("Until when: 2026-12-31."))
 @click.option("--reference", default="", help=N_("Your own reference; else the thread's name."))
@@ -75,10 +95,22 @@ def ask(
 )
 @click.argument("request", metavar="ID")
 @click.option("--until", default="", metavar="TIME", help=N_("Until when; else as asked for."))
-@click.option("--to", multiple=True, metavar="MEMBERS", help=N_("To whom; else as asked for."))
-@click.option("--scope", default="", metavar="CODE", help=N_("whole, without-annex or extract; else as asked for."))
+@click.option("--to", type=MembersParameter(), multiple=True, metavar="MEMBERS", help=N_("To whom; else as asked for."))
+@click.option(
+    "--scope",
+    type=CodeParameter("release_scope"),
+    default="",
+    metavar="CODE",
+    help=N_("whole, without-annex or extract; else as asked for."),
+)
 @click.option("--extract", default="", help=N_("Which extract; else as asked for."))
-@click.option("--purpose", multiple=True, metavar="CODES", help=N_("What for; else as asked for."))
+@click.option(
+    "--purpose",
+    type=CodeParameter("purpose", several=True),
+    multiple=True,
+    metavar="CODES",
+    help=N_("What for; else as asked for."),
+)
 @click.option("--conditions", default="", help=N_("Conditions that go with it."))
 @click.option("--reference", default="", help=N_("Your own reference; else the thread's name."))
 @SECOND
@@ -120,7 +152,13 @@ def grant(
 
 @release.command(help=N_("Deny a release request, with the reason code."))
 @click.argument("request", metavar="ID")
-@click.option("--refusal", required=True, metavar="CODE", help=N_("Reason code: essential-interests …"))
+@click.option(
+    "--refusal",
+    type=CodeParameter("refusal"),
+    required=True,
+    metavar="CODE",
+    help=N_("Reason code: essential-interests …"),
+)
 @click.option("--note", default="", help=N_("Explanation."))
 @click.option("--reference", default="", help=N_("Your own reference; else the thread's name."))
 @written

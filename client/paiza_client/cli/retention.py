@@ -8,7 +8,7 @@ import click
 
 from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display, sending
-from paiza_client.cli.options import shared
+from paiza_client.cli.options import CodeParameter, shared
 from paiza_client.cli.recalls import SECOND, overrides, written
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.language import N_, _, date_text
@@ -40,7 +40,13 @@ _STATES: Final = {
 )
 @click.argument("erased", metavar="ID...", nargs=-1, required=True)
 @click.option("--reason", required=True, help=N_("Why, in words."))
-@click.option("--because", required=True, metavar="CODE", help=N_("Reason code: review, inaccurate, unlawful, legal …"))
+@click.option(
+    "--because",
+    type=CodeParameter("erasure_reason"),
+    required=True,
+    metavar="CODE",
+    help=N_("Reason code: review, inaccurate, unlawful, legal …"),
+)
 @SECOND
 @written
 def erase(

@@ -7,7 +7,7 @@ import click
 
 from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display
-from paiza_client.cli.options import TimeParameter, shared
+from paiza_client.cli.options import MembersParameter, TimeParameter, shared
 from paiza_client.cli.paging import paged, tell_more
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.language import N_, _, ngettext, number_text
@@ -60,7 +60,9 @@ def _criteria(command: click.Command) -> click.Command:
     epilog=N_("--by FIELD=TEXT searches by any other identifier: vin, vessel, seal, imei, account, reference …"),
 )
 @click.option("--by", multiple=True, metavar="FIELD=TEXT", help=N_("Any other field."))
-@click.option("--from", "author", default="", metavar="MEMBER", help=N_("Only from this member."))
+@click.option(
+    "--from", "author", type=MembersParameter(), default="", metavar="MEMBER", help=N_("Only from this member.")
+)
 @click.option("--kind", default="", metavar="KIND", help=N_("Only this kind."))
 @click.option("--since", type=TimeParameter(), help=N_("Only events since: 2026-11-23, or 8h, 3d, 2w ago."))
 @click.option("--until", type=TimeParameter(), help=N_("Only events before."))

@@ -10,7 +10,7 @@ from typing_extensions import override
 from paiza.core.v1 import message_pb2
 from paiza_client.cli import display, drafting, duplicates, interactive, substance_notes
 from paiza_client.cli.attachments import bars, tell_removed
-from paiza_client.cli.options import shared, split
+from paiza_client.cli.options import CodeParameter, MembersParameter, shared, split
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.compose.composer import Sealed
 from paiza_client.language import N_, _
@@ -40,9 +40,23 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--second", default="", metavar="OFFICER", help=N_("Who must sign as well: paiza approve --officers.")
         ),
         click.option("--dry-run", is_flag=True, help=N_("Check everything, send nothing.")),
-        click.option("--reason-code", default="", metavar="CODE", help=N_("Why it is URGENT or FLASH.")),
-        click.option("--urgency", type=click.Choice(URGENCIES), help=N_("How soon it must be acted on.")),
-        click.option("--to", multiple=True, metavar="MEMBERS", help=N_("Recipients: kaz,uzb. Instead of the draft's.")),
+        click.option(
+            "--reason-code",
+            type=CodeParameter("urgency_reason"),
+            default="",
+            metavar="CODE",
+            help=N_("Why it is URGENT or FLASH."),
+        ),
+        click.option(
+            "--urgency", type=CodeParameter("urgency"), metavar="URGENCY", help=N_("How soon it must be acted on.")
+        ),
+        click.option(
+            "--to",
+            type=MembersParameter(),
+            multiple=True,
+            metavar="MEMBERS",
+            help=N_("Recipients: kaz,uzb. Instead of the draft's."),
+        ),
         click.option("--short", is_flag=True, help=N_("With --template or -i: the mandatory fields only.")),
         click.option("--template", is_flag=True, help=N_("Print an empty draft with comments, and stop.")),
         click.option("-i", "--interactive", "ask", is_flag=True, help=N_("Fill the fields in at prompts.")),
