@@ -45,6 +45,7 @@ BOUNDED: Final[Mapping[str, str]] = {
     "finding": "one row for each misbehaviour of a member, which people judge",
     "officer": "one row for each officer",
     "officer_certificate": "hundreds in ten years",
+    "deputy": "one row for each time that an officer appoints a deputy",
     "invitation": "one row for each time that an officer is invited",
     "renewal": "one row for each renewal of an officer's certificates, of which a day allows a few",
     "opened_together": "one row for each officer",

@@ -77,6 +77,7 @@ class WholeNode(AbstractContextManager["WholeNode"]):
         self.ledger = Ledger(self.store, LogSigner(keys.log, own.log_keys), NoFile(), lambda: cache.version, self.clock)
         self.executors = Executors()
         self.officers = listed_officers(folder / "officers.json")
+        self.officers.keep_deputies(self.store, self.clock)
         self.core = Core(
             member=member,
             node_id=str(SpiffeId(member, config.federation, "node")),

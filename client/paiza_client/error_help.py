@@ -580,6 +580,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "wrong_member": Remedy(N_("A certificate is used for another member than its own."), _TELL_AUDITOR),
         "wrong_signers": Remedy(N_("The signatures are not exactly those the message requires."), _TELL_AUDITOR),
+        "wrong_deputy": Remedy(
+            N_("A deputy cannot be appointed like this, or there is none whose appointment could be ended."),
+            N_("Name another active officer and an end within 90 days. Who is a deputy now: paiza tasks deputy list"),
+        ),
         "wrong_state": Remedy(
             N_("The officer is not in a state in which this is possible."),
             N_("Ask the administrator of your node."),

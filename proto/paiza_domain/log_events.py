@@ -47,6 +47,8 @@ _TEXTS: Final[Mapping[str, str]] = MappingProxyType({
     "OFFICER_CONFIRMED": N_("officer confirmed"),
     "OFFICER_REINSTATED": N_("officer reinstated"),
     "OFFICER_REMOVED": N_("officer removed"),
+    "DEPUTY_APPOINTED": N_("deputy appointed"),
+    "DEPUTY_ENDED": N_("deputy ended"),
     "OFFICER_RENEWAL": N_("new certificates requested"),
     "DIRECTORY_CHANGED": N_("liaison officers' directory changed"),
     "KEY_ANNOUNCED": N_("new key announced"),

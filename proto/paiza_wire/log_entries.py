@@ -5,10 +5,12 @@ the message concerned; ``actor`` a SPIFFE ID or "os-user:NAME".
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.core.v1 import log_pb2 as pb
 
@@ -263,6 +265,31 @@ def officer_reinstated(*, actor: str, signing_certificate_sha256: bytes) -> pb.L
 def officer_removed(*, actor: str, signing_certificate_sha256: bytes) -> pb.LogEntry:
     """Build the entry of an officer who left; the certificate is their newest."""
     return _entry(pb.LOG_EVENT_OFFICER_REMOVED, actor, signing_certificate_sha256=signing_certificate_sha256)
+
+
+def deputy_appointed(
+    *, actor: str, officer_certificate_sha256: bytes, deputy_certificate_sha256: bytes, end_time: datetime
+) -> pb.LogEntry:
+    """Build the entry of an officer's deputy until a time; the certificates are the newest of both."""
+    until = Timestamp()
+    until.FromDatetime(end_time)
+    return _entry(
+        pb.LOG_EVENT_DEPUTY_APPOINTED,
+        actor,
+        officer_certificate_sha256=officer_certificate_sha256,
+        deputy_certificate_sha256=deputy_certificate_sha256,
+        end_time=until,
+    )
+
+
+def deputy_ended(*, actor: str, officer_certificate_sha256: bytes, deputy_certificate_sha256: bytes) -> pb.LogEntry:
+    """Build the entry of the end of an appointment; the certificates are the newest of both officers."""
+    return _entry(
+        pb.LOG_EVENT_DEPUTY_ENDED,
+        actor,
+        officer_certificate_sha256=officer_certificate_sha256,
+        deputy_certificate_sha256=deputy_certificate_sha256,
+    )
 
 
 def officer_renewal(*, actor: str, request_sha256: bytes) -> pb.LogEntry:

@@ -174,6 +174,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "words_differ": "The words are not those of the keys that wait; compare them again, and if they differ still, somebody else may have used the invitation.",
     "workflow_breach": "The step breaks a rule of its workflow; the result names the rules and what is missing.",
     "wrong_certificate": "A certificate was used for what it is not for, or was replaced; use the newest authentication certificate for calls and the newest signing certificate for signatures.",
+    "wrong_deputy": "A deputy cannot be appointed so, or there is none to end; the detail says what is wrong with officer, deputy or time.",
     "wrong_entry": "The log entry does not allow these certificates; ask with the invitation or request that the entry names.",
     "wrong_member": "The certificate of the caller or signer belongs to another member; it must act under its own member's name.",
     "wrong_signers": "The signatures are not exactly those the header requires; every required signer must sign, once, and nobody else.",

@@ -97,7 +97,7 @@ async def serve(
     await ledger.commit(register_cache.note)
     await ledger.commit(lambda tx: note_start(tx, config, signer))
     await _bring_up_to_date(config, store, ledger)
-    officers = OfficerDirectory(store)
+    officers = OfficerDirectory(store, clock)
     with store.reads() as reads:
         logs = PeerLogViews(
             peers_store.known_logs(reads), clock, peers_store.findings(reads), register_cache.newest_origin

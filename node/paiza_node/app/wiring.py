@@ -52,6 +52,8 @@ from paiza_node.features.audit.trail import Audit
 from paiza_node.features.ceremonies.pass_on import PassOn
 from paiza_node.features.ceremonies.proposals import Proposals
 from paiza_node.features.ceremonies.service import CeremonyService, ProposalService
+from paiza_node.features.deputies.deputies import Deputies
+from paiza_node.features.deputies.service import DeputyService
 from paiza_node.features.directory.publish import PublishDirectory
 from paiza_node.features.directory.service import DirectoryService
 from paiza_node.features.enrolment.ask_issuer import AskIssuer
@@ -168,12 +170,14 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
     proposals = Proposals(core, dependencies.reader)
     pass_on = PassOn(core, proposals, peers)
     directory = PublishDirectory(core)
+    deputies = Deputies(core, dependencies.officers, dependencies.unit_directory)
     restore_from_peers = _recovery(dependencies, peers, exchange.receive, hold, files)
     issuer = _issuer(dependencies, witness)
     enrolment = None if issuer is None else _enrolment(dependencies, identity, issuer)
     watches = Watches(core.store, core.notifier)
     core.ledger.changes.subscribe([
         dependencies.officers,
+        deputies,
         *([] if enrolment is None else [enrolment]),
         queues,
         watches,
@@ -195,10 +199,12 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
             CeremonyService(proposals),
             ProposalService(proposals),
             DirectoryService(directory),
+            DeputyService(deputies),
             RenewalService(None if issuer is None else Renew(core, dependencies.officers, issuer)),
         ),
         background_tasks=(
             dependencies.officers.task.run,
+            deputies.task.run,
             *([] if enrolment is None else [enrolment.task.run]),
             peers.run,
             queues.run,

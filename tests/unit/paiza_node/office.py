@@ -39,7 +39,7 @@ class Office(AbstractContextManager["Office"]):
         self.store = open_store(url)
         signer = SignerKey.from_ed25519(f"kaz.{FEDERATION}/log/1", keys.generate_ed25519())
         self.ledger = Ledger(self.store, LogSigner([signer]), NoFile(), lambda: bytes(32), self.clock)
-        self.directory = OfficerDirectory(self.store)
+        self.directory = OfficerDirectory(self.store, self.clock)
 
     @override
     def __exit__(

@@ -29,8 +29,9 @@ class Audience(Generic[T]):
         for unit in viewer.units or ():
             if not self._of_unit[unit]:
                 del self._of_unit[unit]
-        if viewer.units is not None and not self._of_officer[viewer.officer]:
-            del self._of_officer[viewer.officer]
+        for reader in viewer.readers if viewer.units is not None else ():
+            if not self._of_officer[reader]:
+                del self._of_officer[reader]
 
     def of(self, unit: str | None, readers: Collection[str]) -> set[T]:
         """Return who sees a message of this unit, None for none, that was also given to these readers."""
@@ -45,4 +46,4 @@ class Audience(Generic[T]):
         if viewer.units is None:
             return [self._of_all]
         units = [self._of_unit.setdefault(unit, set()) for unit in viewer.units]
-        return [*units, self._of_officer.setdefault(viewer.officer, set())]
+        return [*units, *(self._of_officer.setdefault(reader, set()) for reader in viewer.readers)]

@@ -1,6 +1,7 @@
 """Verification of openings and officers: they are exactly those the log records."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC
 from hashlib import sha256
 
@@ -8,7 +9,8 @@ from typing_extensions import override
 
 from paiza.core.v1 import log_pb2
 from paiza_node.core.access import store as access_store
-from paiza_node.core.access.model import CertificateState, OfficerCertificate, OfficerState, described
+from paiza_node.core.access.deputies import described_deputy
+from paiza_node.core.access.model import CertificateState, Deputy, OfficerCertificate, OfficerState, described
 from paiza_node.core.errors import N_
 from paiza_node.core.log import store as log_store
 from paiza_node.core.storage import ReadConnection, scanning
@@ -172,6 +174,106 @@ class Officers(Check):
             "certificates": len(certificates),
             "invitations": len(invitations),
         }
+
+
+class Deputies(Check):
+    """Verifies the appointments of deputies: each row is what its entries say."""
+
+    events = (
+        log_pb2.LOG_EVENT_DEPUTY_APPOINTED,
+        log_pb2.LOG_EVENT_DEPUTY_ENDED,
+        log_pb2.LOG_EVENT_OFFICER_SUSPENDED,
+        log_pb2.LOG_EVENT_OFFICER_REMOVED,
+    )
+
+    def __init__(self, scan: ReadConnection) -> None:
+        self._scan = scan
+        self._entries: list[tuple[int, log_pb2.LogEntry]] = []  # some in a year for each officer
+
+    @override
+    def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
+        self._entries.append((index, entry))
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        """Check all appointments.
+
+        1. Each row is behind a DEPUTY_APPOINTED entry about these two officers, with the same end, and each such entry
+           has its row; no entry appoints a second deputy, or ends what does not stand.
+        2. Each ended row is behind the DEPUTY_ENDED entry about the two, and nobody was suspended or removed whose
+           appointment stands.
+        3. The texts beside the entries, if they are not erased, name these two officers.
+        """
+        replay = DeputyReplay({
+            each.certificate_sha256: each.officer for each in access_store.officer_certificates(self._scan)
+        })  # fmt: skip
+        for index, entry in self._entries:
+            if not replay.follow(index, entry):
+                part.find(
+                    "log_damaged", N_("Entry {index} does not fit the appointments before it."), "deputy", index=index
+                )
+        # 1. and 2.
+        replayed = replay.deputies
+        stored = {each.log_index: each for each in access_store.all_deputies(self._scan)}
+        step(len(stored))
+        if stored != replayed or replay.are_void():
+            part.find("log_damaged", N_("The deputies are not as the log records."), "deputy")
+        # 3.
+        named = {each.log_index: each for each in replayed.values()}
+        named |= {each.ended_index: each for each in replayed.values() if each.ended_index is not None}
+        for index, text in log_store.texts(self._scan, list(named)).items():
+            if text.text != described_deputy(named[index].officer, named[index].deputy):
+                part.find(
+                    "log_damaged", N_("The text beside entry {index} names other officers."), "deputy", index=index
+                )
+        part.counts |= {"deputies": len(stored)}
+
+
+class DeputyReplay:
+    """The appointments of deputies as the entries about them leave them; ``owners`` says whose each certificate is."""
+
+    def __init__(self, owners: Mapping[bytes, str]) -> None:
+        self._owners = owners
+        self._standing: dict[str, int] = {}  # of each officer, the index of the appointment that was not ended
+        self._stopped: dict[str, int] = {}  # of each officer, the index of the last suspension or removal
+        self.deputies: dict[int, Deputy] = {}
+        """Every appointment, by the index of its entry."""
+
+    def follow(self, index: int, entry: log_pb2.LogEntry) -> bool:
+        """Follow the next entry; return False if it does not fit those before."""
+        if entry.event == log_pb2.LOG_EVENT_DEPUTY_APPOINTED:
+            return self._appointed(index, entry.deputy_appointed)
+        if entry.event == log_pb2.LOG_EVENT_DEPUTY_ENDED:
+            return self._ended(index, entry.deputy_ended)
+        detail = getattr(entry, entry.WhichOneof("detail") or "")
+        if officer := self._owners.get(detail.signing_certificate_sha256):
+            self._stopped[officer] = index
+        return True
+
+    def are_void(self) -> bool:
+        """Return whether an appointment stands although one of the two was suspended or removed since."""
+        standing = [self.deputies[index] for index in self._standing.values()]
+        return any(
+            self._stopped.get(officer, -1) > each.log_index
+            for each in standing
+            for officer in (each.officer, each.deputy)
+        )
+
+    def _appointed(self, index: int, detail: log_pb2.DeputyAppointedDetail) -> bool:
+        officer = self._owners.get(detail.officer_certificate_sha256)
+        deputy = self._owners.get(detail.deputy_certificate_sha256)
+        if officer is None or deputy is None or officer == deputy or officer in self._standing:
+            return False
+        self.deputies[index] = Deputy(index, officer, deputy, detail.end_time.ToDatetime(tzinfo=UTC))
+        self._standing[officer] = index
+        return True
+
+    def _ended(self, index: int, detail: log_pb2.DeputyEndedDetail) -> bool:
+        at = self._standing.pop(self._owners.get(detail.officer_certificate_sha256, ""), None)
+        if at is None or self.deputies[at].deputy != self._owners.get(detail.deputy_certificate_sha256):
+            return False
+        self.deputies[at] = replace(self.deputies[at], ended_index=index)
+        return True
 
 
 def _is_valid_within(stored: OfficerCertificate) -> bool:

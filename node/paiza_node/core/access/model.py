@@ -37,14 +37,28 @@ class InvitationState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class StandIn:
+    """The need-to-know that a deputy has for an officer: that officer, their unit, and when it ends."""
+
+    officer: str
+    unit: str
+    end_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Officer:
-    """An officer of the own member. ``log_index`` is of the entry behind roles, unit and state."""
+    """An officer of the own member. ``log_index`` is of the entry behind roles, unit and state.
+
+    ``stands_in``: the officers whose deputy they are now. It adds to what they may see, and to nothing else: roles and
+    signatures are their own. Rows have none of it (`core.access.officers`).
+    """
 
     id: str
     roles: frozenset[str]
     unit: str
     state: OfficerState = OfficerState.ACTIVE
     log_index: int = 0
+    stands_in: tuple[StandIn, ...] = ()
 
     @property
     def is_active(self) -> bool:
@@ -127,11 +141,34 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class Deputy:
+    """The appointment of a deputy. ``log_index`` is of its DEPUTY_APPOINTED entry.
+
+    ``ended_index`` is of its DEPUTY_ENDED entry, None before it. After ``end_time`` it is over without one.
+    """
+
+    log_index: int
+    officer: str
+    deputy: str
+    end_time: datetime
+    ended_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Viewer:
-    """The need-to-know scope of an officer: the units whose messages they see; None for all."""
+    """The need-to-know scope of an officer: the units whose messages they see; None for all.
+
+    ``stood_for``: the officers whose deputy they are; what was given to one of these they see too.
+    """
 
     officer: str
     units: tuple[str, ...] | None
+    stood_for: tuple[str, ...] = ()
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """Return the officers one of whom must be a reader of a message of another unit."""
+        return (self.officer, *self.stood_for)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,9 @@ assigned to them and those they signed. Duty officers see all messages; coordina
 exist. If the member has named no duty unit, all its officers share one common unit (""), which gets everything that is
 not addressed to a unit. Once a duty unit is named, nothing belongs to the common unit any more (`leave_common_unit`). A
 message without a unit is seen by those who signed it, those it was assigned to, and those who see all messages.
+
+A deputy also sees the messages of the unit of the officer they stand in for, and those that this officer was assigned
+or signed, as long as they are the deputy. What the officer sees by a role does not go over.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -53,9 +56,20 @@ def open_scope(officer: Officer) -> Viewer:
 
 
 def _viewer(officer: Officer, overseeing: Collection[str]) -> Viewer:
+    stood_for = tuple(each.officer for each in officer.stands_in)
     if not officer.roles.isdisjoint(overseeing):
-        return Viewer(officer.id, None)
-    return Viewer(officer.id, tuple(dict.fromkeys((COMMON, officer.unit))))
+        return Viewer(officer.id, None, stood_for)
+    return Viewer(officer.id, tuple(dict.fromkeys((COMMON, *units_of(officer)))), stood_for)
+
+
+def units_of(officer: Officer) -> tuple[str, ...]:
+    """Return the unit of an officer, and those of the officers whose deputy they are."""
+    return (officer.unit, *(each.unit for each in officer.stands_in))
+
+
+def by_themselves(officer: Officer) -> Officer:
+    """Return an officer without what they see as a deputy."""
+    return replace(officer, stands_in=()) if officer.stands_in else officer
 
 
 def may_see(reads: ReadConnection, officer: Officer, row: MessageRow) -> bool:
@@ -135,9 +149,17 @@ class UnitDirectory:
         return sorted(found, key=lambda each: each.id)
 
     def viewer_of(self, officer: Officer) -> Viewer:
-        """Return the messages an officer may see by unit, duty, or assignment."""
-        units = {COMMON, officer.unit} | ({self.duty_unit} if "duty" in officer.roles else set())
-        return Viewer(officer.id, tuple(sorted(units)))
+        """Return the messages an officer may see by unit, duty, assignment, or as a deputy."""
+        units = {COMMON, *units_of(officer)} | ({self.duty_unit} if "duty" in officer.roles else set())
+        return Viewer(officer.id, tuple(sorted(units)), tuple(each.officer for each in officer.stands_in))
+
+    def deputies_of(self, officer_id: str) -> list[str]:
+        """Return the ids of the deputies that an officer has now: one, or none."""
+        return [
+            each.id
+            for each in self._officers().values()
+            if any(stood.officer == officer_id for stood in each.stands_in)
+        ]
 
     def officer(self, named: str) -> Officer | None:
         """Return the own officer with this id or name."""

@@ -4,6 +4,9 @@ The rows are the truth. A change of them is announced (`OfficersChanged`) and re
 read, so that a caller who was answered finds it in force. A suspension or removal is in force even before it is
 committed (`bar`): nothing of that officer comes after it in the log, and their calls under way are cut. What a crash
 leaves: the committed rows, which the next start reads.
+
+An officer who is a deputy has the other's need-to-know here (`Officer.stands_in`), exactly until its time is over;
+calls that began with it are cut then.
 """
 
 import asyncio
@@ -18,7 +21,14 @@ import structlog
 
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.held import effective_officers
-from paiza_node.core.access.model import CertificateState, Officer, OfficerCertificate, OfficerState
+from paiza_node.core.access.model import (
+    CertificateState,
+    Deputy,
+    Officer,
+    OfficerCertificate,
+    OfficerState,
+    StandIn,
+)
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change
 from paiza_node.core.log.ledger import Committed, Ledger, Work
@@ -49,17 +59,20 @@ class _Known:
 
     officers: Mapping[str, Officer]
     certificates: Mapping[bytes, OfficerCertificate]
+    deputies: tuple[Deputy, ...]
 
 
 class OfficerDirectory:
     """The officers of the own member. Changes belong to one event loop; any thread may ask."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
         """Read the rows."""
         self._store = store
-        self._stored = self._known = self._read()
+        self._clock = clock
         self._bars: list[str] = []  # of the commits under way
         self._left: frozenset[str] = frozenset()  # of commits whose outcome was not read yet
+        self._stored = self._read()
+        self._known = self._in_force()
         self._followers: list[Callable[[], None]] = []
         self._one = asyncio.Lock()
         self._commits: set[asyncio.Task[object]] = set()
@@ -104,7 +117,7 @@ class OfficerDirectory:
         if officer is None:
             raise Rejected("officer_not_enrolled", f"the node knows no officer {officer_id}")
         _check_state(officer, _REFUSED.keys())
-        return officer
+        return self._until_now(officer) if officer.stands_in else officer
 
     def may_act(self, officer_id: str, verifier: CertificateVerifier, at: datetime) -> bool:
         """Return whether an officer has an authentication certificate that lets them act."""
@@ -155,30 +168,56 @@ class OfficerDirectory:
                 self._bars.remove(bar)
             self._show()
 
-    async def _reload(self) -> None:
+    async def _reload(self) -> float:
+        """Read the rows; return the seconds until the next reading: at the latest when an appointment is over."""
         async with self._one:
             left = self._left
             self._stored = await asyncio.to_thread(self._read)
             self._left -= left
             self._show()
+        ends = [stood.end_time for each in self._known.officers.values() for stood in each.stands_in]
+        until = (min(ends) - self._clock()).total_seconds() if ends else READ_SECONDS
+        return min(max(until, 0.0), READ_SECONDS)
 
     def _read(self) -> _Known:
         with self._store.reads() as reads:
             certificates = access_store.officer_certificates(reads)
-            return _Known(effective_officers(reads), {each.certificate_sha256: each for each in certificates})
+            return _Known(
+                effective_officers(reads),
+                {each.certificate_sha256: each for each in certificates},
+                tuple(access_store.deputies(reads)),
+            )
 
     def _show(self) -> None:
         """Put in force what was read last, with the bars."""
-        before, barred = self._known, {*self._bars, *self._left}
-        officers = {
-            each.id: replace(each, state=OfficerState.SUSPENDED) if each.id in barred and each.is_active else each
-            for each in self._stored.officers.values()
-        }
-        self._known = _Known(officers, self._stored.certificates)
+        before = self._known
+        self._known = self._in_force()
         if self._known == before:
             return
         for changed in self._followers:
             changed()
+
+    def _in_force(self) -> _Known:
+        """Return what was read last, with the bars, and with what officers see as deputies."""
+        barred = {*self._bars, *self._left}
+        officers = {
+            each.id: replace(each, state=OfficerState.SUSPENDED) if each.id in barred and each.is_active else each
+            for each in self._stored.officers.values()
+        }
+        for each in self._stored.deputies:
+            officer, deputy = officers.get(each.officer), officers.get(each.deputy)
+            if officer is None or deputy is None:  # a damaged row, which `verify` names
+                continue
+            if officer.is_active and deputy.is_active and each.end_time > self._clock():
+                stood = StandIn(officer.id, officer.unit, each.end_time)
+                officers[deputy.id] = replace(deputy, stands_in=(*deputy.stands_in, stood))
+        return replace(self._stored, officers=officers)
+
+    def _until_now(self, officer: Officer) -> Officer:
+        """Return an officer without the appointments that are over at this moment."""
+        now = self._clock()
+        stands_in = tuple(each for each in officer.stands_in if each.end_time > now)
+        return officer if stands_in == officer.stands_in else replace(officer, stands_in=stands_in)
 
 
 def _check_state(officer: Officer, refused: Collection[OfficerState]) -> None:

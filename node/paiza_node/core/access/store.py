@@ -19,11 +19,13 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    text,
     union_all,
 )
 
 from paiza_node.core.access.model import (
     CertificateState,
+    Deputy,
     Invitation,
     InvitationAlarm,
     InvitationState,
@@ -89,6 +91,20 @@ invitation_table = Table(
 Index("ix_invitation_officer", invitation_table.c.officer)
 Index("ix_invitation_state", invitation_table.c.state)
 
+# Every appointment of a deputy: some in a year for each officer.
+deputy_table = Table(
+    "deputy",
+    METADATA,
+    Column("log_index", Number, primary_key=True, autoincrement=False),
+    Column("officer", Text, nullable=False),
+    Column("deputy", Text, nullable=False),
+    Column("end_time", BigInteger, nullable=False),
+    Column("ended_index", BigInteger, nullable=True),
+)
+_WHERE_NOT_ENDED: Final = text("ended_index IS NULL")
+Index("ix_deputy_officer", deputy_table.c.officer, sqlite_where=_WHERE_NOT_ENDED, postgresql_where=_WHERE_NOT_ENDED)
+Index("ix_deputy_deputy", deputy_table.c.deputy)
+
 opened_table = Table(
     "opened",
     METADATA,
@@ -151,6 +167,33 @@ def certified_indices(conn: ReadConnection, digests: Collection[bytes]) -> dict[
 def put_officer_certificates(conn: WriteConnection, certificates: Collection[OfficerCertificate]) -> None:
     """Store certificates of officers."""
     _CERTIFICATES.put(conn, certificates)
+
+
+def newest_signing(conn: ReadConnection, officer_id: str) -> bytes:
+    """Return SHA-256 of an officer's newest signing certificate, which entries about them name; empty without one."""
+    signing = [each for each in officer_certificates(conn, officer_id) if each.use == "signing"]
+    return signing[-1].certificate_sha256 if signing else b""
+
+
+def deputies(conn: ReadConnection) -> list[Deputy]:
+    """Return the appointments that were not ended, in the order of the officers; the time of some may be over."""
+    c = deputy_table.c
+    return _DEPUTIES.find(conn, select(deputy_table).where(c.ended_index.is_(None)).order_by(c.officer))
+
+
+def all_deputies(conn: ReadConnection) -> list[Deputy]:
+    """Return every appointment ever made, in the order of their entries."""
+    return _DEPUTIES.find(conn, select(deputy_table).order_by(deputy_table.c.log_index))
+
+
+def appointments_of(conn: ReadConnection, deputy: str) -> list[Deputy]:
+    """Return every appointment of an officer as a deputy, also those that ended."""
+    return _DEPUTIES.find(conn, select(deputy_table).where(deputy_table.c.deputy == deputy))
+
+
+def put_deputy(conn: WriteConnection, deputy: Deputy) -> None:
+    """Store an appointment, or that it ended."""
+    _DEPUTIES.put(conn, [deputy])
 
 
 def invitation(conn: ReadConnection, invitation_sha256: bytes) -> Invitation | None:
@@ -231,6 +274,7 @@ _CERTIFICATES: Final = Records(
     state=Kept(str, CertificateState),
     to_revoke=Kept(bool, bool),
 )
+_DEPUTIES: Final = Records(deputy_table, Deputy, end_time=TIME)
 _INVITATIONS: Final = Records(
     invitation_table, Invitation, expiry_time=TIME, state=Kept(str, InvitationState), alarm=Kept(str, InvitationAlarm)
 )
@@ -282,8 +326,13 @@ def seen_by(viewer: Viewer) -> ColumnElement[bool]:
     """Return the condition that a viewer sees a message; for queries that another condition already narrows."""
     assert viewer.units is not None
     r = reader_table.c
-    given = exists().where(and_(r.officer == viewer.officer, r.seq == message_table.c.seq))
+    given = exists().where(and_(_is_one_of(r.officer, viewer.readers), r.seq == message_table.c.seq))
     return or_(message_table.c.unit.in_(viewer.units), given)
+
+
+def _is_one_of(column: Any, values: Sequence[str]) -> ColumnElement[bool]:
+    """Return the condition that a column has one of these values; mostly there is but one."""
+    return column == values[0] if len(values) == 1 else column.in_(values)  # type: ignore[no-any-return]  # Any
 
 
 def find_messages(conn: ReadConnection, query: MessageQuery) -> list[MessageRow]:
@@ -383,9 +432,10 @@ def _page_seqs(query: MessageQuery, conditions: Sequence[ColumnElement[bool]]) -
             order = m.seq.asc() if query.oldest_first else m.seq.desc()
             page = select(m.seq).where(m.unit == unit, m.received == received, *conditions)
             branches.append(select(page.order_by(order).limit(query.limit).subquery().c.seq))
-    joined = select(r.seq).join(message_table, m.seq == r.seq).where(r.officer == query.seen_by.officer, *conditions)
-    order = r.seq.asc() if query.oldest_first else r.seq.desc()
-    branches.append(select(joined.order_by(order).limit(query.limit).subquery().c.seq))
+    for reader in query.seen_by.readers:
+        joined = select(r.seq).join(message_table, m.seq == r.seq).where(r.officer == reader, *conditions)
+        order = r.seq.asc() if query.oldest_first else r.seq.desc()
+        branches.append(select(joined.order_by(order).limit(query.limit).subquery().c.seq))
     return union_all(*branches)
 
 
@@ -407,6 +457,7 @@ LIFECYCLES: Final = (
     Lifecycle(officer_table),
     Lifecycle(officer_certificate_table),
     Lifecycle(invitation_table),
+    Lifecycle(deputy_table),
     Lifecycle(opened_together_table),
     Lifecycle(opened_table, Key.DIGEST, opened_table.c.digest),
     Lifecycle(reader_table, Key.MESSAGE, reader_table.c.seq),

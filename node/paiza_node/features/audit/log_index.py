@@ -3,12 +3,14 @@
 Not in the commit path: the rows of entries that were appended meanwhile ride on a later commit. The cursor is the index
 of the next entry to process; it is committed with the rows, so that a crash repeats a batch or nothing. Whether an
 officer needed what they opened is decided here, a moment after: they did if the message was of their unit, was assigned
-to them, or was signed by them. This does not prove misuse: a duty officer who helps another unit had a reason, and the
-stated reason is beside the log.
+to them, or was signed by them, or if they were the deputy of an officer of whom this is true. This does not prove
+misuse: a duty officer who helps another unit had a reason, and the stated reason is beside the log.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC
 from functools import partial
 from time import perf_counter
 from typing import Final
@@ -17,7 +19,7 @@ import structlog
 
 from paiza.core.v1 import log_pb2
 from paiza_node.core.access import store as access_store
-from paiza_node.core.access.model import Officer
+from paiza_node.core.access.model import Officer, StandIn
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.dependencies import Core
 from paiza_node.core.executors.periodic import PeriodicTask
@@ -87,12 +89,13 @@ class LogIndex:
 
     def _fact(self, reads: ReadConnection, stored: StoredEntry) -> LogIndexRow:
         entry = log_pb2.LogEntry.FromString(stored.entry)
-        needless = not all(self._needed(reads, digest, entry.actor) for digest in _opened(reads, stored.index, entry))
+        opened = _opened(reads, stored.index, entry)
+        needless = not all(self._needed(reads, digest, entry, stored.index) for digest in opened)
         return LogIndexRow(stored.index, int(entry.event), entry.actor, entry.counterpart, needless)
 
-    def _needed(self, reads: ReadConnection, digest: bytes, actor: str) -> bool:
-        """Return whether an officer needed a message they opened, by unit, assignment or authorship."""
-        row = messages_store.message(reads, digest)
+    def _needed(self, reads: ReadConnection, digest: bytes, entry: log_pb2.LogEntry, index: int) -> bool:
+        """Return whether an officer needed a message they opened: by unit, assignment, authorship, or as a deputy."""
+        actor, row = entry.actor, messages_store.message(reads, digest)
         officer = self._officers().get(actor)
         if row is None:  # it is pending approval, and shown only to those it names
             return approvals_store.approval(reads, digest) is not None
@@ -102,8 +105,19 @@ class LogIndex:
             signers = set()
         if actor in signers:
             return True
-        return officer is not None and bool(
-            access_store.visible(reads, [row.seq], self._unit_directory.viewer_of(officer))
+        if officer is None:
+            return False
+        then = replace(officer, stands_in=self._stood_in(reads, actor, entry, index))
+        return bool(access_store.visible(reads, [row.seq], self._unit_directory.viewer_of(then)))
+
+    def _stood_in(self, reads: ReadConnection, actor: str, entry: log_pb2.LogEntry, index: int) -> tuple[StandIn, ...]:
+        """Return for whom an officer stood in at an entry: an appointment may have ended since."""
+        moment, officers = entry.entry_time.ToDatetime(tzinfo=UTC), self._officers()
+        return tuple(
+            StandIn(each.officer, officers[each.officer].unit, each.end_time)
+            for each in access_store.appointments_of(reads, actor)
+            if each.log_index < index and (each.ended_index is None or index < each.ended_index)
+            if moment < each.end_time
         )
 
 

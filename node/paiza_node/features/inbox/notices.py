@@ -9,7 +9,7 @@ from typing import Final
 
 from paiza.officer.v1 import notice_pb2, task_pb2
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import UnitDirectory, open_scope
+from paiza_node.core.access.need_to_know import UnitDirectory, open_scope, units_of
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection, Store
 from paiza_node.features.approvals import store as approvals_store
@@ -52,7 +52,7 @@ class PendingNotices:
 
     def _work(self, reads: ReadConnection, officer: Officer, now: datetime) -> list[notice_pb2.Notice]:
         on_duty = "duty" in officer.roles
-        units = tuple({officer.unit, self._unit_directory.duty_unit} if on_duty else {officer.unit})
+        units = tuple({*units_of(officer), self._unit_directory.duty_unit} if on_duty else set(units_of(officer)))
         found: list[notice_pb2.Notice] = []
         for work in tasks_store.open_tasks(reads, units, open_scope(officer), MAX_TOLD):
             code = _code(work, officer, now, on_duty=on_duty)
@@ -68,7 +68,7 @@ def _asked(row: ApprovalRow) -> notice_pb2.Notice:
 
 def _code(work: TaskRow, officer: Officer, now: datetime, *, on_duty: bool) -> str:
     """Return the notice code for an open task; None for a colleague's, and for one that is not due."""
-    if work.assignee not in (officer.id, ""):
+    if work.assignee not in ("", officer.id, *(each.officer for each in officer.stands_in)):
         return ""
     if work.due_time is not None and work.due_time <= now:
         return OVERDUE

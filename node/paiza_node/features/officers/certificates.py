@@ -112,11 +112,5 @@ def waiting_keys_sha256(asleep: Mapping[CertificateUse, OfficerCertificate]) -> 
     return keys_sha256(authentication, signing, asleep["signing"].invitation_sha256)
 
 
-def newest_signing(conn: ReadConnection, officer_id: str) -> bytes:
-    """Return SHA-256 of an officer's newest signing certificate, which entries about them name; empty without one."""
-    signing = [each for each in access_store.officer_certificates(conn, officer_id) if each.use == "signing"]
-    return signing[-1].certificate_sha256 if signing else b""
-
-
 def _uses(pair: CertificatePair) -> Mapping[CertificateUse, VerifiedCertificate]:
     return {"authentication": pair.authentication, "signing": pair.signing}

@@ -9,10 +9,12 @@ from dataclasses import replace
 
 from paiza.core.v1 import log_pb2
 from paiza_node.core.access import store as access_store
+from paiza_node.core.access.deputies import end_deputies_of
 from paiza_node.core.access.model import CertificateState, Officer, OfficerState, described
 from paiza_node.core.access.officers import OfficersChanged
+from paiza_node.core.access.store import newest_signing
 from paiza_node.core.log.transaction import LogTransaction
-from paiza_node.features.officers.certificates import newest_signing, revoke_certificates
+from paiza_node.features.officers.certificates import revoke_certificates
 from paiza_node.features.officers.enrol import void_invitations
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
@@ -80,6 +82,8 @@ def _put(tx: LogTransaction, officer: Officer, entry: log_pb2.LogEntry, reason_t
     index = tx.append(entry, text=described(officer, reason_text)).index
     stored = replace(officer, log_index=index)
     access_store.put_officer(tx.conn, stored)
+    if not officer.is_active:
+        end_deputies_of(tx, officer.id, actor=entry.actor)
     tx.announce(OfficersChanged())
     return stored
 

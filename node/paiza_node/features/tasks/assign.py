@@ -1,9 +1,10 @@
 """Tasks: who handles a received message. Every change is logged; a task not acknowledged in time is escalated.
 
 A task begins with its message: it belongs to the unit or the officer that the message is addressed to. If it is not
-acknowledged in time it goes to the duty unit, and from there to one duty officer after another; each new assignee is
-notified if they have a watch open. A change hides a message from nobody who could see it before. A supervisor may
-reassign messages they cannot read, but not to themselves.
+acknowledged in time it goes to the duty unit, and from there to one duty officer after another; each new assignee and
+their deputy are notified if they have a watch open. A change hides a message from nobody who could see it before. A
+supervisor may reassign messages they cannot read, but not to themselves. A deputy acknowledges and completes the tasks
+of the officer they stand in for; these stay that officer's, for what a deputy sees as such ends with the appointment.
 """
 
 import asyncio
@@ -23,11 +24,13 @@ from paiza_node.core.access.model import Officer, Viewer
 from paiza_node.core.access.need_to_know import (
     COMMON,
     UnitDirectory,
+    by_themselves,
     denied,
     known,
     list_scope,
     may_see,
     open_scope,
+    units_of,
     unknown_to,
 )
 from paiza_node.core.api import paging
@@ -104,13 +107,13 @@ class Assign:
         viewer, scope = open_scope(officer), request.scope
         if scope == task_pb2.TASK_SCOPE_ALL and list_scope(officer).units is not None:
             raise Rejected("policy_denied", "only those who oversee the member see all its work")
-        units: tuple[str, ...] | None = viewer.units or (officer.unit,)
+        units: tuple[str, ...] | None = viewer.units or units_of(officer)
         if scope == task_pb2.TASK_SCOPE_MINE:
             units = ()
         elif scope == task_pb2.TASK_SCOPE_ALL:
             units, viewer = None, list_scope(officer)
         elif viewer.units is None:
-            units = tuple({COMMON, officer.unit, self._unit_directory.duty_unit})
+            units = tuple({COMMON, *units_of(officer), self._unit_directory.duty_unit})
         return await asyncio.to_thread(self._read, officer, viewer, units, request)
 
     def _read(
@@ -168,6 +171,8 @@ class Assign:
                 return unknown_to(tx, officer, digest)
             if not may_see(tx.conn, officer, row):
                 return denied(tx, officer, digest)
+            if assignee is not None and not may_see(tx.conn, by_themselves(officer), row):
+                return _seen_as_deputy()
             task = tasks_store.tasks_of(tx.conn, [digest]).get(digest)
             if task is None:
                 return _no_work()
@@ -189,8 +194,10 @@ class Assign:
         row = known(tx.conn, officer, request.message_digest)
         if row is None:
             return unknown_to(tx, officer, request.message_digest)
-        reads_it = may_see(tx.conn, officer, row)
+        reads_it = may_see(tx.conn, by_themselves(officer), row)
         if not (reads_it or self._assigns_to_other(officer, request)):
+            if may_see(tx.conn, officer, row):
+                return _seen_as_deputy()
             return denied(tx, officer, row.digest)
         task = tasks_store.tasks_of(tx.conn, [row.digest]).get(row.digest)
         if task is None:
@@ -229,12 +236,18 @@ class Assign:
         """Notify officers of tasks that were assigned to them; escalated ones first."""
         for change in changes:
             if isinstance(change, TaskAssigned):
-                self._notifier.tell(task_notice(change.message, ASSIGNED, change.task), only=[change.task.assignee])
+                ringing = self._with_deputies([change.task.assignee])
+                self._notifier.tell(task_notice(change.message, ASSIGNED, change.task), only=ringing)
             elif isinstance(change, TaskEscalated):
                 task = change.task
                 ringing = [task.assignee] if task.assignee else [each.id for each in self._unit_directory.on_duty()]
                 if ringing:
-                    self._notifier.tell(task_notice(change.message, ESCALATED, task), first=True, only=ringing)
+                    notice = task_notice(change.message, ESCALATED, task)
+                    self._notifier.tell(notice, first=True, only=self._with_deputies(ringing))
+
+    def _with_deputies(self, officers: Sequence[str]) -> list[str]:
+        """Return these officers, and the deputies that they have now."""
+        return [*officers, *(each for officer in officers for each in self._unit_directory.deputies_of(officer))]
 
     def catch_up(self) -> None:
         """Do nothing: a new watch is sent the pending notices (`PendingNotices`)."""
@@ -288,6 +301,10 @@ def _target(task: TaskRow) -> str:
 def _check_note(note: str) -> None:
     if len(note) > MAX_NOTE:
         raise Rejected("too_large", f"a note has at most {MAX_NOTE} characters")
+
+
+def _seen_as_deputy() -> Rejected:
+    return Rejected("policy_denied", "a deputy acknowledges and completes it; it stays the officer's task")
 
 
 def _no_work() -> Rejected:

@@ -95,7 +95,8 @@ def open_tasks(
 ) -> list[TaskRow]:
     """Return open tasks of these units (None: of all), or assigned to the viewer; the next due first.
 
-    Those whose messages the viewer does not see are left out.
+    Those assigned to an officer whose deputy the viewer is count as theirs. Those whose messages the viewer does not
+    see are left out.
 
     ``after`` is the due time and the number of the preceding task.
     """
@@ -107,7 +108,7 @@ def open_tasks(
     if units is None:
         return _TASKS.find(conn, query)
     branches = [query.where(t.unit == unit) for unit in units]
-    branches.append(query.where(t.assignee == viewer.officer))
+    branches += [query.where(t.assignee == reader) for reader in viewer.readers]
     found: dict[int, TaskRow] = {}
     for branch in branches:
         found.update((row.seq, row) for row in _TASKS.find(conn, branch))

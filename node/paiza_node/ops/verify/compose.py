@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from paiza_node.core.access.checks import Officers, OpenedTogether, Openings
+from paiza_node.core.access.checks import Deputies, Officers, OpenedTogether, Openings
 from paiza_node.core.exchange import checks as exchange_checks
 from paiza_node.core.exchange.checks import Messages, Proofs
 from paiza_node.core.exchange.send.checks import Deliveries, SourceRows
@@ -63,7 +63,9 @@ def compose(scan: ReadConnection, reader: RegisterReader, register: Register, co
         Checked("proofs", ("proof", "attachment_proof"), (proofs, AttachmentProofs(scan, proofs, own))),
         Checked("witnesses", ("witnessed_note", "cosigned_proof"), (Witnesses(scan, reader, register, own, kept),)),
         Checked("misbehaviour", ("finding", "known_log"), (Misbehaviour(scan, register), KnownLogs(scan, register))),
-        Checked("officers", ("officer", "officer_certificate", "invitation"), (Officers(scan),)),
+        Checked(
+            "officers", ("officer", "officer_certificate", "invitation", "deputy"), (Officers(scan), Deputies(scan))
+        ),
         Checked("blocks", ("peer_block",), (Blocks(scan),)),
         Checked("search", ("indexed_message",), (SearchIndex(scan),)),
         Checked("tasks", ("task", "message", "reader"), (Tasks(scan, own),)),

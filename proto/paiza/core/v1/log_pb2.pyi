@@ -158,6 +158,10 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     """A key or CA of the own member was made, to be announced in the register."""
     LOG_EVENT_NODE_CERTIFIED: _LogEvent.ValueType  # 63
     """The issuer certified a key of the own node."""
+    LOG_EVENT_DEPUTY_APPOINTED: _LogEvent.ValueType  # 64
+    """An officer has a deputy from here on; the text beside the log names both."""
+    LOG_EVENT_DEPUTY_ENDED: _LogEvent.ValueType  # 65
+    """An officer no longer has this deputy: their time is over, somebody ended it, or one of them may not act any more."""
 
 class LogEvent(_LogEvent, metaclass=_LogEventEnumTypeWrapper):
     """The event of a log entry."""
@@ -294,6 +298,10 @@ LOG_EVENT_KEY_ANNOUNCED: LogEvent.ValueType  # 62
 """A key or CA of the own member was made, to be announced in the register."""
 LOG_EVENT_NODE_CERTIFIED: LogEvent.ValueType  # 63
 """The issuer certified a key of the own node."""
+LOG_EVENT_DEPUTY_APPOINTED: LogEvent.ValueType  # 64
+"""An officer has a deputy from here on; the text beside the log names both."""
+LOG_EVENT_DEPUTY_ENDED: LogEvent.ValueType  # 65
+"""An officer no longer has this deputy: their time is over, somebody ended it, or one of them may not act any more."""
 Global___LogEvent: _TypeAlias = LogEvent  # noqa: Y015
 
 @_typing.final
@@ -373,6 +381,8 @@ class LogEntry(_message.Message):
     DIRECTORY_CHANGED_FIELD_NUMBER: _builtins.int
     KEY_ANNOUNCED_FIELD_NUMBER: _builtins.int
     NODE_CERTIFIED_FIELD_NUMBER: _builtins.int
+    DEPUTY_APPOINTED_FIELD_NUMBER: _builtins.int
+    DEPUTY_ENDED_FIELD_NUMBER: _builtins.int
     salt: _builtins.bytes
     """16 random bytes, so that an entry cannot be guessed from a sibling hash in a proof."""
     event: Global___LogEvent.ValueType
@@ -643,6 +653,14 @@ class LogEntry(_message.Message):
     def node_certified(self) -> Global___NodeCertifiedDetail:
         """Detail of LOG_EVENT_NODE_CERTIFIED."""
 
+    @_builtins.property
+    def deputy_appointed(self) -> Global___DeputyAppointedDetail:
+        """Detail of LOG_EVENT_DEPUTY_APPOINTED."""
+
+    @_builtins.property
+    def deputy_ended(self) -> Global___DeputyEndedDetail:
+        """Detail of LOG_EVENT_DEPUTY_ENDED."""
+
     def __init__(
         self,
         *,
@@ -717,12 +735,14 @@ class LogEntry(_message.Message):
         directory_changed: Global___DirectoryChangedDetail | None = ...,
         key_announced: Global___KeyAnnouncedDetail | None = ...,
         node_certified: Global___NodeCertifiedDetail | None = ...,
+        deputy_appointed: Global___DeputyAppointedDetail | None = ...,
+        deputy_ended: Global___DeputyEndedDetail | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "directory_changed", b"directory_changed", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "key_announced", b"key_announced", "lapsed", b"lapsed", "log_continued", b"log_continued", "never_held", b"never_held", "node_certified", b"node_certified", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_confirmed", b"officer_confirmed", "officer_invited", b"officer_invited", "officer_reinstated", b"officer_reinstated", "officer_removed", b"officer_removed", "officer_renewal", b"officer_renewal", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "peer_blocked", b"peer_blocked", "peer_unblocked", b"peer_unblocked", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "deputy_appointed", b"deputy_appointed", "deputy_ended", b"deputy_ended", "detail", b"detail", "directory_changed", b"directory_changed", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "key_announced", b"key_announced", "lapsed", b"lapsed", "log_continued", b"log_continued", "never_held", b"never_held", "node_certified", b"node_certified", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_confirmed", b"officer_confirmed", "officer_invited", b"officer_invited", "officer_reinstated", b"officer_reinstated", "officer_removed", b"officer_removed", "officer_renewal", b"officer_renewal", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "peer_blocked", b"peer_blocked", "peer_unblocked", b"peer_unblocked", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "actor", b"actor", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "counterpart", b"counterpart", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "detail", b"detail", "directory_changed", b"directory_changed", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "event", b"event", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "key_announced", b"key_announced", "lapsed", b"lapsed", "log_continued", b"log_continued", "message_digest", b"message_digest", "never_held", b"never_held", "node_certified", b"node_certified", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_confirmed", b"officer_confirmed", "officer_invited", b"officer_invited", "officer_reinstated", b"officer_reinstated", "officer_removed", b"officer_removed", "officer_renewal", b"officer_renewal", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "peer_blocked", b"peer_blocked", "peer_unblocked", b"peer_unblocked", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "register_version", b"register_version", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "salt", b"salt", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "text_sha256", b"text_sha256", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "actor", b"actor", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "counterpart", b"counterpart", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "deputy_appointed", b"deputy_appointed", "deputy_ended", b"deputy_ended", "detail", b"detail", "directory_changed", b"directory_changed", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "event", b"event", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "key_announced", b"key_announced", "lapsed", b"lapsed", "log_continued", b"log_continued", "message_digest", b"message_digest", "never_held", b"never_held", "node_certified", b"node_certified", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_confirmed", b"officer_confirmed", "officer_invited", b"officer_invited", "officer_reinstated", b"officer_reinstated", "officer_removed", b"officer_removed", "officer_renewal", b"officer_renewal", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "peer_blocked", b"peer_blocked", "peer_unblocked", b"peer_unblocked", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "register_version", b"register_version", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "salt", b"salt", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "text_sha256", b"text_sha256", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_detail: _TypeAlias = _typing.Literal["submitted", "approved", "released", "received", "refused", "delivered", "delivery_refused", "expired", "declined", "withdrawn", "lapsed", "opened", "exported", "forwarded", "denied", "searched", "consulted", "recalled", "erased", "never_held", "erasure_denied", "erasure_answered", "held", "hold_released", "review_kept", "review_erased", "assigned", "acknowledged", "escalated", "done", "officer_certified", "officer_changed", "officer_suspended", "key_added", "register_updated", "config_changed", "fork_found", "trust_restored", "default_found", "default_ended", "audit_granted", "audit_withdrawn", "reconciled", "log_continued", "recovered", "backed_up", "retired", "subjects_shown", "opened_together", "peer_blocked", "peer_unblocked", "proposal_signed", "proposal_refused", "proposal_published", "proposal_dropped", "officer_invited", "officer_confirmed", "officer_reinstated", "officer_removed", "officer_renewal", "directory_changed", "key_announced", "node_certified"]  # noqa: Y015
+    _WhichOneofReturnType_detail: _TypeAlias = _typing.Literal["submitted", "approved", "released", "received", "refused", "delivered", "delivery_refused", "expired", "declined", "withdrawn", "lapsed", "opened", "exported", "forwarded", "denied", "searched", "consulted", "recalled", "erased", "never_held", "erasure_denied", "erasure_answered", "held", "hold_released", "review_kept", "review_erased", "assigned", "acknowledged", "escalated", "done", "officer_certified", "officer_changed", "officer_suspended", "key_added", "register_updated", "config_changed", "fork_found", "trust_restored", "default_found", "default_ended", "audit_granted", "audit_withdrawn", "reconciled", "log_continued", "recovered", "backed_up", "retired", "subjects_shown", "opened_together", "peer_blocked", "peer_unblocked", "proposal_signed", "proposal_refused", "proposal_published", "proposal_dropped", "officer_invited", "officer_confirmed", "officer_reinstated", "officer_removed", "officer_renewal", "directory_changed", "key_announced", "node_certified", "deputy_appointed", "deputy_ended"]  # noqa: Y015
     _WhichOneofArgType_detail: _TypeAlias = _typing.Literal["detail", b"detail"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_detail) -> _WhichOneofReturnType_detail | None: ...
 
@@ -2230,6 +2250,64 @@ class NodeCertifiedDetail(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NodeCertifiedDetail: _TypeAlias = NodeCertifiedDetail  # noqa: Y015
+
+@_typing.final
+class DeputyAppointedDetail(_message.Message):
+    """The detail of an entry of LOG_EVENT_DEPUTY_APPOINTED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFICER_CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    DEPUTY_CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    officer_certificate_sha256: _builtins.bytes
+    """SHA-256 of the newest signing certificate of the officer who has a deputy, DER."""
+    deputy_certificate_sha256: _builtins.bytes
+    """SHA-256 of the deputy's newest signing certificate, DER."""
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends, if it was not ended before."""
+
+    def __init__(
+        self,
+        *,
+        officer_certificate_sha256: _builtins.bytes = ...,
+        deputy_certificate_sha256: _builtins.bytes = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deputy_certificate_sha256", b"deputy_certificate_sha256", "end_time", b"end_time", "officer_certificate_sha256", b"officer_certificate_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeputyAppointedDetail: _TypeAlias = DeputyAppointedDetail  # noqa: Y015
+
+@_typing.final
+class DeputyEndedDetail(_message.Message):
+    """The detail of an entry of LOG_EVENT_DEPUTY_ENDED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFICER_CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    DEPUTY_CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    officer_certificate_sha256: _builtins.bytes
+    """SHA-256 of the newest signing certificate of the officer who had a deputy, DER."""
+    deputy_certificate_sha256: _builtins.bytes
+    """SHA-256 of the deputy's newest signing certificate, DER."""
+    def __init__(
+        self,
+        *,
+        officer_certificate_sha256: _builtins.bytes = ...,
+        deputy_certificate_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deputy_certificate_sha256", b"deputy_certificate_sha256", "officer_certificate_sha256", b"officer_certificate_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeputyEndedDetail: _TypeAlias = DeputyEndedDetail  # noqa: Y015
 
 @_typing.final
 class ProvenEntry(_message.Message):

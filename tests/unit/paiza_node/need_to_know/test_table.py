@@ -17,6 +17,7 @@ from paiza.officer.v1 import (
     approval_pb2,
     attachment_pb2,
     audit_pb2,
+    deputy_pb2,
     forwarding_pb2,
     officer_pb2,
     retention_pb2,
@@ -177,6 +178,9 @@ TABLE: Final[dict[str, Row]] = {
     "CeremonyService/ListProposals": Row(exempt=BY_ROLE),
     "CeremonyService/GetProposal": Row(exempt=BY_ROLE),
     "CeremonyService/SubmitProposal": Row(exempt=BY_ROLE),
+    "DeputyService/AppointDeputy": Row(exempt=NO_MESSAGES),
+    "DeputyService/EndDeputy": Row(exempt=NO_MESSAGES),
+    "DeputyService/ListDeputies": Row([lambda _: deputy_pb2.ListDeputiesRequest()]),
     "DirectoryService/PublishDirectory": Row(exempt=BY_ROLE),
     "ForwardingService/Forward": Row(
         namings=[

@@ -62,6 +62,8 @@ INDICES: Final[tuple[Column[int], ...]] = (
     access_store.officer_certificate_table.c.log_index,
     access_store.officer_certificate_table.c.confirmed_index,
     access_store.invitation_table.c.log_index,
+    access_store.deputy_table.c.log_index,
+    access_store.deputy_table.c.ended_index,
     enrolment_store.renewal_table.c.log_index,
     access_store.opened_table.c.log_index,
     approvals_store.approval_table.c.submitted_index,

@@ -40,7 +40,7 @@ def stored(office: Office, state: OfficerState, certificate: CertificateState) -
         access_store.put_officer_certificates(tx.conn, [replace(each, state=certificate) for each in rows])
 
     office.run(work)
-    return OfficerDirectory(office.store)
+    return OfficerDirectory(office.store, office.clock)
 
 
 def told(directory: OfficerDirectory, sha: bytes, use: CertificateUse, officer: str = PETROV) -> str:
@@ -80,7 +80,7 @@ def test_a_certificate_speaks_for_its_officer_alone(office: Office) -> None:
     """Neither for another nor for nobody."""
     pair = admitted(office)
     admitted(office, "sidorova")
-    directory = OfficerDirectory(office.store)
+    directory = OfficerDirectory(office.store, office.clock)
     for name in ("sidorova", "nobody"):
         assert told(directory, pair.signing.fingerprint, "signing", officer_id(name)) == "officer_not_enrolled"
 
@@ -88,7 +88,7 @@ def test_a_certificate_speaks_for_its_officer_alone(office: Office) -> None:
 async def test_a_suspension_is_in_force_before_it_is_committed(office: Office) -> None:
     """Work that is committed with it, or after it, finds the officer suspended already."""
     pair = admitted(office)
-    directory = OfficerDirectory(office.store)
+    directory = OfficerDirectory(office.store, office.clock)
     seen: list[str] = []
     directory.follow(lambda: seen.append(told(directory, pair.signing.fingerprint, "signing")))
 
@@ -104,7 +104,7 @@ async def test_a_suspension_is_in_force_before_it_is_committed(office: Office) -
 async def test_a_suspension_waits_for_no_other_commit(office: Office) -> None:
     """A database that hangs over another change does not let the officer go on meanwhile."""
     pair = admitted(office)
-    directory = OfficerDirectory(office.store)
+    directory = OfficerDirectory(office.store, office.clock)
     goes_on = asyncio.Event()
 
     async def commit(work: Any) -> Any:
@@ -132,7 +132,7 @@ async def test_a_suspension_waits_for_no_other_commit(office: Office) -> None:
 async def test_a_suspension_that_fails_leaves_the_officer(office: Office) -> None:
     """The operator is told, and nothing has changed once the rows are read."""
     pair = admitted(office)
-    directory = OfficerDirectory(office.store)
+    directory = OfficerDirectory(office.store, office.clock)
 
     def work(_tx: LogTransaction) -> None:
         raise Unavailable("database_unavailable", "no disk")
@@ -147,7 +147,7 @@ async def test_a_suspension_that_fails_leaves_the_officer(office: Office) -> Non
 async def test_an_operator_who_hangs_up_does_not_lift_the_bar(office: Office) -> None:
     """The commit goes on, and the officer is suspended when it is done."""
     pair = admitted(office)
-    directory = OfficerDirectory(office.store)
+    directory = OfficerDirectory(office.store, office.clock)
     begun, goes_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def commit(work: Any) -> Any:
@@ -176,7 +176,7 @@ async def test_an_operator_who_hangs_up_does_not_lift_the_bar(office: Office) ->
 
 async def test_a_change_by_another_is_read_when_it_is_announced(office: Office) -> None:
     """Rows that somebody else committed are found by the announcement, or at the next reading."""
-    directory = OfficerDirectory(office.store)
+    directory = OfficerDirectory(office.store, office.clock)
     pair = admitted(office)
     assert told(directory, pair.signing.fingerprint, "signing") == "officer_not_enrolled"
     read = asyncio.Event()

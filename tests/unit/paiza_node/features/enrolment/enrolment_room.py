@@ -174,7 +174,7 @@ class EnrolmentRoom:
         register = SimpleNamespace(certificate_verifier=self.authorities.verifier)
         register_cache = cast("Any", SimpleNamespace(current=register, last=register))
         self.core = replace(self.room.core, register_cache=register_cache)
-        self.directory = OfficerDirectory(self.core.store)
+        self.directory = OfficerDirectory(self.core.store, self.core.clock)
         self.enrol = Enrol(self.core, self.directory, self.issuer, FIRST_ROOT)
         self.renew = Renew(self.core, self.directory, self.issuer)
 
@@ -228,7 +228,7 @@ class EnrolmentRoom:
         self._read_officers()
 
     def _read_officers(self) -> None:
-        self.directory = OfficerDirectory(self.core.store)
+        self.directory = OfficerDirectory(self.core.store, self.core.clock)
         self.renew = Renew(self.core, self.directory, self.issuer)
 
     def commit(self, work: Any) -> Any:

@@ -46,11 +46,11 @@ def test_officers_on_hold_act_after_the_confirmation(office: Office) -> None:
     admitted(office, "sidorov")
     restored(office)
     assert states(office) == {PETROV: OfficerState.UNCONFIRMED, SIDOROV: OfficerState.UNCONFIRMED}
-    assert OfficerDirectory(office.store).officers()[PETROV].state is OfficerState.UNCONFIRMED
+    assert OfficerDirectory(office.store, office.clock).officers()[PETROV].state is OfficerState.UNCONFIRMED
     assert office.findings() == []
     assert confirmed(office, PETROV) == Outcome((PETROV,), {})
     assert states(office) == {PETROV: OfficerState.ACTIVE, SIDOROV: OfficerState.UNCONFIRMED}
-    OfficerDirectory(office.store).check(PETROV, pair.signing.fingerprint, "signing")
+    OfficerDirectory(office.store, office.clock).check(PETROV, pair.signing.fingerprint, "signing")
     assert office.logged()[2:] == [("OFFICER_CONFIRMED", f"{PETROV} liaison")]
     assert office.findings() == []
     assert confirmed(office, PETROV) == Outcome((), {})

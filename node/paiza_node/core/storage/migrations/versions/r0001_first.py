@@ -424,6 +424,18 @@ def _create_access() -> None:
     op.create_index("ix_invitation_officer", "invitation", ["officer"])
     op.create_index("ix_invitation_state", "invitation", ["state"])
     op.create_table(
+        "deputy",
+        sa.Column("log_index", _NUMBER, autoincrement=False, nullable=False),
+        sa.Column("officer", sa.Text, nullable=False),
+        sa.Column("deputy", sa.Text, nullable=False),
+        sa.Column("end_time", sa.BigInteger, nullable=False),
+        sa.Column("ended_index", sa.BigInteger, nullable=True),
+        sa.PrimaryKeyConstraint("log_index", name="pk_deputy"),
+    )
+    op.create_index("ix_deputy_deputy", "deputy", ["deputy"])
+    where = sa.text("ended_index IS NULL")
+    op.create_index("ix_deputy_officer", "deputy", ["officer"], sqlite_where=where, postgresql_where=where)
+    op.create_table(
         "opened",
         sa.Column("log_index", _NUMBER, autoincrement=False, nullable=False),
         sa.Column("digest", sa.LargeBinary, nullable=False),

@@ -1,0 +1,1 @@
+"""Deputies of officers: appointed for a time by the officer or their head; every appointment and end is logged."""
