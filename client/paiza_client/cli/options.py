@@ -24,6 +24,7 @@ from paiza_wire.errors import PaizaError
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _AGO: Final = re.compile(r"(?P<count>[1-9][0-9]{0,3})(?P<unit>[mhdw])\Z")
+_DAY: Final = re.compile(r"(?P<day>[0-3][0-9])\.(?P<month>[01][0-9])\.(?P<year>[0-9]{4})(?P<rest>[ T].*)?\Z")
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
@@ -97,6 +98,37 @@ def not_a_time(text: str, malformed: str) -> str:
     code, values = partial_times.problem(text.strip(), "")
     known = code == "date_impossible"
     return FieldError("", code, values).message(lang()) if known else malformed.format(value=text)
+
+
+class UntilParameter(click.ParamType[datetime]):
+    """A time in the future: 2026-12-31 (to the end of that day), 2026-12-31T18:00, or 8h, 3d, 2w from now.
+
+    Local time where no zone is given.
+    """
+
+    name = "time"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return an aware time."""
+        if isinstance(value, datetime):
+            return value
+        text = str(value)
+        if span := _AGO.match(text):
+            return datetime.now(UTC) + int(span["count"]) * _UNITS[span["unit"]]
+        try:
+            if day := _DAY.match(text):
+                text = "{}-{}-{}".format(*(day.group(each) for each in ("year", "month", "day"))) + (day["rest"] or "")
+            found = datetime.fromisoformat(text.strip())
+            if len(text.strip()) == len("2026-12-31"):
+                found += timedelta(days=1)
+            return found.astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(
+                _("{value!r} is not a time such as 2026-12-31, 2026-12-31T18:00+05:00 or 3d.").format(value=value),
+                param,
+                ctx,
+            )
 
 
 def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from paiza_client.cli import display
+from paiza_client.cli.deputies import deputy
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.language import N_, _
@@ -103,6 +104,9 @@ def ack(*, message: str) -> None:
 def done(*, message: str, note: str) -> None:
     """Be done."""
     _change(message, lambda service, digest: service.complete(digest, note))
+
+
+tasks.add_command(deputy)
 
 
 def in_words(task: "Task") -> str:

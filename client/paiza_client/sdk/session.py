@@ -31,6 +31,7 @@ from paiza_client.sdk.approvals import Approvals
 from paiza_client.sdk.archived_sets import ArchivedFiles
 from paiza_client.sdk.attachments import Attachments, SavedAttachment
 from paiza_client.sdk.audit_query import AuditQuery
+from paiza_client.sdk.deputies import Deputies
 from paiza_client.sdk.directories import DirectoryCalls
 from paiza_client.sdk.evidence_files import EvidenceFiles
 from paiza_client.sdk.exports import Exports
@@ -82,6 +83,7 @@ class Session:
 
     search          messages by what they speak of, links, and requests that asked the same
     tasks           the queue of a unit or an officer; assign, take and complete a task
+    deputies        who is whose deputy; appoint one, end an appointment
     approvals       what waits for a second officer; sign or decline it
     retention       legal holds, review dates, erasure
     forwarding      pass a message on; who holds it
@@ -98,6 +100,7 @@ class Session:
 
     search: Search
     tasks: Tasks
+    deputies: Deputies
     approvals: Approvals
     retention: Retention
     forwarding: Forwarding
@@ -141,6 +144,7 @@ class Session:
         self.exports = Exports(connection, self._call, self._registers, profile.id)
         self.workflows = Workflows(connection, self._call)
         self.tasks = Tasks(connection, self._call)
+        self.deputies = Deputies(connection, self._call)
         self.directory = DirectoryCalls(connection, self._call)
         self.attachments = Attachments(connection, profile, self.outbox, self._call)
         self.evidence_files = EvidenceFiles(

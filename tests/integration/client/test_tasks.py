@@ -125,6 +125,28 @@ def test_an_answer_reaches_the_unit_that_asked(paiza: Paiza, divided: Federation
     assert not seen(paiza, "tjk-authoriser", answered)
 
 
+def test_a_deputy_sees_a_units_messages_until_the_end(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:
+    """Appointed by name, listed, and ended; then the message is unknown again, and the log says who had it when."""
+    message_id = sent_to(paiza, divided, tmp_path, "operations")
+    assert not seen(paiza, "tjk-liaison", message_id)
+    said = paiza("tjk-authoriser", "tasks", "deputy", "liaison", "--until", "8h")
+    assert "liaison is the deputy of authoriser until" in said.out
+    assert [
+        each["deputy"].rpartition("/")[2] for each in paiza("tjk-duty", "tasks", "deputy", "list", "--json").json
+    ] == ["liaison"]
+    assert seen(paiza, "tjk-liaison", message_id)
+    assert paiza("tjk-liaison", "open", message_id, "--json").json["content"]["subject"] == "Exercise"
+    assert message_id in [each["id"] for each in paiza("tjk-liaison", "tasks", "list", "--json").json]
+    assert json.loads(paiza("tjk-liaison", "tasks", "take", message_id, "--json").err)["reason"] == "policy_denied"
+    assert paiza("tjk-liaison", "tasks", "ack", message_id, "--json").json["state"] == "acknowledged"
+    assert paiza("tjk-authoriser", "tasks", "deputy", "--end", "--json").code == 0
+    assert not seen(paiza, "tjk-liaison", message_id)
+    assert json.loads(paiza("tjk-liaison", "open", message_id, "--json").err)["reason"] == "unknown_id"
+    assert json.loads(paiza("tjk-authoriser", "tasks", "deputy", "--end", "--json").err)["reason"] == "wrong_deputy"
+    logged = paiza("tjk-auditor", "audit", "log", "--event", "DEPUTY_APPOINTED", "--json").json
+    assert len(logged["entries"] if isinstance(logged, dict) else logged) == 1
+
+
 def test_an_unknown_unit_is_refused(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:
     """Tasks are assigned only to units and officers there are."""
     message_id = sent_to(paiza, divided, tmp_path, "")
