@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     exists,
     func,
+    literal_column,
     or_,
     select,
     text,
@@ -36,6 +37,7 @@ from paiza_node.core.access.model import (
     Opened,
     Viewer,
 )
+from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState, ThreadRow
 from paiza_node.core.messages.store import message_row, message_table
 from paiza_node.core.storage import ReadConnection, WriteConnection
@@ -245,14 +247,18 @@ def put_invitation(conn: WriteConnection, invitation: Invitation) -> None:
 
 def openers(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, set[str]]:
     """Return the officers who opened the main part of each of these messages."""
-    o = opened_table.c
     found: dict[bytes, set[str]] = {}
-    for block in blocks(list(digests)):
-        for digest, officer in conn.execute(
-            select(o.digest, o.officer).where(o.digest.in_(block), o.part_number == 0).distinct()
-        ):
-            found.setdefault(digest, set()).add(officer)
+    for digest, officer in _OPENERS.run(conn, digests):
+        found.setdefault(digest, set()).add(officer)
     return found
+
+
+_OPENERS: Final = Lookup(
+    select(opened_table.c.digest, opened_table.c.officer)
+    .where(opened_table.c.part_number == literal_column("0"))
+    .distinct(),
+    opened_table.c.digest,
+)
 
 
 def add_opened(conn: WriteConnection, opened: Opened) -> None:
@@ -349,10 +355,11 @@ def find_messages(conn: ReadConnection, query: MessageQuery) -> list[MessageRow]
 
 def seen_messages(conn: ReadConnection, digests: Collection[bytes], viewer: Viewer | None = None) -> list[MessageRow]:
     """Return those of these messages that ``viewer`` sees, in order of arrival."""
+    if viewer is None or viewer.units is None:
+        return messages_store.messages_of(conn, digests)
     found: list[MessageRow] = []
-    seen = [] if viewer is None or viewer.units is None else [seen_by(viewer)]
     for block in blocks(list(digests)):
-        rows = conn.execute(select(message_table).where(message_table.c.digest.in_(block), *seen))
+        rows = conn.execute(select(message_table).where(message_table.c.digest.in_(block), seen_by(viewer)))
         found.extend(message_row(row) for row in rows)
     return sorted(found, key=lambda row: row.seq)
 

@@ -64,6 +64,7 @@ message_table = Table(
     Column("unit", Text, nullable=True),  # the unit it belongs to; one without a unit is seen only by those who see all
     UniqueConstraint("message_id", "author"),  # in this order it also finds ids by their beginning
 )
+MESSAGE_COLUMNS: Final = len(message_table.columns)
 Index("ix_message_thread_id_seq", message_table.c.thread_id, message_table.c.seq)
 Index("ix_message_thread_name", message_table.c.thread_name)
 Index("ix_message_received_seq", message_table.c.received, message_table.c.seq)
@@ -143,22 +144,38 @@ Index(
 )
 
 
-def message_row(row: Row[Any]) -> MessageRow:
-    """Return a message without its body."""
+def message_row(row: Sequence[Any]) -> MessageRow:
+    """Return a message without its body from a row that begins with the columns of `message_table`."""
+    (
+        seq,
+        digest,
+        author,
+        message_id,
+        thread_id,
+        thread_name,
+        kind,
+        urgency,
+        state,
+        _,
+        stored,
+        source_row,
+        header,
+        unit,
+    ) = row[:MESSAGE_COLUMNS]
     return MessageRow(
-        seq=row.seq,
-        digest=row.digest,
-        author=row.author,
-        message_id=row.message_id,
-        thread_id=row.thread_id,
-        thread_name=row.thread_name,
-        kind=row.kind,
-        urgency=row.urgency,
-        state=MessageState(row.state),
-        header=row.header,
-        stored_time=from_micros(row.stored_time),
-        source_row=row.source_row,
-        unit=row.unit,
+        seq=seq,
+        digest=digest,
+        author=author,
+        message_id=message_id,
+        thread_id=thread_id,
+        thread_name=thread_name,
+        kind=kind,
+        urgency=urgency,
+        state=MessageState(state),
+        header=header,
+        stored_time=from_micros(stored),
+        source_row=source_row,
+        unit=unit,
     )
 
 
@@ -317,8 +334,13 @@ def claimed(conn: ReadConnection, author: str, message_ids: Collection[bytes]) -
 
 def message(conn: ReadConnection, digest: bytes) -> MessageRow | None:
     """Return the message with this digest, without its body."""
-    row = conn.execute(select(message_table).where(message_table.c.digest == digest)).one_or_none()
-    return None if row is None else message_row(row)
+    found = messages_of(conn, [digest])
+    return found[0] if found else None
+
+
+def messages_of(conn: ReadConnection, digests: Collection[bytes]) -> list[MessageRow]:
+    """Return those of these messages that are stored, without their bodies, in order of arrival."""
+    return [message_row(row) for row in sorted(_MESSAGES.run(conn, digests), key=itemgetter(0))]
 
 
 def imported(conn: ReadConnection) -> Iterator[Rows]:
@@ -375,6 +397,8 @@ def foreign_openings(conn: ReadConnection) -> Iterator[tuple[bytes, str]]:
     for rows in scanning.pages(conn, wanted, message_table):
         yield from ((row.digest, row.thread_name) for row in rows)
 
+
+_MESSAGES: Final = Lookup(select(message_table), message_table.c.digest)
 
 _THREAD_SIZES: Final = Lookup(select(thread_size_table), thread_size_table.c.thread_id)
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func, literal_column, select
 
 from paiza_node.core.storage.connection import WriteConnection
-from paiza_node.core.storage.statements import insertion
+from paiza_node.core.storage.statements import Query, insertion
 
 
 class SharedRows:
@@ -14,7 +14,7 @@ class SharedRows:
 
     def __init__(self, table: Table) -> None:
         """Use this table."""
-        self._last = select(func.max(table.c.id)).where(table.c.id > 0)  # read from the end of the key
+        self._last = Query(select(func.max(table.c.id)).where(table.c.id > literal_column("0")))  # from the key's end
         self._add = insertion(table)
 
     def add(self, conn: WriteConnection, contents: Iterable[tuple[Any, ...]]) -> dict[tuple[Any, ...], int]:
@@ -22,7 +22,7 @@ class SharedRows:
 
         A content that an earlier commit stored is stored again: to find it would cost more than it takes.
         """
-        last = conn.scalar(self._last) or 0
+        last = self._last.run(conn)[0][0] or 0
         numbers = {content: last + at for at, content in enumerate(dict.fromkeys(contents), 1)}
         self._add.run(conn, [(number, *content) for content, number in numbers.items()])
         return numbers

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 
 from sqlalchemy import (
@@ -159,13 +160,10 @@ def attachment(conn: ReadConnection, digest: bytes, part_number: int, member: st
 
 def attachments_of(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, list[AttachmentRow]]:
     """Return the states of the attachments of these messages, by message, in order of part and member."""
-    a = attachment_table.c
     found: dict[bytes, list[AttachmentRow]] = {}
-    wanted = list(digests)
-    for block in blocks(wanted):
-        query = select(attachment_table).where(a.digest.in_(block)).order_by(a.part_number, a.member)
-        for row in _with_blocks(conn, _ATTACHMENTS.find(conn, query)):
-            found.setdefault(row.digest, []).append(row)
+    rows = [_ATTACHMENTS.read(row) for row in _ATTACHMENTS_OF.run(conn, digests)]
+    for row in _with_blocks(conn, sorted(rows, key=attrgetter("part_number", "member"))):
+        found.setdefault(row.digest, []).append(row)
     return found
 
 
@@ -343,6 +341,8 @@ _ATTACHMENTS: Final = Records(
     settled_time=TIME,
     detail=Kept(lambda detail: detail[:MAX_DETAIL], str),
 )
+
+_ATTACHMENTS_OF: Final = Lookup(select(attachment_table), attachment_table.c.digest)
 
 _ADD_PROOF: Final = insertion(attachment_proof_table, ignore_known=True)
 

@@ -31,7 +31,7 @@ from paiza_node.core.storage import ReadConnection, WriteConnection, scanning
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.scanning import BLOCK, Rows
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.statements import Occurrence, insertion
+from paiza_node.core.storage.statements import Lookup, Occurrence, insertion
 from paiza_node.core.storage.times import from_micros, to_micros
 from paiza_node.features.search.model import Found, IndexedMessage, SearchQuery, SharedToken
 
@@ -152,9 +152,7 @@ def tokens_of(conn: ReadConnection, seq: int, fields: Collection[str]) -> list[S
 
 def linked(conn: ReadConnection, seqs: Collection[int]) -> set[int]:
     """Return which of these messages shared an identifier with an older one when they were indexed."""
-    i = indexed_message_table.c
-    rows = conn.execute(select(i.seq).where(i.seq.in_(list(seqs)), i.linked.is_(True)))
-    return {row[0] for row in rows}
+    return {row[0] for row in _LINKED.run(conn, seqs)}
 
 
 def add_indexed(conn: WriteConnection, messages: Sequence[IndexedMessage]) -> None:
@@ -196,6 +194,10 @@ def clear_index(conn: WriteConnection) -> None:
 
 
 _NEWEST: Final = select(func.max(indexed_message_table.c.seq))
+
+_LINKED: Final = Lookup(
+    select(indexed_message_table.c.seq).where(indexed_message_table.c.linked.is_(True)), indexed_message_table.c.seq
+)
 
 _KNOWN: Final = Occurrence(term_token_table.c.token)
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -14,8 +15,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    Row,
-    Select,
     SmallInteger,
     Table,
     Text,
@@ -51,10 +50,11 @@ from paiza_node.core.messages.store import message_body_table, message_table
 from paiza_node.core.peers.blocks import REASON as BLOCKED
 from paiza_node.core.peers.store import peer_block_table
 from paiza_node.core.storage import ReadConnection, WriteConnection, scanning
+from paiza_node.core.storage.connection import Row
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.scanning import Rows
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.statements import Given, Lookup, Statement, addition, blocks, insertion
+from paiza_node.core.storage.statements import Given, Lookup, Query, Statement, addition, insertion
 from paiza_node.core.storage.times import from_micros, to_micros
 
 delivery_table = Table(
@@ -129,25 +129,45 @@ outbound_queue_table = Table(
 WAITING: Final[Any] = literal_column("1", Integer())
 
 
-def delivery_row(row: Row[Any]) -> DeliveryRow:
-    """Return a delivery from a row with the kind of its message, and its recipient if that is blocked."""
+def delivery_row(row: Sequence[Any]) -> DeliveryRow:
+    """Return a delivery from a row of `_DELIVERIES`."""
+    (
+        delivery_id,
+        message_seq,
+        digest,
+        recipient,
+        urgency,
+        _urgent,
+        released_index,
+        released_time,
+        expires_time,
+        next_attempt_time,
+        state,
+        attempts,
+        reason,
+        detail,
+        settled_time,
+        delivery_kind,
+        kind,
+        blocked,
+    ) = row
     return DeliveryRow(
-        id=row.id,
-        message_seq=row.message_seq,
-        digest=row.digest,
-        recipient=row.recipient,
-        urgency=row.urgency,
-        released_index=row.released_index,
-        released_time=from_micros(row.released_time),
-        expires_time=from_micros(row.expires_time),
-        next_attempt_time=from_micros(row.next_attempt_time),
-        state=row.state,
-        reason=row.reason if row.blocked is None else BLOCKED,
-        detail=row.detail if row.blocked is None else "",
-        attempts=row.attempts,
-        settled_time=None if row.settled_time is None else from_micros(row.settled_time),
-        kind=row.kind,
-        delivery_kind=row.delivery_kind,
+        id=delivery_id,
+        message_seq=message_seq,
+        digest=digest,
+        recipient=recipient,
+        urgency=urgency,
+        released_index=released_index,
+        released_time=from_micros(released_time),
+        expires_time=from_micros(expires_time),
+        next_attempt_time=from_micros(next_attempt_time),
+        state=state,
+        reason=reason if blocked is None else BLOCKED,
+        detail=detail if blocked is None else "",
+        attempts=attempts,
+        settled_time=None if settled_time is None else from_micros(settled_time),
+        kind=kind,
+        delivery_kind=delivery_kind,
     )
 
 
@@ -166,11 +186,7 @@ def _waiting(conn: ReadConnection, ids: Collection[int]) -> dict[int, str]:
 
 def deliveries_of(conn: ReadConnection, digest: bytes) -> list[DeliveryRow]:
     """Return the deliveries of one message to its addressees, in the order of its recipients."""
-    rows = conn.execute(
-        _DELIVERIES.where(
-            message_table.c.digest == digest, delivery_table.c.delivery_kind == literal_column("0")
-        ).order_by(delivery_table.c.id)
-    )
+    rows = conn.execute(_OWN_DELIVERIES.where(message_table.c.digest == digest).order_by(delivery_table.c.id))
     return [delivery_row(row) for row in rows]
 
 
@@ -188,53 +204,35 @@ def due(
     Those up to ``after_id`` are left out. At least one is returned, else as many as fit into ``max_bytes``: only bodies
     that are sent are read.
     """
-    place = select(delivery_table.c.next_attempt_time).where(delivery_table.c.id == after_id)
-    asked = {
-        "recipient": recipient,
-        "now": to_micros(now),
-        "after": after_id,
-        "after_time": conn.execute(place).scalar_one_or_none() if after_id else 0,
-    }
+    place = _NEXT_ATTEMPT.run(conn, [after_id]) if after_id else []
     ids: list[int] = []
     size = 0
+    asked = (recipient, place[0][0] if place else 0, after_id, to_micros(now))
     for delivery_id, length in _lengths(conn, slot, asked, limit):
         size += length
         if ids and size > max_bytes:
             break
         ids.append(delivery_id)
-    rows = conn.execute(_OUTGOING.where(delivery_table.c.id.in_(ids))).all() if ids else ()
-    bodies = messages_store.bodies(conn, {row.message_seq for row in rows})
+    rows = _OUTGOING.run(conn, ids)
+    bodies = messages_store.bodies(conn, {seq for _, seq, *_ in rows})
     found = {
-        row.id: Outgoing(
-            row.id,
-            row.digest,
-            row.attempts,
-            bodies.get(row.message_seq, b""),
-            row.released_index,
-            row.entry,
-            row.delivery_kind,
-            row.reason,
-        )
-        for row in rows
+        delivery_id: Outgoing(delivery_id, digest, attempts, bodies.get(seq, b""), released_index, entry, kind, reason)
+        for delivery_id, seq, digest, attempts, released_index, entry, kind, reason in rows
     }
     return [found[delivery_id] for delivery_id in ids]
 
 
-def _lengths(conn: ReadConnection, slot: Slot, asked: dict[str, Any], limit: int) -> Iterator[Row[int, int]]:
+def _lengths(conn: ReadConnection, slot: Slot, asked: Row, limit: int) -> Iterator[Row]:
     """Return (id, about the bytes of the body) of at most ``limit`` deliveries that are due."""
     for statement in _DUE[slot]:
-        found = conn.execute(statement, {**asked, "wanted": limit}).all() if limit else []
+        found = statement.run(conn, *asked, limit) if limit else []
         limit -= len(found)
         yield from found
 
 
 def next_attempt(conn: ReadConnection, recipient: str, *, slot: Slot) -> datetime | None:
     """Return when the next waiting delivery to one member may be tried; None if none waits."""
-    found = [
-        micros
-        for statement in _NEXT[slot]
-        if (micros := conn.execute(statement, {"recipient": recipient}).scalar_one_or_none()) is not None
-    ]
+    found = [row[0] for statement in _NEXT[slot] for row in statement.run(conn, recipient)]
     return from_micros(min(found)) if found else None
 
 
@@ -287,14 +285,9 @@ def queue_lengths(conn: ReadConnection) -> dict[str, int]:
 def by_message(conn: ReadConnection, seqs: Collection[int]) -> dict[int, list[DeliveryRow]]:
     """Return the deliveries of these messages to their addressees, by the number of the message."""
     found: dict[int, list[DeliveryRow]] = {}
-    for block in blocks(list(seqs)):
-        rows = conn.execute(
-            _DELIVERIES.where(
-                delivery_table.c.message_seq.in_(block), delivery_table.c.delivery_kind == literal_column("0")
-            ).order_by(delivery_table.c.id)
-        )
-        for row in rows:
-            found.setdefault(row.message_seq, []).append(delivery_row(row))
+    for row in sorted(_BY_MESSAGE.run(conn, seqs), key=itemgetter(0)):
+        delivery = delivery_row(row)
+        found.setdefault(delivery.message_seq, []).append(delivery)
     return found
 
 
@@ -311,6 +304,11 @@ _DELIVERIES: Final = (
         and_(peer_block_table.c.member == delivery_table.c.recipient, delivery_table.c.state == WAITING),
     )
 )
+
+
+_OWN_DELIVERIES: Final = _DELIVERIES.where(delivery_table.c.delivery_kind == literal_column("0"))
+
+_BY_MESSAGE: Final = Lookup(_OWN_DELIVERIES, delivery_table.c.message_seq)
 
 
 # Literals, so that the databases see that the partial index over urgent deliveries applies.
@@ -337,9 +335,9 @@ _CAN_GO: Final = or_(
 )
 
 
-def _due(waits_for: Sequence[ColumnElement[bool]]) -> Select[int, int]:
+def _due(waits_for: Sequence[ColumnElement[bool]]) -> Query:
     d = delivery_table.c
-    return (
+    question = (
         select(d.id, func.coalesce(func.length(message_body_table.c.rest), literal_column("0")))
         .outerjoin(message_body_table, message_body_table.c.seq == d.message_seq)
         .where(
@@ -354,24 +352,30 @@ def _due(waits_for: Sequence[ColumnElement[bool]]) -> Select[int, int]:
         .order_by(d.next_attempt_time, d.id)
         .limit(bindparam("wanted"))
     )
+    return Query(question, "recipient", "after_time", "after", "now", "wanted")
 
 
-def _next(waits_for: Sequence[ColumnElement[bool]]) -> Select[int]:
+def _next(waits_for: Sequence[ColumnElement[bool]]) -> Query:
     d = delivery_table.c
     waiting = select(d.next_attempt_time).where(d.state == WAITING, d.recipient == bindparam("recipient"), *waits_for)
-    return waiting.order_by(d.next_attempt_time, d.id).limit(1)
+    return Query(waiting.order_by(d.next_attempt_time, d.id).limit(literal_column("1")), "recipient")
 
 
-_OUTGOING: Final = select(
+_NEXT_ATTEMPT: Final = Lookup(select(delivery_table.c.next_attempt_time), delivery_table.c.id)
+
+_OUTGOING: Final = Lookup(
+    select(
+        delivery_table.c.id,
+        delivery_table.c.message_seq,
+        delivery_table.c.digest,
+        delivery_table.c.attempts,
+        delivery_table.c.released_index,
+        log_entry_table.c.entry,
+        delivery_table.c.delivery_kind,
+        delivery_table.c.reason,
+    ).join(log_entry_table, log_entry_table.c.index == delivery_table.c.released_index),
     delivery_table.c.id,
-    delivery_table.c.digest,
-    delivery_table.c.attempts,
-    delivery_table.c.message_seq,
-    delivery_table.c.released_index,
-    log_entry_table.c.entry,
-    delivery_table.c.delivery_kind,
-    delivery_table.c.reason,
-).join(log_entry_table, log_entry_table.c.index == delivery_table.c.released_index)
+)
 
 _DUE: Final = {slot: tuple(map(_due, conditions)) for slot, conditions in _WAITS_FOR.items()}
 _NEXT: Final = {slot: tuple(map(_next, conditions)) for slot, conditions in _WAITS_FOR.items()}
