@@ -149,6 +149,11 @@ class Ledger:
         return self._checkpoint
 
     @property
+    def last_seq(self) -> int:
+        """Return the number of the message that was stored last; 0 if there is none."""
+        return self._head.messages
+
+    @property
     def is_slow(self) -> bool:
         """Whether the running commit takes longer than callers wait: no work is accepted meanwhile."""
         return self._watch.is_slow

@@ -52,6 +52,8 @@ HELD_BYTES: Final = 8 * 1024 * 1024  # of new messages in memory; further ones a
 TOKEN_BYTES: Final = 16  # of HMAC-SHA256: a chance hit among a billion tokens is one in 10^20
 MAX_LINK_TOKENS: Final = 300  # identifiers of one message that are compared with older ones
 REST: Final = 2.0  # pause after a batch, as a multiple of the time it took to read it, while there is traffic
+FEW: Final = 32  # messages, a batch of which is followed by a longer pause while there is traffic
+FEW_SECONDS: Final = 0.2  # after which what came meanwhile is indexed together
 PATIENCE_SECONDS: Final = 30.0  # between checks without changes
 CURSOR: Final = "indexed"
 SETTING_KEY: Final = "index_key"
@@ -152,6 +154,7 @@ class Index:
         self._decryption_keys = core.decryption_keys
         self._new_messages = new_messages or NewMessages()
         self._begun = False  # whether the key and the rules of the index were compared with ours
+        self._indexed_seq = -1  # the number of the last message that is indexed; -1 if it was not read yet
         self.task = PeriodicTask(self._round, period=PATIENCE_SECONDS, failed="not_indexed")
 
     def notify(self, changes: Sequence[Change]) -> None:
@@ -171,15 +174,18 @@ class Index:
 
     async def index_stored(self) -> None:
         """Index all waiting messages."""
-        while True:
+        while self._indexed_seq < (last := self._ledger.last_seq):
             began = perf_counter()
             batch = await asyncio.to_thread(self._read)
             if not batch:
+                self._indexed_seq = last
                 return
             seconds = perf_counter() - began
             await self._ledger.commit(partial(_store, batch=batch), rides=True, items=len(batch))
+            self._indexed_seq = batch[-1][1].seq
             if self._ledger.has_traffic:
-                await asyncio.sleep(seconds * REST)
+                # A batch for each message would cost more than the message.
+                await asyncio.sleep(max(seconds * REST, 0.0 if len(batch) > FEW else FEW_SECONDS))
 
     def _begin(self, tx: LogTransaction) -> None:
         if settings_store.setting(tx.conn, SETTING_KEY) != self._token_key.fingerprint:

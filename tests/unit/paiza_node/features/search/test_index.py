@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -88,6 +89,19 @@ async def index(room: Room, new: NewMessages, *, opens: bool) -> None:
     """Index what is stored, with our keys or without."""
     keys = room.core.decryption_keys if opens else DecryptionKeys("kaz", {})
     await Index(replace(room.core, decryption_keys=keys), token_key=KEY, new_messages=new).index_stored()
+
+
+async def test_an_index_that_is_complete_does_not_read(room: Room) -> None:
+    """A change that stores no message costs no read; the next message is indexed all the same."""
+    room.put(about(room, "tjk")[0])
+    complete = Index(room.core, token_key=KEY)
+    await complete.index_stored()
+    with patch.object(Index, "_read", side_effect=AssertionError("nothing is new")):
+        await complete.index_stored()
+    room.put(about(room, "tjk")[0])
+    await complete.index_stored()
+    first, second = indexed(room, 2)
+    assert first == second
 
 
 async def test_what_was_opened_at_admission_is_not_opened_again(room: Room) -> None:
