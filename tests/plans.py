@@ -46,6 +46,7 @@ BOUNDED: Final[Mapping[str, str]] = {
     "officer": "one row for each officer",
     "officer_certificate": "hundreds in ten years",
     "deputy": "one row for each time that an officer appoints a deputy",
+    "shift_note": "at most 50 for each unit",
     "invitation": "one row for each time that an officer is invited",
     "renewal": "one row for each renewal of an officer's certificates, of which a day allows a few",
     "opened_together": "one row for each officer",

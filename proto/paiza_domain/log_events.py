@@ -49,6 +49,8 @@ _TEXTS: Final[Mapping[str, str]] = MappingProxyType({
     "OFFICER_REMOVED": N_("officer removed"),
     "DEPUTY_APPOINTED": N_("deputy appointed"),
     "DEPUTY_ENDED": N_("deputy ended"),
+    "SHIFT_NOTED": N_("note for the unit"),
+    "SHIFT_HANDED_OVER": N_("shift handed over"),
     "OFFICER_RENEWAL": N_("new certificates requested"),
     "DIRECTORY_CHANGED": N_("liaison officers' directory changed"),
     "KEY_ANNOUNCED": N_("new key announced"),

@@ -292,6 +292,16 @@ def deputy_ended(*, actor: str, officer_certificate_sha256: bytes, deputy_certif
     )
 
 
+def shift_noted(*, actor: str) -> pb.LogEntry:
+    """Build the entry of a note that an officer leaves for their unit."""
+    return _entry(pb.LOG_EVENT_SHIFT_NOTED, actor)
+
+
+def shift_handed_over(*, actor: str) -> pb.LogEntry:
+    """Build the entry of a shift that is handed over."""
+    return _entry(pb.LOG_EVENT_SHIFT_HANDED_OVER, actor)
+
+
 def officer_renewal(*, actor: str, request_sha256: bytes) -> pb.LogEntry:
     """Build the entry of an officer's request for new certificates."""
     return _entry(pb.LOG_EVENT_OFFICER_RENEWAL, actor, request_sha256=request_sha256)

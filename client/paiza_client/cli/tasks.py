@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from paiza_client.cli import display
+from paiza_client.cli import display, shift_notes
 from paiza_client.cli.deputies import deputy
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import current_terminal, run
@@ -16,7 +16,7 @@ from paiza_officer.errors import misused
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from paiza_client.sdk.tasks import Scope, Task, TaskItem, Tasks
+    from paiza_client.sdk.tasks import Scope, ShiftNote, Task, TaskItem, Tasks
 
 _STATES: Final = {
     "new": N_("new"),
@@ -43,11 +43,13 @@ def list_(*, mine: bool, everything: bool) -> None:
     terminal = current_terminal()
     scope: Scope = "mine" if mine else "all" if everything else "unit"
 
-    async def work() -> "list[TaskItem]":
+    async def work() -> "tuple[list[TaskItem], list[ShiftNote]]":
         async with terminal.session() as session:
-            return await session.tasks.list_tasks(scope)
+            notes = [] if terminal.wants_json else await session.tasks.notes()
+            return await session.tasks.list_tasks(scope), notes
 
-    found = run(work())
+    found, notes = run(work())
+    shift_notes.tell(terminal, notes)
     if terminal.wants_json:
         terminal.json([{**as_json.summary(each.message), "task": as_object(each.task)} for each in found])
         return
@@ -107,6 +109,8 @@ def done(*, message: str, note: str) -> None:
 
 
 tasks.add_command(deputy)
+tasks.add_command(shift_notes.note)
+tasks.add_command(shift_notes.handover)
 
 
 def in_words(task: "Task") -> str:

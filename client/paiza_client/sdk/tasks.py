@@ -51,8 +51,19 @@ class TaskItem:
     task: Task
 
 
+@dataclass(frozen=True, slots=True)
+class ShiftNote:
+    """A note of an officer (SPIFFE id) for their unit. ``hands_over``: it ended the shift; then it may be empty."""
+
+    unit: str
+    officer: str
+    note_time: datetime
+    text: str
+    hands_over: bool
+
+
 class Tasks:
-    """The session's calls for tasks."""
+    """The session's calls for tasks, and for the notes that one shift leaves to the next."""
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:
         self._stub = task_pb2_grpc.TaskServiceStub(connection)
@@ -112,6 +123,47 @@ class Tasks:
             lambda: self._stub.CompleteTask(request, timeout=channel.CALL_SECONDS)
         )
         return _task(answer.task)
+
+    async def note(self, text: str) -> ShiftNote:
+        """Leave a note (1 to 1000 characters) for the own unit, shown until its shift is handed over next.
+
+        The node logs SHIFT_NOTED. Refused("too_large") for too long a text, or if the unit has 50 notes.
+        """
+        request = task_pb2.AddShiftNoteRequest(text=text)
+        answer: task_pb2.AddShiftNoteResponse = await self._call(
+            lambda: self._stub.AddShiftNote(request, timeout=channel.CALL_SECONDS)
+        )
+        return _note(answer.note)
+
+    async def hand_over(self, text: str = "") -> ShiftNote:
+        """Hand the shift of the own unit over, with a note to the next; those before are no longer shown.
+
+        The node logs SHIFT_HANDED_OVER.
+        """
+        request = task_pb2.HandOverShiftRequest(text=text)
+        answer: task_pb2.HandOverShiftResponse = await self._call(
+            lambda: self._stub.HandOverShift(request, timeout=channel.CALL_SECONDS)
+        )
+        return _note(answer.note)
+
+    async def notes(self) -> list[ShiftNote]:
+        """Return the notes since the last hand-over, the oldest first; none where the officer's role has no tasks.
+
+        They are of the own unit, and of those of officers whose deputy the officer is.
+        """
+        try:
+            answer: task_pb2.ListShiftNotesResponse = await self._call(
+                lambda: self._stub.ListShiftNotes(task_pb2.ListShiftNotesRequest(), timeout=channel.CALL_SECONDS)
+            )
+        except Refused as error:
+            if error.reason != "policy_denied":
+                raise
+            return []
+        return [_note(each) for each in answer.notes]
+
+
+def _note(shown: task_pb2.ShiftNote) -> ShiftNote:
+    return ShiftNote(shown.unit, shown.officer, _time(shown.note_time), shown.text, shown.hands_over)
 
 
 def _task(shown: task_pb2.Task) -> Task:

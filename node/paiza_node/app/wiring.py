@@ -100,6 +100,7 @@ from paiza_node.features.search.search import Search
 from paiza_node.features.search.service import SearchService
 from paiza_node.features.tasks.assign import Assign
 from paiza_node.features.tasks.service import TaskService
+from paiza_node.features.tasks.shift_notes import ShiftNotes
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.answer_exchange import AnswerExchange
 from paiza_node.features.witness.consistency_monitor import ConsistencyMonitor
@@ -467,7 +468,7 @@ def _handlers(
         BackfillService(exchange.backfill_serve),
         AttachmentFetchService(attachment_server),
         ApprovalService(exchange.approve),
-        TaskService(assign, core.clock),
+        TaskService(assign, ShiftNotes(core.ledger, core.store), core.clock),
         AttachmentService(attachments.upload, attachment_server),
         officers,
         workflows,

@@ -147,6 +147,16 @@ def test_a_deputy_sees_a_units_messages_until_the_end(paiza: Paiza, divided: Fed
     assert len(logged["entries"] if isinstance(logged, dict) else logged) == 1
 
 
+@pytest.mark.usefixtures("divided")
+def test_a_unit_reads_its_notes_until_the_hand_over(paiza: Paiza) -> None:
+    """They stand above its tasks; another unit has its own."""
+    assert paiza("tjk-authoriser", "tasks", "note", "The lorry is due at night.").code == 0
+    assert "The lorry is due at night." in paiza("tjk-authoriser", "tasks", "list").out
+    assert "The lorry" not in paiza("tjk-liaison", "tasks", "list").out
+    assert paiza("tjk-authoriser", "tasks", "handover", "Nothing is open.").code == 0
+    assert [each["text"] for each in paiza("tjk-authoriser", "tasks", "note", "--json").json] == ["Nothing is open."]
+
+
 def test_an_unknown_unit_is_refused(paiza: Paiza, divided: Federation, tmp_path: Path) -> None:
     """Tasks are assigned only to units and officers there are."""
     message_id = sent_to(paiza, divided, tmp_path, "")

@@ -1,4 +1,4 @@
-"""Tasks as they are stored. Times are UTC; digests are 32 bytes."""
+"""Tasks and notes of shifts as they are stored. Times are UTC; digests are 32 bytes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,3 +16,14 @@ class TaskRow:
     acknowledge_time: datetime | None
     due_time: datetime | None
     escalations: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftNote:
+    """A note for a unit, as long as it is shown. The text lies beside the entry at ``log_index``."""
+
+    log_index: int
+    unit: str
+    officer: str
+    note_time: datetime
+    hands_over: bool

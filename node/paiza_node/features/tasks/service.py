@@ -1,4 +1,4 @@
-"""RPCs of officers about tasks: the list, and changes."""
+"""RPCs of officers about tasks: the list, changes, and the notes of shifts."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,7 +8,8 @@ from paiza_node.core.api.authentication import Caller, officer_of
 from paiza_node.core.api.services import Service
 from paiza_node.features.listing.listing import message_info
 from paiza_node.features.tasks.assign import Assign
-from paiza_node.features.tasks.model import TaskRow
+from paiza_node.features.tasks.model import ShiftNote, TaskRow
+from paiza_node.features.tasks.shift_notes import ShiftNotes
 
 
 class TaskService(Service):
@@ -16,8 +17,9 @@ class TaskService(Service):
 
     service = task_pb2.DESCRIPTOR.services_by_name["TaskService"]
 
-    def __init__(self, assign: Assign, clock: Callable[[], datetime]) -> None:
+    def __init__(self, assign: Assign, shift_notes: ShiftNotes, clock: Callable[[], datetime]) -> None:
         self._assign = assign
+        self._shift_notes = shift_notes
         self._clock = clock
 
     async def list_tasks(self, caller: Caller, request: task_pb2.ListTasksRequest) -> task_pb2.ListTasksResponse:
@@ -49,6 +51,30 @@ class TaskService(Service):
     ) -> task_pb2.CompleteTaskResponse:
         task = await self._assign.complete(officer_of(caller), request.message_digest, request.note)
         return task_pb2.CompleteTaskResponse(task=task_info(task, self._clock()))
+
+    async def add_shift_note(
+        self, caller: Caller, request: task_pb2.AddShiftNoteRequest
+    ) -> task_pb2.AddShiftNoteResponse:
+        added = await self._shift_notes.add(officer_of(caller), request.text, hands_over=False)
+        return task_pb2.AddShiftNoteResponse(note=_note_info(added, request.text.strip()))
+
+    async def hand_over_shift(
+        self, caller: Caller, request: task_pb2.HandOverShiftRequest
+    ) -> task_pb2.HandOverShiftResponse:
+        added = await self._shift_notes.add(officer_of(caller), request.text, hands_over=True)
+        return task_pb2.HandOverShiftResponse(note=_note_info(added, request.text.strip()))
+
+    async def list_shift_notes(
+        self, caller: Caller, _request: task_pb2.ListShiftNotesRequest
+    ) -> task_pb2.ListShiftNotesResponse:
+        found = await self._shift_notes.shown(officer_of(caller))
+        return task_pb2.ListShiftNotesResponse(notes=[_note_info(note, text) for note, text in found])
+
+
+def _note_info(note: ShiftNote, text: str) -> task_pb2.ShiftNote:
+    shown = task_pb2.ShiftNote(unit=note.unit, officer=note.officer, text=text, hands_over=note.hands_over)
+    shown.note_time.FromDatetime(note.note_time)
+    return shown
 
 
 def task_info(task: TaskRow, now: datetime) -> task_pb2.Task:

@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
     ForeignKey,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    delete,
     literal_column,
     or_,
     select,
@@ -29,12 +31,12 @@ from paiza_node.core.access.store import seen_by
 from paiza_node.core.messages.store import message_table
 from paiza_node.core.storage import ReadConnection, WriteConnection, scanning
 from paiza_node.core.storage.lifecycle import Key, Lifecycle
-from paiza_node.core.storage.records import TIME, Records
+from paiza_node.core.storage.records import TIME, Kept, Records
 from paiza_node.core.storage.scanning import Rows
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import blocks
 from paiza_node.core.storage.times import to_micros
-from paiza_node.features.tasks.model import TaskRow
+from paiza_node.features.tasks.model import ShiftNote, TaskRow
 
 # Tasks of received messages; states are those of the protocol.
 task_table = Table(
@@ -68,6 +70,19 @@ Index(
 )
 _WHERE_WAITING: Final = text("state = 1")
 Index("ix_task_new", task_table.c.acknowledge_time, sqlite_where=_WHERE_WAITING, postgresql_where=_WHERE_WAITING)
+
+
+# The notes of each unit since its shift was handed over last; their texts lie beside the log.
+shift_note_table = Table(
+    "shift_note",
+    METADATA,
+    Column("log_index", Number, primary_key=True, autoincrement=False),
+    Column("unit", Text, nullable=False),
+    Column("officer", Text, nullable=False),
+    Column("note_time", BigInteger, nullable=False),
+    Column("hands_over", Boolean, nullable=False),
+)
+Index("ix_shift_note_unit", shift_note_table.c.unit)
 
 
 # Literals, so that the databases see that the partial indexes apply.
@@ -139,6 +154,25 @@ def put_task(conn: WriteConnection, task: TaskRow) -> None:
     conn.execute(update(task_table).where(task_table.c.seq == task.seq), values)
 
 
+def shift_notes(conn: ReadConnection, units: Collection[str]) -> list[ShiftNote]:
+    """Return the notes of these units that are shown, unit by unit, the oldest first."""
+    n = shift_note_table.c
+    found = select(shift_note_table).where(n.unit.in_(sorted(set(units)))).order_by(n.unit, n.log_index)
+    return _SHIFT_NOTES.find(conn, found)
+
+
+def all_shift_notes(conn: ReadConnection) -> list[ShiftNote]:
+    """Return the notes of all units, in the order of their entries."""
+    return _SHIFT_NOTES.find(conn, select(shift_note_table).order_by(shift_note_table.c.log_index))
+
+
+def add_shift_note(conn: WriteConnection, note: ShiftNote) -> None:
+    """Store a note; if the shift is handed over with it, those before it are no longer shown."""
+    if note.hands_over:
+        conn.execute(delete(shift_note_table).where(shift_note_table.c.unit == note.unit))
+    _SHIFT_NOTES.add(conn, [note])
+
+
 def with_messages(conn: ReadConnection) -> Iterator[Rows]:
     """Return every task with columns of its message, which are None if there is none.
 
@@ -150,6 +184,7 @@ def with_messages(conn: ReadConnection) -> Iterator[Rows]:
     yield from scanning.pages(conn, select(task_table, *beside).select_from(joined), task_table)
 
 
+_SHIFT_NOTES: Final = Records(shift_note_table, ShiftNote, note_time=TIME, hands_over=Kept(bool, bool))
 _TASKS: Final = Records(task_table, TaskRow, acknowledge_time=TIME, due_time=TIME)
 
 
@@ -165,6 +200,7 @@ def _behind(after: tuple[datetime | None, int] | None) -> list[ColumnElement[boo
 
 
 LIFECYCLES: Final = (
+    Lifecycle(shift_note_table, Key.ENTRY, shift_note_table.c.log_index),
     Lifecycle(
         task_table,
         Key.MESSAGE,

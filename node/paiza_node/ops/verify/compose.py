@@ -21,6 +21,7 @@ from paiza_node.features.retention import checks as retention_checks
 from paiza_node.features.retention.checks import Erasures, RetiredRows, ReviewDates, Texts
 from paiza_node.features.search.checks import SearchIndex
 from paiza_node.features.tasks.checks import Tasks
+from paiza_node.features.tasks.shift_checks import ShiftNotes
 from paiza_node.features.tasks.unit_checks import Units
 from paiza_node.features.witness.checks import Misbehaviour, Witnesses
 from paiza_node.ops.config import Config
@@ -68,7 +69,7 @@ def compose(scan: ReadConnection, reader: RegisterReader, register: Register, co
         ),
         Checked("blocks", ("peer_block",), (Blocks(scan),)),
         Checked("search", ("indexed_message",), (SearchIndex(scan),)),
-        Checked("tasks", ("task", "message", "reader"), (Tasks(scan, own),)),
+        Checked("tasks", ("task", "message", "reader", "shift_note"), (Tasks(scan, own), ShiftNotes(scan))),
         Checked("approvals", ("approval",), (Approvals(scan),)),
         Checked("erasures", ("erasure", "erased", "erasure_answer"), (Erasures(scan, proofs, own),)),
         Checked("peer_audit", ("audit_grant", "reconciled_period"), (PeerAudit(scan, proofs, own), Periods(scan))),

@@ -162,6 +162,10 @@ class _LogEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogEvent.Val
     """An officer has a deputy from here on; the text beside the log names both."""
     LOG_EVENT_DEPUTY_ENDED: _LogEvent.ValueType  # 65
     """An officer no longer has this deputy: their time is over, somebody ended it, or one of them may not act any more."""
+    LOG_EVENT_SHIFT_NOTED: _LogEvent.ValueType  # 66
+    """An officer left a note for their unit; the text beside the log is the unit's name, a line feed, and the note."""
+    LOG_EVENT_SHIFT_HANDED_OVER: _LogEvent.ValueType  # 67
+    """An officer handed the shift of their unit over: the notes before it are no longer shown. The text is as above."""
 
 class LogEvent(_LogEvent, metaclass=_LogEventEnumTypeWrapper):
     """The event of a log entry."""
@@ -302,6 +306,10 @@ LOG_EVENT_DEPUTY_APPOINTED: LogEvent.ValueType  # 64
 """An officer has a deputy from here on; the text beside the log names both."""
 LOG_EVENT_DEPUTY_ENDED: LogEvent.ValueType  # 65
 """An officer no longer has this deputy: their time is over, somebody ended it, or one of them may not act any more."""
+LOG_EVENT_SHIFT_NOTED: LogEvent.ValueType  # 66
+"""An officer left a note for their unit; the text beside the log is the unit's name, a line feed, and the note."""
+LOG_EVENT_SHIFT_HANDED_OVER: LogEvent.ValueType  # 67
+"""An officer handed the shift of their unit over: the notes before it are no longer shown. The text is as above."""
 Global___LogEvent: _TypeAlias = LogEvent  # noqa: Y015
 
 @_typing.final
@@ -383,6 +391,8 @@ class LogEntry(_message.Message):
     NODE_CERTIFIED_FIELD_NUMBER: _builtins.int
     DEPUTY_APPOINTED_FIELD_NUMBER: _builtins.int
     DEPUTY_ENDED_FIELD_NUMBER: _builtins.int
+    SHIFT_NOTED_FIELD_NUMBER: _builtins.int
+    SHIFT_HANDED_OVER_FIELD_NUMBER: _builtins.int
     salt: _builtins.bytes
     """16 random bytes, so that an entry cannot be guessed from a sibling hash in a proof."""
     event: Global___LogEvent.ValueType
@@ -661,6 +671,14 @@ class LogEntry(_message.Message):
     def deputy_ended(self) -> Global___DeputyEndedDetail:
         """Detail of LOG_EVENT_DEPUTY_ENDED."""
 
+    @_builtins.property
+    def shift_noted(self) -> Global___ShiftNotedDetail:
+        """Detail of LOG_EVENT_SHIFT_NOTED."""
+
+    @_builtins.property
+    def shift_handed_over(self) -> Global___ShiftHandedOverDetail:
+        """Detail of LOG_EVENT_SHIFT_HANDED_OVER."""
+
     def __init__(
         self,
         *,
@@ -737,12 +755,14 @@ class LogEntry(_message.Message):
         node_certified: Global___NodeCertifiedDetail | None = ...,
         deputy_appointed: Global___DeputyAppointedDetail | None = ...,
         deputy_ended: Global___DeputyEndedDetail | None = ...,
+        shift_noted: Global___ShiftNotedDetail | None = ...,
+        shift_handed_over: Global___ShiftHandedOverDetail | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "deputy_appointed", b"deputy_appointed", "deputy_ended", b"deputy_ended", "detail", b"detail", "directory_changed", b"directory_changed", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "key_announced", b"key_announced", "lapsed", b"lapsed", "log_continued", b"log_continued", "never_held", b"never_held", "node_certified", b"node_certified", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_confirmed", b"officer_confirmed", "officer_invited", b"officer_invited", "officer_reinstated", b"officer_reinstated", "officer_removed", b"officer_removed", "officer_renewal", b"officer_renewal", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "peer_blocked", b"peer_blocked", "peer_unblocked", b"peer_unblocked", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "deputy_appointed", b"deputy_appointed", "deputy_ended", b"deputy_ended", "detail", b"detail", "directory_changed", b"directory_changed", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "key_announced", b"key_announced", "lapsed", b"lapsed", "log_continued", b"log_continued", "never_held", b"never_held", "node_certified", b"node_certified", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_confirmed", b"officer_confirmed", "officer_invited", b"officer_invited", "officer_reinstated", b"officer_reinstated", "officer_removed", b"officer_removed", "officer_renewal", b"officer_renewal", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "peer_blocked", b"peer_blocked", "peer_unblocked", b"peer_unblocked", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "searched", b"searched", "shift_handed_over", b"shift_handed_over", "shift_noted", b"shift_noted", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "actor", b"actor", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "counterpart", b"counterpart", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "deputy_appointed", b"deputy_appointed", "deputy_ended", b"deputy_ended", "detail", b"detail", "directory_changed", b"directory_changed", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "event", b"event", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "key_announced", b"key_announced", "lapsed", b"lapsed", "log_continued", b"log_continued", "message_digest", b"message_digest", "never_held", b"never_held", "node_certified", b"node_certified", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_confirmed", b"officer_confirmed", "officer_invited", b"officer_invited", "officer_reinstated", b"officer_reinstated", "officer_removed", b"officer_removed", "officer_renewal", b"officer_renewal", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "peer_blocked", b"peer_blocked", "peer_unblocked", b"peer_unblocked", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "register_version", b"register_version", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "salt", b"salt", "searched", b"searched", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "text_sha256", b"text_sha256", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "actor", b"actor", "approved", b"approved", "assigned", b"assigned", "audit_granted", b"audit_granted", "audit_withdrawn", b"audit_withdrawn", "backed_up", b"backed_up", "config_changed", b"config_changed", "consulted", b"consulted", "counterpart", b"counterpart", "declined", b"declined", "default_ended", b"default_ended", "default_found", b"default_found", "delivered", b"delivered", "delivery_refused", b"delivery_refused", "denied", b"denied", "deputy_appointed", b"deputy_appointed", "deputy_ended", b"deputy_ended", "detail", b"detail", "directory_changed", b"directory_changed", "done", b"done", "entry_time", b"entry_time", "erased", b"erased", "erasure_answered", b"erasure_answered", "erasure_denied", b"erasure_denied", "escalated", b"escalated", "event", b"event", "expired", b"expired", "exported", b"exported", "fork_found", b"fork_found", "forwarded", b"forwarded", "held", b"held", "hold_released", b"hold_released", "key_added", b"key_added", "key_announced", b"key_announced", "lapsed", b"lapsed", "log_continued", b"log_continued", "message_digest", b"message_digest", "never_held", b"never_held", "node_certified", b"node_certified", "officer_certified", b"officer_certified", "officer_changed", b"officer_changed", "officer_confirmed", b"officer_confirmed", "officer_invited", b"officer_invited", "officer_reinstated", b"officer_reinstated", "officer_removed", b"officer_removed", "officer_renewal", b"officer_renewal", "officer_suspended", b"officer_suspended", "opened", b"opened", "opened_together", b"opened_together", "peer_blocked", b"peer_blocked", "peer_unblocked", b"peer_unblocked", "proposal_dropped", b"proposal_dropped", "proposal_published", b"proposal_published", "proposal_refused", b"proposal_refused", "proposal_signed", b"proposal_signed", "recalled", b"recalled", "received", b"received", "reconciled", b"reconciled", "recovered", b"recovered", "refused", b"refused", "register_updated", b"register_updated", "register_version", b"register_version", "released", b"released", "retired", b"retired", "review_erased", b"review_erased", "review_kept", b"review_kept", "salt", b"salt", "searched", b"searched", "shift_handed_over", b"shift_handed_over", "shift_noted", b"shift_noted", "subjects_shown", b"subjects_shown", "submitted", b"submitted", "text_sha256", b"text_sha256", "trust_restored", b"trust_restored", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_detail: _TypeAlias = _typing.Literal["submitted", "approved", "released", "received", "refused", "delivered", "delivery_refused", "expired", "declined", "withdrawn", "lapsed", "opened", "exported", "forwarded", "denied", "searched", "consulted", "recalled", "erased", "never_held", "erasure_denied", "erasure_answered", "held", "hold_released", "review_kept", "review_erased", "assigned", "acknowledged", "escalated", "done", "officer_certified", "officer_changed", "officer_suspended", "key_added", "register_updated", "config_changed", "fork_found", "trust_restored", "default_found", "default_ended", "audit_granted", "audit_withdrawn", "reconciled", "log_continued", "recovered", "backed_up", "retired", "subjects_shown", "opened_together", "peer_blocked", "peer_unblocked", "proposal_signed", "proposal_refused", "proposal_published", "proposal_dropped", "officer_invited", "officer_confirmed", "officer_reinstated", "officer_removed", "officer_renewal", "directory_changed", "key_announced", "node_certified", "deputy_appointed", "deputy_ended"]  # noqa: Y015
+    _WhichOneofReturnType_detail: _TypeAlias = _typing.Literal["submitted", "approved", "released", "received", "refused", "delivered", "delivery_refused", "expired", "declined", "withdrawn", "lapsed", "opened", "exported", "forwarded", "denied", "searched", "consulted", "recalled", "erased", "never_held", "erasure_denied", "erasure_answered", "held", "hold_released", "review_kept", "review_erased", "assigned", "acknowledged", "escalated", "done", "officer_certified", "officer_changed", "officer_suspended", "key_added", "register_updated", "config_changed", "fork_found", "trust_restored", "default_found", "default_ended", "audit_granted", "audit_withdrawn", "reconciled", "log_continued", "recovered", "backed_up", "retired", "subjects_shown", "opened_together", "peer_blocked", "peer_unblocked", "proposal_signed", "proposal_refused", "proposal_published", "proposal_dropped", "officer_invited", "officer_confirmed", "officer_reinstated", "officer_removed", "officer_renewal", "directory_changed", "key_announced", "node_certified", "deputy_appointed", "deputy_ended", "shift_noted", "shift_handed_over"]  # noqa: Y015
     _WhichOneofArgType_detail: _TypeAlias = _typing.Literal["detail", b"detail"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_detail) -> _WhichOneofReturnType_detail | None: ...
 
@@ -2308,6 +2328,40 @@ class DeputyEndedDetail(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeputyEndedDetail: _TypeAlias = DeputyEndedDetail  # noqa: Y015
+
+@_typing.final
+class ShiftNotedDetail(_message.Message):
+    """LOG_EVENT_SHIFT_NOTED says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShiftNotedDetail: _TypeAlias = ShiftNotedDetail  # noqa: Y015
+
+@_typing.final
+class ShiftHandedOverDetail(_message.Message):
+    """LOG_EVENT_SHIFT_HANDED_OVER says no more than its entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShiftHandedOverDetail: _TypeAlias = ShiftHandedOverDetail  # noqa: Y015
 
 @_typing.final
 class ProvenEntry(_message.Message):

@@ -410,3 +410,176 @@ class CompleteTaskResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CompleteTaskResponse: _TypeAlias = CompleteTaskResponse  # noqa: Y015
+
+@_typing.final
+class ShiftNote(_message.Message):
+    """A note of an officer for their unit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    OFFICER_FIELD_NUMBER: _builtins.int
+    NOTE_TIME_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    HANDS_OVER_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    """The unit; empty for the unit that all officers share."""
+    officer: _builtins.str
+    """SPIFFE ID of the officer."""
+    text: _builtins.str
+    """The note, as a log text beside the own log: it never leaves the node."""
+    hands_over: _builtins.bool
+    """True if the shift was handed over with it; then the text may be empty."""
+    @_builtins.property
+    def note_time(self) -> _timestamp_pb2.Timestamp:
+        """When they wrote it."""
+
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        officer: _builtins.str = ...,
+        note_time: _timestamp_pb2.Timestamp | None = ...,
+        text: _builtins.str = ...,
+        hands_over: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["note_time", b"note_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hands_over", b"hands_over", "note_time", b"note_time", "officer", b"officer", "text", b"text", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShiftNote: _TypeAlias = ShiftNote  # noqa: Y015
+
+@_typing.final
+class AddShiftNoteRequest(_message.Message):
+    """A note for the caller's unit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The note: 1 to 1000 characters."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddShiftNoteRequest: _TypeAlias = AddShiftNoteRequest  # noqa: Y015
+
+@_typing.final
+class AddShiftNoteResponse(_message.Message):
+    """The note was stored."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def note(self) -> Global___ShiftNote:
+        """The note."""
+
+    def __init__(
+        self,
+        *,
+        note: Global___ShiftNote | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["note", b"note"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddShiftNoteResponse: _TypeAlias = AddShiftNoteResponse  # noqa: Y015
+
+@_typing.final
+class HandOverShiftRequest(_message.Message):
+    """The end of a shift."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """A note to the next shift: at most 1000 characters; may be empty."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HandOverShiftRequest: _TypeAlias = HandOverShiftRequest  # noqa: Y015
+
+@_typing.final
+class HandOverShiftResponse(_message.Message):
+    """The shift was handed over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def note(self) -> Global___ShiftNote:
+        """The note with which it was."""
+
+    def __init__(
+        self,
+        *,
+        note: Global___ShiftNote | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["note", b"note"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HandOverShiftResponse: _TypeAlias = HandOverShiftResponse  # noqa: Y015
+
+@_typing.final
+class ListShiftNotesRequest(_message.Message):
+    """Requests the notes: at most 50 for each unit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListShiftNotesRequest: _TypeAlias = ListShiftNotesRequest  # noqa: Y015
+
+@_typing.final
+class ListShiftNotesResponse(_message.Message):
+    """Notes of the caller's units."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShiftNote]:
+        """The notes, unit by unit, the oldest first."""
+
+    def __init__(
+        self,
+        *,
+        notes: _abc.Iterable[Global___ShiftNote] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notes", b"notes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListShiftNotesResponse: _TypeAlias = ListShiftNotesResponse  # noqa: Y015

@@ -60,6 +60,21 @@ class TaskServiceStub:
                 request_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.CompleteTaskRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.CompleteTaskResponse.FromString,
                 _registered_method=True)
+        self.AddShiftNote = channel.unary_unary(
+                '/paiza.officer.v1.TaskService/AddShiftNote',
+                request_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.AddShiftNoteRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.AddShiftNoteResponse.FromString,
+                _registered_method=True)
+        self.HandOverShift = channel.unary_unary(
+                '/paiza.officer.v1.TaskService/HandOverShift',
+                request_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.HandOverShiftRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.HandOverShiftResponse.FromString,
+                _registered_method=True)
+        self.ListShiftNotes = channel.unary_unary(
+                '/paiza.officer.v1.TaskService/ListShiftNotes',
+                request_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.ListShiftNotesRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.ListShiftNotesResponse.FromString,
+                _registered_method=True)
 
 
 class TaskServiceServicer:
@@ -101,6 +116,27 @@ class TaskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddShiftNote(self, request, context):
+        """Leaves a note for the caller's unit, shown until the shift is handed over next.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HandOverShift(self, request, context):
+        """Hands the shift of the caller's unit over, with a note: the notes before it are no longer shown.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListShiftNotes(self, request, context):
+        """Lists the notes of the caller's unit, and of those whose deputy the caller is, the oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TaskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +164,21 @@ def add_TaskServiceServicer_to_server(servicer, server):
                     servicer.CompleteTask,
                     request_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.CompleteTaskRequest.FromString,
                     response_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.CompleteTaskResponse.SerializeToString,
+            ),
+            'AddShiftNote': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddShiftNote,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.AddShiftNoteRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.AddShiftNoteResponse.SerializeToString,
+            ),
+            'HandOverShift': grpc.unary_unary_rpc_method_handler(
+                    servicer.HandOverShift,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.HandOverShiftRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.HandOverShiftResponse.SerializeToString,
+            ),
+            'ListShiftNotes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListShiftNotes,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_task__pb2.ListShiftNotesRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_task__pb2.ListShiftNotesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +317,87 @@ class TaskService:
             '/paiza.officer.v1.TaskService/CompleteTask',
             paiza_dot_officer_dot_v1_dot_task__pb2.CompleteTaskRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_task__pb2.CompleteTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddShiftNote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.officer.v1.TaskService/AddShiftNote',
+            paiza_dot_officer_dot_v1_dot_task__pb2.AddShiftNoteRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_task__pb2.AddShiftNoteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HandOverShift(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.officer.v1.TaskService/HandOverShift',
+            paiza_dot_officer_dot_v1_dot_task__pb2.HandOverShiftRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_task__pb2.HandOverShiftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListShiftNotes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.officer.v1.TaskService/ListShiftNotes',
+            paiza_dot_officer_dot_v1_dot_task__pb2.ListShiftNotesRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_task__pb2.ListShiftNotesResponse.FromString,
             options,
             channel_credentials,
             insecure,

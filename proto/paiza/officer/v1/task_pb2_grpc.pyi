@@ -43,6 +43,12 @@ class TaskServiceStub:
     """Acknowledges a task: it was seen and is being worked on."""
     CompleteTask: _grpc.UnaryUnaryMultiCallable[_task_pb2.CompleteTaskRequest, _task_pb2.CompleteTaskResponse]
     """Completes a task."""
+    AddShiftNote: _grpc.UnaryUnaryMultiCallable[_task_pb2.AddShiftNoteRequest, _task_pb2.AddShiftNoteResponse]
+    """Leaves a note for the caller's unit, shown until the shift is handed over next."""
+    HandOverShift: _grpc.UnaryUnaryMultiCallable[_task_pb2.HandOverShiftRequest, _task_pb2.HandOverShiftResponse]
+    """Hands the shift of the caller's unit over, with a note: the notes before it are no longer shown."""
+    ListShiftNotes: _grpc.UnaryUnaryMultiCallable[_task_pb2.ListShiftNotesRequest, _task_pb2.ListShiftNotesResponse]
+    """Lists the notes of the caller's unit, and of those whose deputy the caller is, the oldest first."""
 
 @_typing.type_check_only
 class TaskServiceAsyncStub(TaskServiceStub):
@@ -59,6 +65,12 @@ class TaskServiceAsyncStub(TaskServiceStub):
     """Acknowledges a task: it was seen and is being worked on."""
     CompleteTask: _aio.UnaryUnaryMultiCallable[_task_pb2.CompleteTaskRequest, _task_pb2.CompleteTaskResponse]  # type: ignore[assignment]
     """Completes a task."""
+    AddShiftNote: _aio.UnaryUnaryMultiCallable[_task_pb2.AddShiftNoteRequest, _task_pb2.AddShiftNoteResponse]  # type: ignore[assignment]
+    """Leaves a note for the caller's unit, shown until the shift is handed over next."""
+    HandOverShift: _aio.UnaryUnaryMultiCallable[_task_pb2.HandOverShiftRequest, _task_pb2.HandOverShiftResponse]  # type: ignore[assignment]
+    """Hands the shift of the caller's unit over, with a note: the notes before it are no longer shown."""
+    ListShiftNotes: _aio.UnaryUnaryMultiCallable[_task_pb2.ListShiftNotesRequest, _task_pb2.ListShiftNotesResponse]  # type: ignore[assignment]
+    """Lists the notes of the caller's unit, and of those whose deputy the caller is, the oldest first."""
 
 class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tasks of one member: which officer or unit works on which received message, and until when."""
@@ -102,5 +114,29 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_task_pb2.CompleteTaskResponse, _abc.Awaitable[_task_pb2.CompleteTaskResponse]]:
         """Completes a task."""
+
+    @_abc_1.abstractmethod
+    def AddShiftNote(
+        self,
+        request: _task_pb2.AddShiftNoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_task_pb2.AddShiftNoteResponse, _abc.Awaitable[_task_pb2.AddShiftNoteResponse]]:
+        """Leaves a note for the caller's unit, shown until the shift is handed over next."""
+
+    @_abc_1.abstractmethod
+    def HandOverShift(
+        self,
+        request: _task_pb2.HandOverShiftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_task_pb2.HandOverShiftResponse, _abc.Awaitable[_task_pb2.HandOverShiftResponse]]:
+        """Hands the shift of the caller's unit over, with a note: the notes before it are no longer shown."""
+
+    @_abc_1.abstractmethod
+    def ListShiftNotes(
+        self,
+        request: _task_pb2.ListShiftNotesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_task_pb2.ListShiftNotesResponse, _abc.Awaitable[_task_pb2.ListShiftNotesResponse]]:
+        """Lists the notes of the caller's unit, and of those whose deputy the caller is, the oldest first."""
 
 def add_TaskServiceServicer_to_server(servicer: TaskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -15,7 +15,7 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.content.v1.information_pb2 import InformationRequest
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
-from paiza.officer.v1 import attachment_pb2, officer_pb2, retention_pb2
+from paiza.officer.v1 import attachment_pb2, officer_pb2, retention_pb2, task_pb2
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import PaizaError
@@ -125,6 +125,8 @@ class Scene:
         for number in range(3):
             hold = retention_pb2.PlaceHoldRequest(message_digest=digest_of(self.crowd[number]), reason_text="Case 17")
             await node.call(retention + "PlaceHold", node.officer("duty"), hold)
+        note = task_pb2.AddShiftNoteRequest(text=SUBJECT)
+        await node.call("/paiza.officer.v1.TaskService/AddShiftNote", node.officer(HIDING), note)
         erase = retention_pb2.EraseOwnCopyRequest(message_digest=digest_of(self.reviewed), reason_text="Case 17")
         await node.call(retention + "EraseOwnCopy", node.officer(HIDING), erase)
         for name in ("sent", "received", "begun", "pending", "attached", "reviewed", "homeless"):

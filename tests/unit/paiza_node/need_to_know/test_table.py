@@ -309,6 +309,9 @@ TABLE: Final[dict[str, Row]] = {
             lambda _, __, it: task_pb2.AssignTaskRequest(message_digest=it.digest),
         ]
     ),
+    "TaskService/AddShiftNote": Row(exempt=NO_MESSAGES),
+    "TaskService/HandOverShift": Row(exempt=NO_MESSAGES),
+    "TaskService/ListShiftNotes": Row([lambda _: task_pb2.ListShiftNotesRequest()]),
     "TaskService/TakeTask": Row(namings=[lambda _, __, it: task_pb2.TakeTaskRequest(message_digest=it.digest)]),
     "TaskService/AcknowledgeTask": Row(
         namings=[lambda _, __, it: task_pb2.AcknowledgeTaskRequest(message_digest=it.digest)]

@@ -41,6 +41,7 @@ from paiza_node.features.enrolment import store as enrolment_store
 from paiza_node.features.peer_audit import store as peer_audit_store
 from paiza_node.features.recovery import store as recovery_store
 from paiza_node.features.retention import store as retention_store
+from paiza_node.features.tasks import store as tasks_store
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness import upgrade_proofs
 from paiza_wire import log_entries, receipts
@@ -71,6 +72,7 @@ INDICES: Final[tuple[Column[int], ...]] = (
     peers_store.finding_table.c.ended_index,
     peers_store.peer_block_table.c.index,
     audit_store.log_index_table.c.index,
+    tasks_store.shift_note_table.c.log_index,
     retention_store.erasure_table.c.log_index,
     retention_store.hold_table.c.log_index,
     log_store.retired_table.c.index,

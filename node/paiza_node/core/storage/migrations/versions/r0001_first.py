@@ -551,6 +551,16 @@ def _create_tasks() -> None:
     op.create_index("ix_task_new", "task", ["acknowledge_time"], sqlite_where=where, postgresql_where=where)
     where = sa.text("state < 3")
     op.create_index("ix_task_unit", "task", ["unit", "due_time", "seq"], sqlite_where=where, postgresql_where=where)
+    op.create_table(
+        "shift_note",
+        sa.Column("log_index", _NUMBER, autoincrement=False, nullable=False),
+        sa.Column("unit", sa.Text, nullable=False),
+        sa.Column("officer", sa.Text, nullable=False),
+        sa.Column("note_time", sa.BigInteger, nullable=False),
+        sa.Column("hands_over", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("log_index", name="pk_shift_note"),
+    )
+    op.create_index("ix_shift_note_unit", "shift_note", ["unit"])
 
 
 def _create_search() -> None:
