@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_client import language
+from paiza_client.compose import addressing
 from paiza_client.files import attaching
 from paiza_client.files.attaching import Attachment, Progress
 from paiza_domain import validation
@@ -118,7 +119,11 @@ class Composer:
         for _each in envelope.attachments:
             described.parts.add(kind=message_pb2.PART_KIND_ATTACHMENT)
         annex_bytes = plain[1].plaintext if annex is not None else None
-        unknown = self._unknown_bases(envelope)
+        members = tuple(recipient.member for recipient in envelope.recipients)
+        unknown = [
+            *self._unknown_bases(envelope),
+            *addressing.errors(self._register, self._profile.member, kind, content, members, now),
+        ]
         try:
             # The function that every receiver runs has the last word; only it runs for a message that is right.
             with located(kind.name):
@@ -128,13 +133,12 @@ class Composer:
             raise_field_problems(kind.name, [*errors, *kind.validate(content, annex, now)])
             raise
         raise_field_problems(kind.name, unknown)
-        members = [*(recipient.member for recipient in envelope.recipients), self._profile.member]
         return Validated(
             header,
             tuple(plain),
             subject,
             envelope.attachments,
-            tuple(self._recipient_key(each, now) for each in members),
+            tuple(self._recipient_key(each, now) for each in (*members, self._profile.member)),
         )
 
     def seal(self, message: Validated, *, source_row: bytes = b"", progress: Progress | None = None) -> Sealed:

@@ -17,6 +17,7 @@ from typing import Final
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
+from paiza_client.compose.addressing import members_told
 from paiza_client.compose.composer import Envelope, raise_field_problems
 from paiza_client.files import attaching
 from paiza_client.language import _, language
@@ -220,7 +221,7 @@ async def resolve(session: Session, prepared: Prepared) -> Prepared:
     Refused("unknown_id") for a message answered, ("invalid_draft") where they are of different
     threads, ("self_approval") or ("role_missing") for the second officer, Misused where there is no such officer.
     """
-    prepared = completed(session.register(), prepared)
+    prepared = completed(session.register(), session.profile.member, prepared)
     if prepared.second:
         second = await session.approvals.second(prepared.second, prepared.kind)
         prepared = replace(prepared, envelope=replace(prepared.envelope, second=second), second="")
@@ -238,8 +239,14 @@ async def resolve(session: Session, prepared: Prepared) -> Prepared:
     return in_thread(raised, threads.pop(), [each.digest for each in found])
 
 
-def completed(register: Register, prepared: Prepared) -> Prepared:
-    """Return a message with the numbers that the reference data have for the substances it names by their id."""
+def completed(register: Register, own: str, prepared: Prepared) -> Prepared:
+    """Return a message with what the register adds to it; ``own`` is the own member.
+
+    The reference data have the numbers of the substances that it names by their id. Without recipients it goes to the
+    members that its kind demands for the states it names, such as those of transit.
+    """
+    if not prepared.envelope.recipients and (told := members_told(register, own, prepared.kind, prepared.content)):
+        prepared = address(prepared, told)
     if not reference.mentions_any(prepared.content):
         return prepared
     content = type(prepared.content)()

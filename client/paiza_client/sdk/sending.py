@@ -111,7 +111,7 @@ def seal_offline(
     if known is None or not roles or prepared.parents or prepared.second:
         return False
     now = now or drafts.writing_time()
-    prepared = drafts.completed(known, prepared)
+    prepared = drafts.completed(known, profile.member, prepared)
     with Tokens(pin) as tokens:
         composer = Composer(profile, lambda: unlocked.signer(profile, passphrase, tokens, now), known, roles)
         if dry_run:

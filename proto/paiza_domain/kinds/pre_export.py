@@ -4,6 +4,7 @@ No reply is not consent. The shapes of companies, chemicals and documents serve 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -44,8 +45,10 @@ TRADER: Final = Shape(
         Field("note", N_("Note"), FieldType.LINES, max_length=_NOTE),
     ),
 )
-
-
+# The 1988 Convention, Article 12, paragraph 10 (a) (i): names and addresses.
+_NOTIFIED: Final = replace(
+    TRADER, fields=tuple(replace(each, required=each.required or each.name == "address") for each in TRADER.fields)
+)
 CHEMICAL: Final = Shape(
     Chemical,
     (
@@ -84,6 +87,14 @@ def measured(content: Any) -> Iterator[tuple[str, Problem]]:
 def _notification_in_time(content: pb.PreExportNotification, annex: object, now: datetime) -> list[FieldError]:
     past = [FieldError("dispatch_date", "in_past")] if has_passed(content.dispatch_date, now) else []
     return past + not_in_past("reply_by")(content, annex, now)
+
+
+def _states_told(content: pb.PreExportNotification) -> Iterator[tuple[str, str]]:
+    """Yield the states of importer, consignee and transit, each with the path of the field that names it."""
+    yield "importer.country", content.importer.country
+    yield "consignee.country", content.consignee.country
+    for index, country in enumerate(content.transit_countries):
+        yield f"transit_countries[{index}]", country
 
 
 def _silence_is_no_consent(_content: pb.PreExportNotification, _reported: datetime, lang: str) -> tuple[str, ...]:
@@ -145,9 +156,9 @@ KINDS: Final[tuple[Kind, ...]] = (
             (
                 Field("reference", N_("Number of the notification"), required=True, max_length=64, term="reference"),
                 Field("authority", N_("Notifying authority"), required=True),
-                Field("exporter", N_("Exporter"), FieldType.GROUP, required=True, shape=TRADER),
-                Field("importer", N_("Importer"), FieldType.GROUP, required=True, shape=TRADER),
-                Field("consignee", N_("Ultimate consignee"), FieldType.GROUP, shape=TRADER),
+                Field("exporter", N_("Exporter"), FieldType.GROUP, required=True, shape=_NOTIFIED),
+                Field("importer", N_("Importer"), FieldType.GROUP, required=True, shape=_NOTIFIED),
+                Field("consignee", N_("Ultimate consignee"), FieldType.GROUP, shape=_NOTIFIED),
                 Field("chemicals", N_("Chemical"), FieldType.GROUP, required=True, most=MAX_CHEMICALS, shape=CHEMICAL),
                 Field("dispatch_date", N_("Expected date of dispatch"), FieldType.DATE, required=True),
                 Field("entry_point", N_("Expected point of entry"), required=True, term="place"),
@@ -168,6 +179,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         answer_deadline=_ANSWER_DEADLINE,
         check=_notification_in_time,
         remark=_silence_is_no_consent,
+        precursors_only=True,
+        states_told=_states_told,
     ),
     # No objection, objection or more time.
     Kind(

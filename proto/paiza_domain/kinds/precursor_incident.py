@@ -31,11 +31,15 @@ from paiza_domain.schema.reading import code_text, more, quantity_text
 from paiza_domain.schema.rules import not_in_future
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
+LABORATORY: Final = "laboratory"
+"""The type of incident that may be without chemicals: a laboratory found empty, with equipment or products alone."""
 MEASURED: Final = frozenset({"seizure", "stopped-shipment", "diversion", "theft"})
 """Types of incident in which there was a chemical to be measured; an order or a laboratory may have none."""
 
 
 def _related(incident: PrecursorIncident) -> Iterator[tuple[str, Problem]]:
+    if not incident.chemicals and incident.incident_type != LABORATORY:
+        yield "chemicals", ("missing", {})
     if incident.incident_type in MEASURED:
         yield from measured(incident)
     if not incident.backtracking_wanted:
@@ -67,7 +71,15 @@ SHAPE: Final = Shape(
         Field("occurred_at", N_("Date and time of the incident"), FieldType.PARTIAL_TIME, required=True),
         Field("reporting_agency", N_("Reporting agency"), required=True),
         Field("place", N_("Place of the incident"), FieldType.GROUP, required=True, shape=PLACE),
-        Field("chemicals", N_("Chemical"), FieldType.GROUP, required=True, most=MAX_CHEMICALS, shape=CHEMICAL),
+        Field(
+            "chemicals",
+            N_("Chemical"),
+            FieldType.GROUP,
+            opened=True,
+            most=MAX_CHEMICALS,
+            shape=CHEMICAL,
+            hint=N_("mandatory, except for a laboratory"),
+        ),
         Field("companies", N_("Companies in the papers"), FieldType.GROUP, most=MAX_COMPANIES, shape=TRADER),
         Field("documents", N_("Documents"), FieldType.GROUP, most=MAX_DOCUMENTS, shape=TRADE_DOCUMENT),
         Field("route", N_("Route"), FieldType.GROUP, most=MAX_LEGS, shape=ROUTE_LEG),
@@ -92,14 +104,14 @@ SHAPE: Final = Shape(
 
 
 def _summary(content: PrecursorIncident, lang: str) -> str:
-    first = content.chemicals[0]
-    what = first.as_named or first.substance_id
-    if first.HasField("quantity"):
-        what += f", {quantity_text(first.quantity, lang)}"
-    what += more(content.chemicals)
-    type_of = code_text("precursor_incident_type", content.incident_type, lang)
+    what = code_text("precursor_incident_type", content.incident_type, lang)
+    for first in content.chemicals[:1]:
+        what += f": {first.as_named or first.substance_id}"
+        if first.HasField("quantity"):
+            what += f", {quantity_text(first.quantity, lang)}"
+        what += more(content.chemicals)
     where = code_text("country", content.place.country, lang)
-    return f"{content.incident_id}: {type_of}: {what}; {where}; {partial_time_text(content.occurred_at, lang)}"
+    return f"{content.incident_id}: {what}; {where}; {partial_time_text(content.occurred_at, lang)}"
 
 
 KIND: Final = Kind(

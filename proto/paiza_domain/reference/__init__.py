@@ -36,6 +36,7 @@ from paiza_domain.reference.model import (
 )
 from paiza_domain.reference.names import NameIndex, NameMatch
 from paiza_domain.reference.numbers import cas_numbers, fill_in, hs_codes
+from paiza_domain.reference.precursors import is_precursor, precursor_errors
 
 __all__ = [
     "NAMING_FIELDS",
@@ -67,9 +68,11 @@ __all__ = [
     "fill_in",
     "hs_codes",
     "international",
+    "is_precursor",
     "mentions",
     "mentions_any",
     "participants",
+    "precursor_errors",
     "ratifications",
     "read",
     "shared_bases",

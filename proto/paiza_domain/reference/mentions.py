@@ -44,13 +44,13 @@ def mentions(
 ) -> tuple[Mention, ...]:
     """Return every substance of a content with its status in the states on the day of the event."""
     on = day_of(content, reported)
-    named = islice(_named(content, ""), MAX_MENTIONS)
+    named = islice(_named(content), MAX_MENTIONS)
     return tuple(_mention(*each, reference, index, states, on) for each in named)
 
 
 def mentions_any(content: Message) -> bool:
     """Return whether a content mentions any substance, without reference data."""
-    return next(_named(content, ""), None) is not None
+    return next(_named(content), None) is not None
 
 
 def day_of(content: Any, reported: datetime) -> date:
@@ -82,18 +82,26 @@ def _mention(
     return Mention(path.rstrip("."), as_named or substance_id, substance, statuses, remark)
 
 
-def _named(message: Message, path: str) -> Iterator[tuple[str, str, str]]:
-    """Yield the mentions in a message; only set fields are visited, so the cost follows the size of the message."""
-    texts: dict[str, str] = {}
+def naming_messages(message: Message, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the messages of a content that name a substance, each with its path; a path below the content ends in ".".
+
+    Only set fields are visited, so the cost follows the size of the message.
+    """
+    names = False
     for field, value in message.ListFields():
         if field.type != FieldDescriptor.TYPE_MESSAGE:
-            if field.name in NAMING_FIELDS and isinstance(value, str):
-                texts[field.name] = value
+            names |= field.name in NAMING_FIELDS and isinstance(value, str)
         elif field.is_repeated:
             for at, each in enumerate(value):
                 if isinstance(each, Message):
-                    yield from _named(each, f"{path}{field.name}[{at}].")
+                    yield from naming_messages(each, f"{path}{field.name}[{at}].")
         else:
-            yield from _named(value, f"{path}{field.name}.")
-    if texts:
-        yield path, texts.get(_ID, ""), texts.get(_NAME, "")
+            yield from naming_messages(value, f"{path}{field.name}.")
+    if names:
+        yield path, message
+
+
+def _named(content: Message) -> Iterator[tuple[str, str, str]]:
+    """Yield path, id and name of every mention."""
+    for path, each in naming_messages(content):
+        yield path, getattr(each, _ID, ""), getattr(each, _NAME, "")

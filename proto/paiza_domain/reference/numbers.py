@@ -1,13 +1,12 @@
 """The CAS numbers, HS codes and international tables of substances that a content names by their reference id."""
 
-from collections.abc import Iterator
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from paiza_domain.reference.control_status import international
+from paiza_domain.reference.mentions import naming_messages
 from paiza_domain.reference.model import SURVEILLANCE, Reference
 from paiza_domain.schema.identifiers import hs_problem
 
@@ -36,11 +35,12 @@ def fill_in(content: Message, reference: Reference, on: date) -> None:
 
     Of several numbers (a base and its salts) none is chosen: which was meant is for the author to write.
     """
-    for named in _named(content):
+    for _path, named in naming_messages(content):
+        substance = getattr(named, "substance_id", "")
         values = {
-            "cas_number": cas_numbers(reference, named.substance_id),
-            "hs_code": hs_codes(reference, named.substance_id),
-            "control": _control(reference, named.substance_id, on),
+            "cas_number": cas_numbers(reference, substance),
+            "hs_code": hs_codes(reference, substance),
+            "control": _control(reference, substance, on),
         }
         for name, found in values.items():
             if len(found) == 1 and name in named.DESCRIPTOR.fields_by_name and not getattr(named, name):
@@ -50,13 +50,3 @@ def fill_in(content: Message, reference: Reference, on: date) -> None:
 def _control(reference: Reference, substance_id: str, on: date) -> tuple[str, ...]:
     entries = international(reference, substance_id, on).entries
     return tuple(dict.fromkeys(_CONTROLS[each.schedule] for each in entries if each.schedule in _CONTROLS))
-
-
-def _named(message: Message) -> Iterator[Any]:
-    """Yield the messages of a content that name a substance by its id."""
-    for field, value in message.ListFields():
-        if field.type == FieldDescriptor.TYPE_MESSAGE:
-            for each in value if field.is_repeated else (value,):
-                yield from _named(each)
-        elif field.name == "substance_id" and value:
-            yield message

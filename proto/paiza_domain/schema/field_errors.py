@@ -61,6 +61,10 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "moment_malformed": N_(
         "Not a time such as 2026-11-23 14:30+05:00 or 23.11.2026 14:30+05:00 (the day alone where less is known)."
     ),
+    "no_precursor": N_(
+        "“{value}” is under no regime for precursors. Trade in drugs goes by import and export authorisations; this "
+        "notification is for precursors."
+    ),
     "not_allowed_here": N_("This field does not go with the other values."),
     "not_integer": N_("Not a whole number."),
     "not_positive": N_("Must be more than zero."),
@@ -71,6 +75,10 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "out_of_range": N_("Must be between {least} and {most}."),
     "period_order": N_("The period ends before it begins."),
     "period_reversed": N_("The period ends before it begins."),
+    "precursor_unknown": N_(
+        "“{value}” is not in the reference data: fill in its international control (control), or name it by its "
+        "reference id.{suggestion}"
+    ),
     "quantity_malformed": N_("Not a quantity such as 12.5 kg: a number and its unit."),
     "recipients_missing": N_("At least one recipient must be named."),
     "reference_malformed": N_("Not a message id, its beginning, or a message digest."),
@@ -91,6 +99,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     ),
     "status_text_missing": N_("This status needs a sentence: what is lacking, what was done, or why."),
     "state_not_asked": N_("The route touches {value}, which is not among the states asked."),
+    "state_not_told": N_("{value} is named here and is a member: add it to the recipients."),
     "state_without_leg": N_("{value} is asked, but the route has no leg there."),
     "sum_without_source": N_("Only a record taken over from a named source may sum several seizures up."),
     "substance_unnamed": N_("Name the substance, or give its reference id."),

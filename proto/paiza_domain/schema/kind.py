@@ -1,7 +1,7 @@
 """A kind of message: content, permitted senders, validation, summary and display."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -30,6 +30,10 @@ def _nothing_derived(_content: Any) -> None:
     pass
 
 
+def _tells_no_state(_content: Any) -> Iterable[tuple[str, str]]:
+    return ()
+
+
 def _leaves_nothing_open(_content: Any) -> bool:
     return False
 
@@ -46,10 +50,13 @@ class Kind:
     remarks for a reader that no field holds. `needs_parent`: follows from another message.
     `second_officer`: two officers sign; one of them acts in `second_role` where that is named. `workflow` names the
     workflow it is a step of. `overtakes`: comes first in every queue. `leaves_open` returns whether an answer leaves
-    the request open (more time needed). `answered_by` names the kinds that answer it, the
-    usual one first. `subject` names the fields that a list shows (`subjects`). `handling_for` returns the default marks
-    of a content; None if the draft must name them. `handling_codes`: the codes that a message of the kind may carry;
-    empty for all.
+    the request open (more time needed). `answered_by` names the kinds that answer it, the usual one first. `subject`
+    names the fields that a list shows (`subjects`). `handling_for` returns the default marks of a content; None if the
+    draft must name them. `handling_codes`: the codes that a message of the kind may carry; empty for all.
+
+    Rules for the author alone, by the register: `precursors_only`: only substances under a regime for precursors may be
+    named. `states_told` yields the states in a content that must be among the recipients where they are members, as
+    (path, country).
     """
 
     name: str
@@ -72,6 +79,8 @@ class Kind:
     check: ContentCheck = _no_check
     leaves_open: Callable[[Any], bool] = _leaves_nothing_open
     remark: Callable[[Any, datetime, str], tuple[str, ...]] = _no_remarks
+    precursors_only: bool = False
+    states_told: Callable[[Any], Iterable[tuple[str, str]]] = _tells_no_state
     derive: Callable[[Any], None] = _nothing_derived
     subject_of: Callable[[Any], bytes] = field(init=False, repr=False, compare=False)
     """The function that derives the serialized `Subject` of a content."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,22 @@ content:
     - {as_named: уксусный ангидрид, drug_group: precursors, quantity: 5 kg}
     - {substance_id: herion, drug_group: opioids, quantity: 1 kg}
   route_unknown: true
+"""
+
+NOTIFICATION = """\
+kind: pre-export-notification
+handling: {{tlp: AMBER, code: H2, classification: 1}}
+review: 3 years
+content:
+  reference: EX-78
+  authority: An invented committee
+  exporter: {{name: Example, country: KAZ, address: Invented street 1}}
+  importer: {{name: Sample, country: TJK, address: Invented street 2}}
+  chemicals:
+    - {{substance_id: acetic-anhydride, quantity: 5 t}}
+  dispatch_date: {day}
+  entry_point: Invented post
+  transit_countries: [UZB, CHN]
 """
 
 
@@ -133,6 +150,30 @@ def test_draft_and_notice_show_the_status_of_their_substances(
     shown = paiza("tjk-liaison", "open", message_id, "--lang", "ru").out
     assert "контролируемый прекурсор" in shown
     assert "нет в справочных данных" in shown
+
+
+def test_a_notification_tells_every_member_on_the_way_of_precursors_alone(
+    paiza: Paiza, federation: Federation, tmp_path: Path
+) -> None:
+    """Heroin is refused with its remedy, by the dry run as well; numbers and recipients come from the register."""
+    draft = tmp_path / "notification.yaml"
+    text = NOTIFICATION.format(day=f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%d}")
+    draft.write_text(text.replace("acetic-anhydride", "heroin"))
+    for option in ((), ("--dry-run",)):
+        refused = paiza("kaz-liaison", "send", "pre-export-notification", draft, *option)
+        assert refused.code == 3
+        assert "chemicals[0].substance_id" in refused.err
+        assert "import and export authorisations" in " ".join(refused.err.split())
+    draft.write_text(text)
+    refused = paiza("kaz-liaison", "send", "pre-export-notification", draft, "--to", "tjk")
+    assert (refused.code, "transit_countries[0]" in refused.err) == (3, True)
+    sent = paiza("kaz-liaison", "send", "pre-export-notification", draft, "--json").json
+    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", sent["id"]), 60))
+    opened = paiza("tjk-liaison", "open", sent["id"], "--json").json
+    assert opened["content"]["chemicals"][0].items() >= {
+        "cas_number": "108-24-7", "hs_code": "291524", "control": "table-i",
+    }.items()  # fmt: skip
+    assert sorted(each["member"] for each in opened["recipients"]) == ["tjk", "uzb"]
 
 
 def test_without_the_node_the_register_verified_last_answers(paiza: Paiza, federation: Federation) -> None:

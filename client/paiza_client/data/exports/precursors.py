@@ -38,7 +38,7 @@ def _rows(record: Record) -> Iterator[tuple[Cell, ...]]:
     incident: Any = record.content
     place = incident.place
     where = ", ".join(filter(None, (place.admin_area, place.town, place.border_point, place.as_reported)))
-    for chemical in incident.chemicals:
+    for chemical in incident.chemicals or [trade_pb2.Chemical()]:  # a laboratory may have none, and is a row as well
         yield (
             incident.incident_id,
             incident.incident_version,

@@ -60,15 +60,15 @@ class PreExportNotification(_message.Message):
     """Other remarks."""
     @_builtins.property
     def exporter(self) -> _trade_pb2.Trader:
-        """The exporter."""
+        """The exporter, with its address."""
 
     @_builtins.property
     def importer(self) -> _trade_pb2.Trader:
-        """The importer."""
+        """The importer, with its address."""
 
     @_builtins.property
     def consignee(self) -> _trade_pb2.Trader:
-        """To whom it goes in the end, where that is known."""
+        """To whom it goes in the end, where that is known, with the address."""
 
     @_builtins.property
     def chemicals(self) -> _containers.RepeatedCompositeFieldContainer[_trade_pb2.Chemical]:
@@ -76,7 +76,7 @@ class PreExportNotification(_message.Message):
 
     @_builtins.property
     def transit_countries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of the list "country": states it crosses, in order."""
+        """Codes of the list "country": states it crosses, in order. Those that are members are among the recipients."""
 
     @_builtins.property
     def transport(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Transport]:

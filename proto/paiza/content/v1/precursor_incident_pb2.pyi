@@ -76,7 +76,7 @@ class PrecursorIncident(_message.Message):
 
     @_builtins.property
     def chemicals(self) -> _containers.RepeatedCompositeFieldContainer[_trade_pb2.Chemical]:
-        """The chemicals."""
+        """The chemicals; may be empty for a laboratory alone."""
 
     @_builtins.property
     def companies(self) -> _containers.RepeatedCompositeFieldContainer[_trade_pb2.Trader]:

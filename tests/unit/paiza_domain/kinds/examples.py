@@ -167,9 +167,11 @@ content:
   importer:
     name: ООО «Образец»
     country: UZB
+    address: Примерск, 2
   consignee:
     name: Завод «Вымысел»
     country: UZB
+    address: Вымышленск, 3
   chemicals:
     - as_named: Перманганат калия
       cas_number: 7722-64-7

@@ -118,6 +118,7 @@ def all_of(*changes: Change) -> Change:
             "chemicals[0].as_named",
             "substance_unnamed",
         ),
+        ("precursor-incident", without("chemicals"), "chemicals", "missing"),
         ("precursor-incident", without("backtracking_request"), "backtracking_request", "missing"),
         ("precursor-incident", without("backtracking_wanted"), "backtracking_request", "not_allowed_here"),
         (
@@ -147,6 +148,9 @@ def all_of(*changes: Change) -> Change:
             "missing",
         ),
         ("pre-export-notification", lambda c: c.exporter.ClearField("name"), "exporter.name", "missing"),
+        ("pre-export-notification", lambda c: c.exporter.ClearField("address"), "exporter.address", "missing"),
+        ("pre-export-notification", lambda c: c.importer.ClearField("address"), "importer.address", "missing"),
+        ("pre-export-notification", lambda c: c.consignee.ClearField("address"), "consignee.address", "missing"),
         ("pre-export-reply", without("grounds"), "grounds", "grounds_missing"),
         ("pre-export-reply", to("reply", "no-objection"), "grounds", "not_allowed_here"),
         ("pre-export-reply", all_of(to("reply", "none"), without("grounds")), "reply", "silence_not_sent"),
@@ -298,6 +302,16 @@ def test_an_incident_without_a_chemical_at_hand_needs_no_quantity() -> None:
     for incident in ("suspicious-order", "laboratory", "attempted-diversion"):
         change = all_of(to("incident_type", incident), lambda c: c.chemicals[0].ClearField("quantity"))
         assert found("precursor-incident", change) == []
+
+
+def test_a_laboratory_without_chemicals_is_an_incident() -> None:
+    """Equipment or products alone were found: the report is valid, and its summary says what it is about."""
+    change = all_of(to("incident_type", "laboratory"), without("chemicals"))
+    assert found("precursor-incident", change) == []
+    draft_of = drafts.read(draft("precursor-incident"), now=NOW)
+    change(draft_of.content)
+    summary = draft_of.kind.summary(draft_of.content, "en")
+    assert summary.startswith("UZB-P-14: Clandestine laboratory; Uzbekistan")
 
 
 TERROR = """\
