@@ -157,6 +157,7 @@ class Room(AbstractContextManager["Room"]):
         parents: Sequence[bytes] = (),
         members: Sequence[str] = MEMBERS,
         two: bool = False,
+        purposes: Sequence[str] = (),
     ) -> VerifiedMessage:
         """Make a step as `verify` would give it."""
         message_id = wire.new_message_id(self.clock.now)
@@ -174,7 +175,7 @@ class Room(AbstractContextManager["Room"]):
             ],
             recipients=[pb.Recipient(member=member) for member in members if member != author],
             urgency=pb.URGENCY_ROUTINE,
-            handling=pb.Handling(code="H0", tlp="AMBER"),
+            handling=pb.Handling(code="H0", tlp="AMBER", purposes=purposes),
             register_version=bytes(32),
         )
         header.author_time.FromDatetime(self.clock.now)

@@ -17,7 +17,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.log.model import MAX_REASON
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
-from paiza_node.core.policy import MessageAttributes
+from paiza_node.core.policy import MessageAttributes, PolicyContext
 from paiza_node.core.storage import ReadConnection
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
@@ -65,8 +65,13 @@ class OpenAuthorizer:
             row = known(reads, officer, digest)
         return self.request_for(officer, row, number, reason)
 
-    def request_for(self, officer: Officer, row: MessageRow | None, number: int, reason: str) -> OpenRequest:
-        """Check as `read_request` does; ``row`` is None if the officer may not know of the message."""
+    def request_for(
+        self, officer: Officer, row: MessageRow | None, number: int, reason: str, purpose: str = ""
+    ) -> OpenRequest:
+        """Check as `read_request` does; ``row`` is None if the officer may not know of the message.
+
+        What was given for other purposes than ``purpose``, a code, is forbidden; an empty one limits nothing.
+        """
         if row is None or row.state is MessageState.REFUSED:
             raise unknown()
         header = wire.parse_header(row.header)
@@ -82,7 +87,12 @@ class OpenAuthorizer:
         facts = MessageAttributes.of(header, kind.sender_roles, ceiling, kind.workflow)
         forbidden = None
         try:
-            self._register_cache.policy.check(principal_of(officer), "open_annex" if annex else "open", facts)
+            self._register_cache.policy.check(
+                principal_of(officer),
+                "open_annex" if annex else "open",
+                facts,
+                policy_context=PolicyContext(purpose=purpose) if purpose and not annex else None,
+            )
         except Rejected as denied:
             forbidden = denied
         return OpenRequest(row.digest, header, number, reason, forbidden)

@@ -32,6 +32,7 @@ NEEDS_GRANT: Final = "-needs-grant"
 ABOUT_REGISTER: Final = frozenset({"read_register", "ceremony", "publish_directory"})
 
 CONTEXTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
+    "open": ("purpose",),
     "forward": ("recipient", "purpose", "granted", "consented", "recalled", "withAnnex"),
     "take_forwarded": ("recipient", "purpose", "granted", "consented", "recalled", "withAnnex"),
     "export": ("audience", "purpose", "granted", "recalled", "withAnnex"),
@@ -139,7 +140,7 @@ def _facts(
 
 @dataclass(frozen=True, slots=True)
 class PolicyContext:
-    """The context of a decision about forwarding, exporting or deriving.
+    """The context of a decision about opening together, forwarding, exporting or deriving.
 
     ``recipient`` is the member a message is forwarded to, ``audience`` the recipients of an export. ``granted``: by the
     originator, or the actor acts for it. ``consented``: the rules of the workflow make the recipient take part.

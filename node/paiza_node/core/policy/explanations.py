@@ -29,6 +29,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "member-consults": N_("Active members see the log entries that concern them and those granted to them."),
     "own-ceiling": N_("Material classified above our own ceiling is refused from any sender."),
     "red-not-for-coordination": N_("TLP RED is for case officers only."),
+    "opening-for-other-purpose": N_("Material serves statistics and exports only for the purposes it was given for."),
     "officer-passes-on": N_("All officers except auditors may forward messages."),
     "member-passes-on": N_("Active members may forward messages to us."),
     "passing-above-ceiling": N_("Nothing is forwarded to a member above its classification ceiling."),

@@ -13,6 +13,7 @@ from typing import Final
 
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2
+from paiza_domain import codes
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer
@@ -35,7 +36,7 @@ from paiza_wire.message import VerifiedMessage
 
 MAX_TOGETHER: Final = 256  # messages of one request
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # of messages in one answer, whose limit is twice that
-MAX_A_DAY: Final = 50_000  # messages that one officer opens together in a day, UTC: a year's statistics of a region
+MAX_A_DAY: Final = 500_000  # messages that one officer opens together in a day, UTC: ten tables of a region's years
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -86,7 +87,9 @@ class OpenTogether:
             raise Rejected("opening_reason_missing", "several messages are opened only with a stated reason")
         if len(request.reason_text) > MAX_REASON:
             raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
-        read = await asyncio.to_thread(self._read, officer, digests, request.reason_text)
+        if request.purpose and request.purpose not in codes.load("purpose"):
+            raise Rejected("malformed", "the purpose is none of the list")
+        read = await asyncio.to_thread(self._read, officer, digests, request.reason_text, request.purpose)
         committed = await self._core.ledger.commit(
             lambda tx: self._open(tx, officer, digests, read, request.reason_text)
         )
@@ -101,7 +104,7 @@ class OpenTogether:
             response.opened.CopyFrom(own_proof(self._core.ledger, opened.entry, size, note, opened.listed))
         return response
 
-    def _read(self, officer: Officer, digests: Sequence[bytes], reason: str) -> list[_Outcome]:
+    def _read(self, officer: Officer, digests: Sequence[bytes], reason: str, purpose: str) -> list[_Outcome]:
         """Read messages and open their keys, as many as fit into an answer, at least one."""
         with self._core.store.reads() as reads:
             rows = all_known(reads, officer, digests)
@@ -114,13 +117,15 @@ class OpenTogether:
                     break
                 wanted.append(digest)
             bodies = messages_store.bodies(reads, [rows[digest].seq for digest in wanted if digest in rows])
-        return [self._read_one(officer, rows.get(digest), bodies, reason) for digest in wanted]
+        return [self._read_one(officer, rows.get(digest), bodies, reason, purpose) for digest in wanted]
 
-    def _read_one(self, officer: Officer, row: MessageRow | None, bodies: Mapping[int, bytes], reason: str) -> _Outcome:
+    def _read_one(
+        self, officer: Officer, row: MessageRow | None, bodies: Mapping[int, bytes], reason: str, purpose: str
+    ) -> _Outcome:
         try:
             if row is None:
                 return unknown()
-            request = self._authorizer.request_for(officer, row, 0, reason)
+            request = self._authorizer.request_for(officer, row, 0, reason, purpose)
             body = bodies.get(row.seq)
             if body is None:
                 return Rejected("erased", "its content was erased; header, signatures and proofs are still here")

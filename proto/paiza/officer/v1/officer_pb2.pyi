@@ -623,8 +623,13 @@ class OpenMessagesRequest(_message.Message):
 
     MESSAGE_DIGESTS_FIELD_NUMBER: _builtins.int
     REASON_TEXT_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     reason_text: _builtins.str
     """Why they are opened; required. Kept beside the log."""
+    purpose: _builtins.str
+    """What the contents are used for: a code of the list "purpose". Messages given for other purposes only are refused.
+    Empty where an officer reads them.
+    """
     @_builtins.property
     def message_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """SHA-256 of the header of each, at most 256, each once."""
@@ -634,10 +639,11 @@ class OpenMessagesRequest(_message.Message):
         *,
         message_digests: _abc.Iterable[_builtins.bytes] | None = ...,
         reason_text: _builtins.str = ...,
+        purpose: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digests", b"message_digests", "reason_text", b"reason_text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_digests", b"message_digests", "purpose", b"purpose", "reason_text", b"reason_text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

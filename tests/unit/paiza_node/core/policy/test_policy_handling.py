@@ -106,6 +106,8 @@ GREEN/H0/0/statistics    export  liaison       aud=own_unit,for=statistics  allo
 RED/H0/0/                open    liaison       -                            allowed
 RED/H0/0/                open    coordinator   -                            red-not-for-coordination
 AMBER+STRICT/H0/0/       open    coordinator   -                            allowed
+GREEN/H0/0/statistics    open    liaison       -                            opening-for-other-purpose
+GREEN/H0/0/statistics    open    liaison       for=statistics               allowed
 RED/H0/0/                derive  liaison       -                            allowed
 RED/H0/0/                derive  liaison       lower                        marks-never-lowered
 """

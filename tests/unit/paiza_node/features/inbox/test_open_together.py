@@ -124,6 +124,17 @@ async def test_nothing_is_logged_where_nothing_is_opened(room: Room) -> None:
     assert entries(room, note) == ["DENIED"]
 
 
+async def test_a_purpose_leaves_out_what_was_given_for_others(room: Room) -> None:
+    """An author's limit holds for statistics and exports; a message without one serves every purpose."""
+    kept = room.message("tjk", "free-message", NOTE, purposes=["prosecute"])
+    room.ledger.commit_now(lambda tx: room.write(tx, kept, unit=OFFICER.unit))
+    note = received(room)
+    for purpose, outcome in (("statistics", "policy_denied"), ("prosecute", "opened"), ("", "opened")):
+        request = asked(kept, note)
+        request.purpose = purpose
+        assert told(await verb(room, note)(OFFICER, request)) == [outcome, "opened"]
+
+
 async def test_an_answer_that_is_full_holds_the_first(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages that do not fit are asked for again; one larger than an answer comes alone."""
     monkeypatch.setattr(open_together, "MAX_ANSWER_BYTES", 10_000)
@@ -142,6 +153,7 @@ async def test_an_answer_that_is_full_holds_the_first(room: Room, monkeypatch: p
         ({"message_digests": [b"short"]}, "malformed"),
         ({"reason_text": " "}, "opening_reason_missing"),
         ({"reason_text": "x" * 2_001}, "too_large"),
+        ({"purpose": "to-sell-it"}, "malformed"),
     ],
 )
 async def test_what_is_asked_wrongly_is_refused(room: Room, changes: dict[str, object], reason: str) -> None:
