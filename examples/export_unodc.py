@@ -4,7 +4,7 @@ With `make up` running, and PAIZA_HOME set as it prints; send some notices first
 
     python examples/export_unodc.py kaz-liaison rows.csv
 
-The node is asked for leave and logs it, then it logs the openings. Messages that must not go are left out and named.
+The node is asked for leave and logs it, then it logs the openings. Messages that must not go are left out and counted.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from paiza_client.data.exports import Intent, export_messages
+from paiza_client.data.exports import Intent, Order, export_messages
 from paiza_client.sdk import connect, wording
 from paiza_officer import profiles
 
@@ -22,11 +22,10 @@ async def main(profile: str, file: Path) -> None:
     intent = Intent("own-member", "the department of statistics", "statistics", "yearly report")
     since = datetime.now(UTC) - timedelta(weeks=1)
     async with connect(profiles.find(profile)) as session:
-        result = await export_messages(session, intent, form="unodc", since=since, partial=True)
-    profiles.write_private(file, result.data)
-    print(f"{len(result.messages)} notices written to {file}, marked {wording.handling(result.mark)}")
-    for each in result.left_out:
-        print(f"left out: {each.message.thread_name}: {each.reason}")
+        result = await export_messages(session, file, Order(intent, form="unodc", since=since, partial=True))
+    print(f"{result.messages} notices written to {file}, marked {wording.handling(result.mark)}")
+    for sentence in wording.left_out(result.left_out):
+        print(sentence)
 
 
 if not sys.argv[2:] or "--help" in sys.argv:

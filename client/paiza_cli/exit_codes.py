@@ -19,6 +19,8 @@ class ExitCode(IntEnum):
     """A signature, digest or log proof does not hold; nothing was shown."""
     PROFILE = 6
     """The profile of an officer, its key, passphrase or certificate."""
+    INCOMPLETE = 7
+    """The result is there and lacks part of what was asked for; it says how much, and why."""
     WARNED = 10
     """`paiza-node doctor` found something that needs attention."""
     FAILED = 11

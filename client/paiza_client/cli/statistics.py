@@ -1,16 +1,16 @@
 """`paiza statistics`: seizures counted by period, substance, route, place or member, small numbers hidden."""
 
+import io
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import click
 
-from paiza_client.cli.exports import note_superseded
-from paiza_client.cli.options import TimeParameter, shared
+from paiza_client.cli.exports import end_incomplete, note_superseded, warn_left_out
+from paiza_client.cli.options import MembersParameter, TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data.exports import missing_package
-from paiza_client.data.exports.tables import Table
 from paiza_client.data.statistics import DIMENSIONS, HIDDEN, REASON, Measure, Statistics, count_seizures
 from paiza_client.language import N_, _
 from paiza_client.sdk import wording
@@ -37,8 +37,10 @@ FORMATS: Final = ("csv", "xlsx", "json")
     help=N_("Seizures, or kilograms where they are known."),
 )
 @click.option("--since", type=TimeParameter(), help=N_("Only stored since: 2026-11-23, or 8h, 3d, 2w ago."))
-@click.option("--until", type=TimeParameter(), help=N_("Only stored until then."))
-@click.option("--from", "author", default="", metavar="MEMBER", help=N_("Only from this member."))
+@click.option("--until", type=TimeParameter(), help=N_("Only stored before this time."))
+@click.option(
+    "--from", "author", type=MembersParameter(), default="", metavar="MEMBER", help=N_("Only from this member.")
+)
 @click.option("--reason", default=REASON, show_default=True, help=N_("Why you open them."))
 @click.option("--format", "form", type=click.Choice(FORMATS), default=None, help=N_("Format of the file; else CSV."))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help=N_("File to write; else a table is shown."))
@@ -82,15 +84,21 @@ def statistics(
                 )
 
     counted = run(work())
-    note_superseded(terminal, len(counted.superseded))
-    _print(terminal, counted.table, form or FORMATS[0], output)
+    note_superseded(terminal, counted.superseded)
+    _print(terminal, counted, form or FORMATS[0], output)
+    if output is not None or terminal.wants_json:  # on the screen it stands below the table
+        warn_left_out(terminal, counted.left_out)
+    end_incomplete(counted.left_out)
 
 
-def _print(terminal: Terminal, table: Table, form: str, output: Path | None) -> None:
+def _print(terminal: Terminal, counted: Statistics, form: str, output: Path | None) -> None:
+    table = counted.table
     if output is not None:
         from paiza_client.data.exports.writing import WRITERS  # noqa: PLC0415 - a table on the screen needs no writer
 
-        write_private(output, WRITERS[form](table))
+        stream = io.BytesIO()
+        WRITERS[form](table, stream)
+        write_private(output, stream.getvalue())
         terminal.note(_("Written to {path}").format(path=output))
     elif terminal.wants_json:
         rows = [
@@ -100,9 +108,19 @@ def _print(terminal: Terminal, table: Table, form: str, output: Path | None) -> 
             }
             for row in table.rows
         ]
-        terminal.json(
-            {"title": table.title, "handling": wording.handling(table.mark), "notes": list(table.notes), "rows": rows}
-        )
+        terminal.json({
+            "title": table.title,
+            "handling": wording.handling(table.mark),
+            "notes": list(table.notes),
+            "notices": counted.notices,
+            "superseded": counted.superseded,
+            "complete": counted.complete,
+            "left_out": [
+                {"reason": reason, "detail": detail, "count": count}
+                for (reason, detail), count in counted.left_out.counts.items()
+            ],
+            "rows": rows,
+        })  # fmt: skip
     else:
         terminal.say(table.title, "bold")
         terminal.say(wording.handling(table.mark))

@@ -219,6 +219,7 @@ class Terminal:
     def progress(self, title: str) -> Iterator[Callable[[int, int], None]]:
         """Show a progress bar on standard error; yield what moves it: called with what is done, and with all there is.
 
+        All is 0 as long as it is not known.
         Invisible where nobody watches or JSON is wanted.
         """
         bar = Progress(
@@ -231,7 +232,7 @@ class Terminal:
         )
         with bar:
             task = bar.add_task(title, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+            yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
     def bell(self) -> None:
         """Ring, where there is a terminal to ring."""

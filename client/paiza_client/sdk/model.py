@@ -1,14 +1,17 @@
 """Frozen records of what the own node lists and says of itself. `paiza_client.verify.model` has what was proven."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from paiza.core.v1 import message_pb2
 
+MAX_NAMED: Final = 50  # messages left out that are named one by one; the others are counted
+
 OnProgress = Callable[[int, int], None]
-"""Called as long work goes on, in the event loop: with what is done, and what there is in all."""
+"""Called as long work goes on, in the event loop: with what is done, and what there is in all, 0 while not known."""
 Box = Literal["inbox", "sent", "both"]
 DeliveryState = Literal["waiting", "delivered", "refused", "rejected", "expired", "dropped", "unknown"]
 AttachmentState = Literal["pending", "received", "refused", "expired", "erased", "unknown"]
@@ -108,3 +111,43 @@ class Page:
     def has_more(self) -> bool:
         """True where older messages follow."""
         return bool(self.next_token)
+
+
+@dataclass(frozen=True, slots=True)
+class NotOpened:
+    """A message that is in no result: a reason code of the protocol, and what the node added to it.
+
+    ``id`` is the message id as hex digits where it is known.
+    """
+
+    digest: bytes
+    reason: str
+    detail: str = ""
+    id: str = ""
+
+    @property
+    def name(self) -> str:
+        """A name of the message for a reader: hex digits of its id, or of its digest."""
+        return self.id or self.digest.hex()
+
+
+@dataclass(slots=True)
+class LeftOut:
+    """The messages that a result lacks: how many by (reason, detail), and the first `MAX_NAMED` of them.
+
+    Reasons are codes of the protocol: "policy_denied" with the detail "export-for-other-purpose" or
+    "opening-for-other-purpose" for a limit of purposes, "cannot_open" where no key of the node opens it any more.
+    """
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    first: list[NotOpened] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Count the messages."""
+        return self.counts.total()
+
+    def add(self, each: NotOpened) -> None:
+        """Count one more."""
+        self.counts[each.reason, each.detail] += 1
+        if len(self.first) < MAX_NAMED:
+            self.first.append(each)

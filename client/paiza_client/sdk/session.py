@@ -252,17 +252,20 @@ class Session:
         return Page(tuple(summary(info) for info in answer.messages), answer.next_page_token)
 
     async def open_together(
-        self, digests: Sequence[bytes], reason: str
+        self, digests: Sequence[bytes], reason: str, purpose: str = ""
     ) -> dict[bytes, OpenedPart | Refused | Unreachable]:
         """Open the main parts of messages for one reason; none is marked as read.
 
-        Return, by digest, what was opened, each checked as by `open_part`, or the error with the node's reason. The
-        node logs one OPENED_TOGETHER entry for up to 256. `open_many.open_many` raises instead.
+        ``purpose`` is a code of the list "purpose": the node refuses what was given for other purposes; an empty one
+        limits nothing. Return, by digest, what was opened, each checked as by `open_part`, or the error with the node's
+        reason. The node logs one OPENED_TOGETHER entry for up to 256.
         """
         opened: dict[bytes, OpenedPart | Refused | Unreachable] = {}
         left = list(dict.fromkeys(digests))
         while left:
-            request = officer_pb2.OpenMessagesRequest(message_digests=left[:MAX_TOGETHER], reason_text=reason)
+            request = officer_pb2.OpenMessagesRequest(
+                message_digests=left[:MAX_TOGETHER], reason_text=reason, purpose=purpose
+            )
             answer = await self._open_messages(request)
             await self._fetch_sets(
                 checks.versions_needed([proof for each in answer.results for proof in each.opened.released])

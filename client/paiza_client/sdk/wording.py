@@ -4,14 +4,20 @@ from datetime import UTC, datetime
 from typing import Final
 
 from paiza.core.v1 import message_pb2
-from paiza_client.language import N_, _, date_text, language, time_text
+from paiza_client import error_help
+from paiza_client.language import N_, _, date_text, language, ngettext, number_text, time_text
 from paiza_client.sdk.as_json import URGENCIES
+from paiza_client.sdk.model import LeftOut
 from paiza_client.verify.model import OpenedPart, Proof
 from paiza_domain import kinds
 from paiza_domain.log_events import event_text
 from paiza_domain.schema.kind import Kind
 from paiza_officer.errors import Refused
 from paiza_wire.errors import Rejected
+
+OTHER_PURPOSE: Final = frozenset(
+    {"export-for-other-purpose", "opening-for-other-purpose"}
+)  # rules of the node's policy
 
 _URGENCIES: Final = {
     "FLASH": N_("FLASH"),
@@ -160,3 +166,21 @@ def handling(mark: message_pb2.Handling, *, purposes: bool = True) -> str:
         purpose_names = ", ".join(_code("purpose", each) for each in mark.purposes)
         words.append(_("only for: {purposes}").format(purposes=purpose_names))
     return ", ".join(filter(None, words))
+
+
+def left_out(found: LeftOut) -> tuple[str, ...]:
+    """Return how many messages a result lacks, a sentence for each reason; nothing where it lacks none."""
+    return tuple(
+        ngettext("{n} message left out: {why}", "{n} messages left out: {why}", count).format(
+            n=number_text(count), why=why_left_out(reason, detail)
+        )
+        for (reason, detail), count in found.counts.most_common()
+    )
+
+
+def why_left_out(reason: str, detail: str) -> str:
+    """Return why a message is in no result, as a sentence."""
+    if detail in OTHER_PURPOSE:
+        return _("Its author gave it for other purposes.")
+    what = _(error_help.remedy(reason).what)
+    return f"{what} ({detail})" if detail else what

@@ -4,18 +4,21 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from paiza.officer.v1 import forwarding_pb2
+from paiza_client.data import exports
+from paiza_client.data.exports import export
 from paiza_client.data.imports.rows import EXPORT_COLUMN
-from paiza_client.sdk import connect
+from paiza_client.sdk import Session, connect, open_many
 from paiza_client.sdk.exports import Intent
 from paiza_officer import profiles
-from paiza_officer.errors import NotProven
+from paiza_officer.errors import NotProven, Unreachable
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
 from tests.integration.client.test_commands import arrives
@@ -26,7 +29,7 @@ NOTICE = """\
 kind: seizure-notice
 to: [tjk]
 urgency: routine
-handling: {{tlp: {tlp}, code: {code}, classification: {level}}}
+handling: {{tlp: {tlp}, code: {code}, classification: {level}, purposes: [{purposes}]}}
 review: 3 years
 content:
   notice_id: {number}
@@ -59,10 +62,11 @@ def sent(
     tlp: str = "GREEN",
     code: str = "H0",
     level: int = 1,
+    purposes: str = "",
 ) -> str:
     """Send a notice from kaz, wait until it is at tjk, and give its id."""
     draft = folder / f"{number}.yaml"
-    draft.write_text(NOTICE.format(number=number, tlp=tlp, code=code, level=level))
+    draft.write_text(NOTICE.format(number=number, tlp=tlp, code=code, level=level, purposes=purposes))
     message_id = str(paiza("kaz-liaison", "send", "seizure-notice", draft, "--json").json["id"])
     asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", message_id), 60))
     return message_id
@@ -113,7 +117,7 @@ def test_what_must_not_leave_is_refused_or_left_out(
     assert refused.code != 0
     assert not file.exists()
     partial = paiza("tjk-liaison", *command, "--partial")
-    assert partial.code == 0, partial.err
+    assert partial.code == 7, partial.err
     assert kept[:18] in partial.err
     assert file.read_bytes()[:2] == b"PK"
 
@@ -157,6 +161,80 @@ def test_statistics_hide_small_numbers(paiza: Paiza, federation: Federation, fol
     lines = list(csv.reader(io.StringIO(file.read_bytes().decode("utf-8-sig"))))
     assert lines[0][-1] == EXPORT_COLUMN
     assert lines[1][0] == "Heroin"
+
+
+def test_a_limit_of_purposes_holds_for_both(paiza: Paiza, federation: Federation, folder: Path) -> None:
+    """What was given for other purposes is neither counted nor exported; result and exit code say so."""
+    begun = datetime.now(UTC).isoformat()
+    for number in range(3):
+        sent(paiza, federation, folder, f"EX-4{number}")
+    limited = sent(paiza, federation, folder, "EX-43", purposes="prosecute")
+    counted = paiza("tjk-liaison", "statistics", "--since", begun, "--json")
+    assert counted.code == 7, counted.err
+    told = json.loads(counted.out)
+    assert (told["notices"], told["complete"], told["rows"][0]["Total"]) == (3, False, 3)
+    assert told["left_out"] == [{"reason": "policy_denied", "detail": "opening-for-other-purpose", "count": 1}]
+    assert "1 message left out: Its author gave it for other purposes." in counted.err
+    leave = ("--form", "unodc", "--since", begun, "--purpose", "statistics", "--reason", "exercise")
+    assert paiza("tjk-liaison", "export", *leave).code == 3
+    partial = paiza("tjk-liaison", "export", *leave, "--partial")
+    assert partial.code == 7, partial.err
+    assert len(partial.out.splitlines()) == 1 + 3
+    assert limited[:18] in partial.err
+
+
+def test_periods_that_meet_are_the_whole(paiza: Paiza, federation: Federation, folder: Path) -> None:
+    """`--until` ends a count and an export where `--since` begins the next."""
+    begun = datetime.now(UTC).isoformat()
+    sent(paiza, federation, folder, "EX-50")
+    cut = datetime.now(UTC).isoformat()
+    sent(paiza, federation, folder, "EX-51")
+    leave = ("--form", "unodc", "--purpose", "statistics", "--reason", "exercise")
+    for period, notices in ((("--since", begun, "--until", cut), 1), (("--since", cut), 1), (("--since", begun), 2)):
+        assert paiza("kaz-liaison", "statistics", *period, "--json").json["notices"] == notices
+        assert len(paiza("kaz-liaison", "export", *leave, *period).out.splitlines()) == 1 + notices
+
+
+def test_an_interrupted_export_goes_on(
+    paiza: Paiza, federation: Federation, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest is opened and nothing twice; the file appears when it is whole, the same as without an interruption."""
+    monkeypatch.setattr(open_many, "MAX_TOGETHER", 2)
+    monkeypatch.setattr(export, "MAX_TOGETHER", 2)
+    begun = datetime.now(UTC).isoformat()
+    ids = [sent(paiza, federation, folder, f"EX-6{number}") for number in range(7)]
+    file, command = tmp_path / "rows.csv", ("export", "--form", "unodc", "--since", begun, *LEAVE)
+    opening = open_many.open_many
+    pages = 0
+
+    async def broken(session: Session, digests: Sequence[bytes], *arguments: Any, **named: Any) -> Any:
+        nonlocal pages
+        pages += 1
+        if pages == 3:
+            raise Unreachable("node_unreachable")
+        return await opening(session, digests, *arguments, **named)
+
+    monkeypatch.setattr(open_many, "open_many", broken)
+    cut = paiza("tjk-liaison", *command, "-o", file)
+    assert cut.code == 4, cut.err
+    assert f"paiza export --continue -o {file}" in cut.err
+    assert not file.exists()
+    assert paiza("tjk-liaison", *command, "-o", file).code == 3, "it began anew over what is there"
+    # A crash while a line was written.
+    with exports.beside(file).open("ab") as journal:
+        journal.write(b'{"opened": 2, "pie')
+    done = paiza("tjk-liaison", "export", "--continue", "-o", file)
+    assert done.code == 0, done.err
+    assert not exports.beside(file).exists()
+    assert "7 messages written" in done.err
+    for each in ids:
+        trail = paiza("tjk-liaison", "audit", "trail", each, "--json").json["own"]
+        found = [entry["event"] for entry in trail if entry["event"] in ("EXPORTED", "OPENED_TOGETHER")]
+        assert found == ["EXPORTED", "OPENED_TOGETHER"]
+    again = tmp_path / "again.csv"
+    assert paiza("tjk-liaison", *command, "-o", again).code == 0
+    assert again.read_bytes() == file.read_bytes()
+    assert paiza("tjk-liaison", "export", "--continue", "-o", tmp_path / "other.csv").code == 3
 
 
 def test_an_export_gives_json_of_the_whole_message(paiza: Paiza, federation: Federation, folder: Path) -> None:

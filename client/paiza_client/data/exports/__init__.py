@@ -1,13 +1,14 @@
 """Opened messages as tables and pages for others: `export_messages` does it all at the own node.
 
-`export` asks for leave and opens, `records` holds what was opened; `forms` lists the forms: `whole` writes all of it,
-`unodc`, `customs` and `precursors` make rows, `printing` pages. `tables` says what a table is and keeps formulas out of
-it, `writing` writes it as CSV, XLSX or JSON. Every table and page carries the strictest mark of all it was made of
-(`marks`). Only `export` needs the network.
+`export` asks for leave and opens, `journal` is an export under way on disk, `records` holds what was opened; `forms`
+lists the forms: `whole` writes all of it, `unodc`, `customs` and `precursors` make rows, `printing` pages. `tables`
+says what a table is and keeps formulas out of it, `writing` writes it as CSV, XLSX or JSON. Every table and page
+carries the strictest mark of all it was made of (`marks`). Only `export` needs the network.
 """
 
-from paiza_client.data.exports.export import ExportResult, LeftOut, export_messages
+from paiza_client.data.exports.export import ExportResult, continue_export, export_messages
 from paiza_client.data.exports.forms import FORMATS, FORMS, Form, misfit, missing_package
+from paiza_client.data.exports.journal import Order, beside
 from paiza_client.sdk.exports import AUDIENCES, Intent
 
 __all__ = [
@@ -17,7 +18,9 @@ __all__ = [
     "ExportResult",
     "Form",
     "Intent",
-    "LeftOut",
+    "Order",
+    "beside",
+    "continue_export",
     "export_messages",
     "misfit",
     "missing_package",

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from paiza.content.v1 import seizure_notice_pb2 as pb
-from paiza_client.data.exports import marks
 from paiza_client.data.exports.precursors import ORIGIN
 from paiza_client.data.exports.records import Record
-from paiza_client.data.exports.tables import Cell, Table, amount
+from paiza_client.data.exports.tables import Cell, Sheet, amount
 from paiza_client.language import N_, _, language
 from paiza_domain.reference import cas_numbers, hs_codes
 from paiza_domain.schema.partial_times import write_partial_time
@@ -26,11 +25,8 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 
-def table(records: Iterable[Record]) -> Table:
-    """Make the table of all seizure notices among the records, one row per substance."""
-    chosen = [record for record in records if record.kind.name == KIND]
-    rows = [row for record in chosen for row in _rows(record)]
-    return Table("customs", _("Seizures, short form"), tuple(map(_, COLUMNS)), rows, marks.strictest(chosen))
+def _columns() -> tuple[str, ...]:
+    return tuple(map(_, COLUMNS))
 
 
 def _rows(record: Record) -> Iterator[tuple[Cell, ...]]:
@@ -72,3 +68,6 @@ def _legs(notice: pb.SeizureNotice, roles: tuple[str, ...]) -> str:
 def _words(list_name: str, given: Iterable[str]) -> str:
     """Return codes in words, in the language in use."""
     return ", ".join(code_text(list_name, code, language()) for code in given if code)
+
+
+SHEET: Final = Sheet(KIND, "customs", N_("Seizures, short form"), _columns, _rows)

@@ -1,34 +1,39 @@
 """The forms of export: which kinds each takes, the formats it is written in, and the writing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from types import MappingProxyType
-from typing import Final
+from typing import Any, BinaryIO, Final
 
+from paiza.core.v1.message_pb2 import Handling
 from paiza_client.data.exports import customs, precursors, printing, unodc, whole
 from paiza_client.data.exports.records import Record
-from paiza_client.data.exports.tables import Table
+from paiza_client.data.exports.tables import Sheet, as_json, from_json
 from paiza_client.language import _
 from paiza_client.sdk.open_many import OpenedMessage
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One form of export: the kind it takes (empty: all), its formats with the usual one first, its table if any."""
+    """One form of export: its formats with the usual one first, and its table; without one it takes every kind."""
 
-    kind: str
     formats: tuple[str, ...]
-    table: Callable[[Sequence[Record]], Table] | None = None
+    sheet: Sheet | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind of message that it takes; empty for all."""
+        return self.sheet.kind if self.sheet is not None else ""
 
 
 FORMS: Final[Mapping[str, Form]] = MappingProxyType(
     {
-        "full": Form("", ("json", "yaml")),
-        "unodc": Form(unodc.KIND, ("csv", "xlsx", "json"), unodc.table),
-        "customs": Form(customs.KIND, ("csv", "xlsx", "json"), customs.table),
-        "precursors": Form(precursors.KIND, ("csv", "xlsx", "json"), precursors.table),
-        "print": Form("", ("html",)),
+        "full": Form(("json", "yaml")),
+        "unodc": Form(("csv", "xlsx", "json"), unodc.SHEET),
+        "customs": Form(("csv", "xlsx", "json"), customs.SHEET),
+        "precursors": Form(("csv", "xlsx", "json"), precursors.SHEET),
+        "print": Form(("html",)),
     }
 )
 """By name."""
@@ -48,7 +53,7 @@ def misfit(form: str, file_format: str, kind: str, *, annex: bool) -> tuple[str,
         return "format", missing
     if kind and chosen.kind and kind != chosen.kind:
         return "kind", _("the form {form} takes {kind}").format(form=form, kind=chosen.kind)
-    if annex and chosen.table is not None:
+    if annex and chosen.sheet is not None:
         return "annex", _("the form {form} has no place for persons").format(form=form)
     return None
 
@@ -60,22 +65,34 @@ def missing_package(file_format: str) -> str:
     return ""
 
 
-def write(
-    form: str,
-    file_format: str,
-    opened: Sequence[OpenedMessage],
-    records: Sequence[Record],
-    header_rows: Callable[[Record], printing.Rows],
-) -> bytes:
-    """Write opened messages, and the records made of them, as a file; ``header_rows`` describes a header for reading.
+def pieces(
+    form: str, opened: OpenedMessage, record: Record, header_rows: Callable[[Record], printing.Rows]
+) -> list[Any]:
+    """Return what one message adds to a file of this form, as JSON holds it; `write` makes the file of all of them.
 
-    Text is UTF-8; CSV begins with a byte-order mark, as spreadsheets want it.
+    ``record`` is made of ``opened``; ``header_rows`` describes a header for reading.
     """
-    table = FORMS[form].table
-    if table is not None:
+    sheet = FORMS[form].sheet
+    if sheet is not None:
+        return [[as_json(cell) for cell in row] for row in sheet.rows_of(record)]
+    if form == "print":
+        return [printing.article(record, header_rows(record))]
+    return [whole.described(opened, record)]
+
+
+def write(form: str, file_format: str, found: Iterable[Any], mark: Handling, file: BinaryIO) -> None:
+    """Write a file of `pieces`, one after the other, with the mark of all of them.
+
+    Text is UTF-8; CSV begins with a byte-order mark, as spreadsheets want it. Refused("too_large") for more rows than
+    a spreadsheet has room for.
+    """
+    sheet = FORMS[form].sheet
+    if sheet is not None:
         from paiza_client.data.exports.writing import WRITERS  # noqa: PLC0415 - only tables need the writer of spreadsheets
 
-        return WRITERS[file_format](table(records))
-    if form == "print":
-        return printing.page(records, header_rows).encode()
-    return whole.write(opened, records, file_format).encode()
+        rows = (tuple(from_json(cell) for cell in row) for row in found)
+        WRITERS[file_format](sheet.table(rows, mark), file)
+    elif form == "print":
+        printing.write(found, mark, file)
+    else:
+        whole.write(found, file_format, file)

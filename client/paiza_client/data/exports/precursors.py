@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from paiza.content.v1 import trade_pb2
-from paiza_client.data.exports import marks
 from paiza_client.data.exports.records import Record
-from paiza_client.data.exports.tables import Cell, Table, amount
+from paiza_client.data.exports.tables import Cell, Sheet, amount
 from paiza_client.language import N_, _, language
 from paiza_domain.reference import Reference, cas_numbers, hs_codes
 from paiza_domain.schema.partial_times import write_partial_time
@@ -27,11 +26,8 @@ ORIGIN: Final = ("production", "obtained")
 """Roles of the legs where a substance comes from; where the journey began is a column of its own."""
 
 
-def table(records: Iterable[Record]) -> Table:
-    """Make the table of all precursor incidents among the records."""
-    chosen = [record for record in records if record.kind.name == KIND]
-    rows = [row for record in chosen for row in _rows(record)]
-    return Table("precursors", _("Precursor incidents"), tuple(map(_, COLUMNS)), rows, marks.strictest(chosen))
+def _columns() -> tuple[str, ...]:
+    return tuple(map(_, COLUMNS))
 
 
 def _rows(record: Record) -> Iterator[tuple[Cell, ...]]:
@@ -102,3 +98,6 @@ def _legs(incident: Any, roles: tuple[str, ...]) -> str:
 def _words(list_name: str, given: Iterable[str]) -> str:
     """Return codes in words, in the language in use."""
     return ", ".join(code_text(list_name, code, language()) for code in given if code)
+
+
+SHEET: Final = Sheet(KIND, "precursors", N_("Precursor incidents"), _columns, _rows)

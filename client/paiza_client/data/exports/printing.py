@@ -7,10 +7,10 @@ besides.
 
 import html
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO, Final
 
-from paiza_client.data.exports import marks
+from paiza.core.v1.message_pb2 import Handling
 from paiza_client.data.exports.records import Record
 from paiza_client.language import _, language
 from paiza_client.sdk import wording
@@ -33,20 +33,23 @@ h1 { font-size: 14pt; margin: 6pt 0; } h2 { font-size: 11.5pt; margin: 10pt 0 3p
 """
 
 
-def page(records: Sequence[Record], header_rows: Callable[[Record], Rows]) -> str:
-    """Write the whole file; ``header_rows`` describes a header for reading, in the language in use."""
-    mark = _text(wording.handling(marks.strictest(records)))
-    title = _text(_("Paiza: messages for printing"))
-    articles = "\n".join(_message(record, header_rows(record), mark) for record in records)
-    return (
-        f'<!DOCTYPE html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f'<meta name="referrer" content="no-referrer">\n<title>{title}</title>\n'
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n{articles}\n</body>\n</html>\n"
+def write(articles: Iterable[str], mark: Handling, file: BinaryIO) -> None:
+    """Write the whole file, with the mark of all messages in it; ``articles`` are made by `article`."""
+    title, marked = _text(_("Paiza: messages for printing")), _text(wording.handling(mark))
+    file.write(
+        (
+            f'<!DOCTYPE html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8">\n'
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+            f'<meta name="referrer" content="no-referrer">\n<title>{title}</title>\n'
+            f"<style>{_STYLE}</style>\n</head>\n<body>\n"
+        ).encode()
     )
+    file.writelines((_table(body, marked) + "\n").encode() for body in articles)
+    file.write(b"</body>\n</html>\n")
 
 
-def _message(record: Record, header: Rows, mark: str) -> str:
+def article(record: Record, header: Rows) -> str:
+    """Return the rows of one message's table, in the language in use; ``header`` describes its header for reading."""
     lang = language()
     content = [*record.kind.show(record.content, lang)]
     content += [("!", remark) for remark in record.kind.remarks(record.content, record.written, lang)]
@@ -56,7 +59,10 @@ def _message(record: Record, header: Rows, mark: str) -> str:
         rows += [_section(_("Nominal annex")), *_rows(record.kind.show_annex(record.annex, lang))]
     if record.proofs:
         rows += [_section(_("Proven")), *_rows(record.proofs)]
-    body = "\n".join(rows)
+    return "\n".join(rows)
+
+
+def _table(body: str, mark: str) -> str:
     marked = f'<tr><td colspan="2" class="mark">{mark}</td></tr>'
     columns = '<colgroup><col class="label"/><col/></colgroup>'
     return f"<table>\n{columns}\n<thead>{marked}</thead>\n<tfoot>{marked}</tfoot>\n<tbody>\n{body}\n</tbody>\n</table>"

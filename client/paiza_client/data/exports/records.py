@@ -52,8 +52,11 @@ def contents(records: Iterable[Record], kind: str) -> list[Any]:
     return [record.content for record in records if record.kind.name == kind]
 
 
-def record(opened: OpenedMessage, reference: Reference | None = None) -> Record:
-    """Return an opened message with its contents parsed; Refused for a kind that this program does not know."""
+def record(opened: OpenedMessage, reference: Reference | None = None, *, proofs: bool = False) -> Record:
+    """Return an opened message with its contents parsed, and its ``proofs`` in words where they are wanted.
+
+    Refused for a kind that this program does not know, or for bytes that are no content of it.
+    """
     kind = wording.kind_of(opened.header)
     annex = opened.annex
     return Record(
@@ -63,6 +66,6 @@ def record(opened: OpenedMessage, reference: Reference | None = None) -> Record:
         kind=kind,
         content=messages.content(opened.main),
         annex=None if annex is None or kind.annex is None else messages.content(annex),
-        proofs=wording.proof_rows(opened.main),
+        proofs=wording.proof_rows(opened.main) if proofs else (),
         reference=reference or Reference(),
     )

@@ -5,7 +5,7 @@ No cell can become a formula. In CSV a cell that a spreadsheet would take for on
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -13,7 +13,9 @@ from typing import Final
 from typing_extensions import override
 
 from paiza.core.v1.message_pb2 import Handling
+from paiza_client.data.exports.records import Record
 from paiza_client.data.imports.rows import EXPORT_COLUMN
+from paiza_client.language import _
 from paiza_domain.schema.quantity import MILLION
 
 MAX_CELL: Final = 32_767  # characters of a cell of a spreadsheet; a longer text is cut there, and says so
@@ -40,22 +42,48 @@ class Amount:
 Cell = str | int | Amount
 
 
+Row = tuple[Cell, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table. ``name`` is short and plain: it names the sheet."""
+    """One table. ``name`` is short and plain: it names the sheet. ``rows`` may be read once only."""
 
     name: str
     title: str
     columns: tuple[str, ...]
-    rows: Sequence[tuple[Cell, ...]]
+    rows: Iterable[Row]
     mark: Handling
     notes: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        """Check the width: a row of another width is an internal error."""
-        for row in self.rows:
-            if len(row) != len(self.columns):
-                raise AssertionError(f"{self.name}: {len(row)} cells in a row of {len(self.columns)} columns")
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A kind of table that is made of messages: the kind of message it takes, and the rows that one gives.
+
+    ``title`` is a marked text, ``columns`` returns the names in the language in use.
+    """
+
+    kind: str
+    name: str
+    title: str
+    columns: Callable[[], tuple[str, ...]]
+    rows: Callable[[Record], Iterable[Row]]
+
+    def rows_of(self, record: Record) -> list[Row]:
+        """Return the rows of a message, none of one of another kind; a row of another width is an internal error."""
+        if record.kind.name != self.kind:
+            return []
+        rows = [tuple(row) for row in self.rows(record)]
+        width = len(self.columns())
+        for row in rows:
+            if len(row) != width:
+                raise AssertionError(f"{self.name}: {len(row)} cells in a row of {width} columns")
+        return rows
+
+    def table(self, rows: Iterable[Row], mark: Handling) -> Table:
+        """Return rows of messages as a table that carries this mark."""
+        return Table(self.name, _(self.title), self.columns(), rows, mark)
 
 
 MARK_COLUMN: Final = EXPORT_COLUMN
@@ -71,3 +99,13 @@ def fit(text: str) -> str:
     """Return a text as a cell may hold it."""
     clean = _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
     return clean if len(clean) <= MAX_CELL else clean[: MAX_CELL - 1] + "…"
+
+
+def as_json(cell: Cell) -> str | int | list[str]:
+    """Return a cell as JSON holds it, an amount told apart from a text."""
+    return [str(cell)] if isinstance(cell, Amount) else cell
+
+
+def from_json(cell: str | int | list[str]) -> Cell:
+    """Return a cell that `as_json` wrote."""
+    return Amount(Fraction(cell[0])) if isinstance(cell, list) else cell

@@ -6,7 +6,7 @@ an import counts as unmapped: nothing is guessed. What has no column there (pers
 """
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import cache
 from importlib import resources
@@ -14,12 +14,11 @@ from typing import Final
 
 from paiza.content.v1 import common_pb2
 from paiza.content.v1 import seizure_notice_pb2 as pb
-from paiza_client.data.exports import marks
 from paiza_client.data.exports.records import Record
-from paiza_client.data.exports.tables import Amount, Table, amount
+from paiza_client.data.exports.tables import Amount, Sheet, amount
 from paiza_client.data.imports.map_checks import LEGS
 from paiza_client.data.imports.maps import Entry, ImportMap, load_map
-from paiza_client.language import _
+from paiza_client.language import N_
 from paiza_domain import codes
 from paiza_domain.schema.partial_times import write_partial_time
 from paiza_domain.schema.quantity import MILLION
@@ -31,14 +30,6 @@ _CUT: Final = "…"  # at the end of a text that did not fit its field
 _MULTIPLES: Final[Mapping[str, tuple[str, Fraction]]] = {
     "mg": ("g", Fraction(1, 1000)),
 }
-
-
-def table(records: Iterable[Record]) -> Table:
-    """Make the table of all seizure notices among the records, one row per substance."""
-    chosen = [record for record in records if record.kind.name == KIND]
-    layout = _layout()
-    rows = [row for record in chosen if isinstance(record.content, pb.SeizureNotice) for row in rows_of(record.content)]
-    return Table("seizures", _("Individual drug seizures"), layout.identity, rows, marks.strictest(chosen))
 
 
 def rows_of(notice: pb.SeizureNotice) -> Iterator[tuple[str, ...]]:
@@ -53,6 +44,11 @@ def rows_of(notice: pb.SeizureNotice) -> Iterator[tuple[str, ...]]:
         else:
             by_column |= dict(zip(layout.kept, _regions().get(notice.place.country, ("", "")), strict=True))
         yield tuple(by_column[column] for column in layout.identity)
+
+
+def _rows(record: Record) -> Iterator[tuple[str, ...]]:
+    assert isinstance(record.content, pb.SeizureNotice)
+    return rows_of(record.content)
 
 
 @cache
@@ -178,3 +174,6 @@ class _Row:
 
 def _means(entry: Entry, wanted: Mapping[str, str]) -> bool:
     return not entry.unmapped and all(entry.codes.get(key) == code for key, code in wanted.items())
+
+
+SHEET: Final = Sheet(KIND, "seizures", N_("Individual drug seizures"), lambda: _layout().identity, _rows)

@@ -2,7 +2,9 @@
 
 import io
 import json
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable
+from typing import Any, BinaryIO
 
 from ruamel.yaml import YAML
 
@@ -11,20 +13,28 @@ from paiza_client.sdk import as_json
 from paiza_client.sdk.open_many import OpenedMessage
 
 
-def write(opened: Sequence[OpenedMessage], records: Sequence[Record], file_format: str) -> str:
-    """Write a list with one object for each message; ``file_format`` is "json" or "yaml"."""
-    objects = []
-    for each, record in zip(opened, records, strict=True):
-        described = {**as_json.opened(each.main), "content": as_json.message(record.content)}
-        if record.annex is not None:
-            described["annex"] = as_json.message(record.annex)
-        objects.append(described)
-    text = json.dumps(objects, ensure_ascii=False, indent=2, default=as_json.value) + "\n"
+def described(opened: OpenedMessage, record: Record) -> dict[str, Any]:
+    """Return one message as an object."""
+    found = {**as_json.opened(opened.main), "content": as_json.message(record.content)}
+    if record.annex is not None:
+        found["annex"] = as_json.message(record.annex)
+    return found
+
+
+def write(objects: Iterable[Any], file_format: str, file: BinaryIO) -> None:
+    """Write a list with one object for each message, as they come; ``file_format`` is "json" or "yaml"."""
     if file_format == "json":
-        return text
-    stream = io.StringIO()
+        before = "[\n"
+        for each in objects:
+            text = json.dumps(each, ensure_ascii=False, indent=2, default=as_json.value)
+            file.write((before + textwrap.indent(text, "  ")).encode())
+            before = ",\n"
+        file.write(b"\n]\n")
+        return
     yaml = YAML(typ="safe")
     yaml.default_flow_style = False
     yaml.allow_unicode = True
-    yaml.dump(json.loads(text), stream)
-    return stream.getvalue()
+    for each in objects:
+        stream = io.StringIO()
+        yaml.dump([each], stream)  # lists of one after the other are one list
+        file.write(stream.getvalue().encode())

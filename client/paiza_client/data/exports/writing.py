@@ -1,4 +1,4 @@
-"""Tables as bytes: CSV, XLSX, JSON.
+"""Tables as files: CSV, XLSX, JSON, written row by row.
 
 XLSX is written by XlsxWriter: it only writes, so that no parser of foreign files comes along, needs no other package,
 and writes texts as texts when told so.
@@ -7,14 +7,18 @@ and writes texts as texts when told so.
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from paiza_client.data.exports.tables import MARK_COLUMN, Amount, Cell, Table, fit
 from paiza_client.data.imports.rows import armed
 from paiza_client.language import _
 from paiza_client.sdk import wording
+from paiza_officer.errors import Refused
 
 EXACT_DIGITS: Final = 15  # of a number in a spreadsheet; a longer one is written as a text, so that no digit is lost
 MAX_ROWS: Final = 1_000_000  # of a sheet, with room for its head
@@ -23,53 +27,62 @@ _MOST_HEADER: Final = 240  # characters of the mark in a page's head; the format
 
 # Nothing is turned into a formula, a link or a number but what is written as such.
 _OPTIONS: Final = {
-    "in_memory": True,
+    "constant_memory": True,  # each row goes to a file as soon as the next one begins
     "strings_to_formulas": False,
     "strings_to_urls": False,
     "strings_to_numbers": False,
 }
 
 
-def as_csv(table: Table) -> bytes:
+def as_csv(table: Table, file: BinaryIO) -> None:
     """Write UTF-8 with a byte-order mark, commas and line feeds; the last column is the mark of the whole table."""
-    stream = io.StringIO()
+    stream = io.TextIOWrapper(file, "utf-8-sig", newline="")
     writer = csv.writer(stream, lineterminator="\n")
-    mark = fit(wording.handling(table.mark))
+    mark = armed(fit(wording.handling(table.mark)))
     writer.writerow([armed(fit(each)) for each in (*table.columns, MARK_COLUMN)])
     for row in table.rows:
-        writer.writerow([*(armed(fit(str(each))) for each in row), armed(mark)])
-    return stream.getvalue().encode("utf-8-sig")
+        writer.writerow([*(armed(fit(str(each))) for each in row), mark])
+    stream.flush()
+    stream.detach()
 
 
-def as_json(table: Table) -> bytes:
+def as_json(table: Table, file: BinaryIO) -> None:
     """Write one object: title, mark, notes, and the rows by column."""
-    rows = [
-        {
+    head = {"title": table.title, "handling": wording.handling(table.mark), "notes": list(table.notes), "rows": []}
+    text = json.dumps(head, ensure_ascii=False, indent=2)
+    file.write(text.removesuffix("]\n}").encode())
+    before = "\n"
+    for row in table.rows:
+        cells = {
             column: str(cell) if isinstance(cell, Amount) else cell
             for column, cell in zip(table.columns, row, strict=True)
         }
-        for row in table.rows
-    ]
-    whole = {"title": table.title, "handling": wording.handling(table.mark), "notes": list(table.notes), "rows": rows}
-    return (json.dumps(whole, ensure_ascii=False, indent=2) + "\n").encode()
+        written = textwrap.indent(json.dumps(cells, ensure_ascii=False, indent=2), "    ")
+        file.write((before + written).encode())
+        before = ",\n"
+    file.write(b"]\n}\n" if before == "\n" else b"\n  ]\n}\n")
 
 
-def as_xlsx(table: Table) -> bytes:
-    """Write one sheet, its mark in the last column and in the head and foot of every printed page."""
+def as_xlsx(table: Table, file: BinaryIO) -> None:
+    """Write one sheet, its mark in the last column and in the head and foot of every printed page.
+
+    Refused("too_large") for more rows than a sheet has room for.
+    """
     import xlsxwriter  # noqa: PLC0415 - of the extra `data`; CSV and JSON need nothing
 
-    stream = io.BytesIO()
-    with xlsxwriter.Workbook(stream, _OPTIONS) as book:
+    with tempfile.TemporaryDirectory() as folder, xlsxwriter.Workbook(file, {**_OPTIONS, "tmpdir": folder}) as book:
         book.set_properties(
             {"title": fit(table.title), "comments": fit(wording.handling(table.mark)), "author": "Paiza"}
         )
         sheet = book.add_worksheet(table.name)
         bold = book.add_format({"bold": True})
         mark = fit(wording.handling(table.mark))
-        lines = [(*table.columns, MARK_COLUMN), *((*row, mark) for row in table.rows[:MAX_ROWS])]
-        widths = [_WIDTHS[0]] * len(lines[0])
+        widths = [_WIDTHS[0]] * (len(table.columns) + 1)
+        lines: Iterable[Sequence[Cell]] = chain([table.columns], table.rows)
         for place, line in enumerate(lines):
-            for column, cell in enumerate(line):
+            if place > MAX_ROWS:
+                raise Refused("too_large", table.title, _("a sheet has room for {n} rows: use CSV").format(n=MAX_ROWS))
+            for column, cell in enumerate((*line, mark if place else MARK_COLUMN)):
                 _write(sheet, place, column, cell, None if place else bold)
                 widths[column] = min(max(widths[column], len(str(cell)) + 1), _WIDTHS[1])
         for column, width in enumerate(widths):
@@ -86,7 +99,6 @@ def as_xlsx(table: Table) -> bytes:
             for place, note in enumerate((table.title, mark, *table.notes)):
                 _write(notes, place, 0, note, None)
             notes.set_header(f"&C{printed}")
-    return stream.getvalue()
 
 
 _A4: Final = 9  # the format's number of the paper
@@ -104,7 +116,7 @@ def _write(sheet: Any, row: int, column: int, cell: Cell, style: Any) -> None:
         sheet.write_string(row, column, fit(text), style)
 
 
-WRITERS: Final[Mapping[str, Callable[[Table], bytes]]] = MappingProxyType(
+WRITERS: Final[Mapping[str, Callable[[Table, BinaryIO], None]]] = MappingProxyType(
     {"csv": as_csv, "xlsx": as_xlsx, "json": as_json}
 )
 """Format → writer."""

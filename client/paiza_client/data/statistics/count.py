@@ -1,35 +1,46 @@
-"""The whole count: choose notices, open them, count them, hide small numbers."""
+"""The whole count: choose notices, open them, count them as they come, hide small numbers."""
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from paiza_client.data.exports import marks
+from paiza_client.data.exports.marks import Strictest
 from paiza_client.data.exports.records import record
 from paiza_client.data.exports.tables import Table
 from paiza_client.data.statistics import observations, tabulation
-from paiza_client.data.statistics.tabulation import Measure, Tabulation
+from paiza_client.data.statistics.tabulation import Measure, Tabulation, Tally
 from paiza_client.language import _
-from paiza_client.sdk.model import MessageSummary, OnProgress
-from paiza_client.sdk.open_many import choose, open_many
+from paiza_client.sdk import wording
+from paiza_client.sdk.model import LeftOut, NotOpened, OnProgress
+from paiza_client.sdk.open_many import choose, open_pages
 from paiza_client.sdk.session import Session
-from paiza_officer.errors import misused
+from paiza_officer.errors import Refused, misused
 
-REASON: Final = "statistics"  # why each notice is opened, where nothing else is said
+REASON: Final = "statistics"  # why the notices are opened, where nothing else is said
+PURPOSE: Final = "statistics"  # of the list "purpose": what was given for others is left out
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """Seizures counted: the figures, and the same as a table in one measure, which carries the notices' mark.
 
-    ``notices`` is how many messages were opened for it, their older versions included; ``superseded`` are those left
-    out because their authors recalled or replaced them.
+    ``notices`` is how many messages were counted, older versions of a notice included; ``superseded`` is how many were
+    left out because their authors recalled or replaced them. ``left_out`` are those that should be counted and are not:
+    where there are any, the figures are incomplete, and the table's notes say so.
     """
 
     tabulation: Tabulation
     table: Table
     notices: int
-    superseded: tuple[MessageSummary, ...]
+    superseded: int
+    left_out: LeftOut
+
+    @property
+    def complete(self) -> bool:
+        """True where every notice that was asked for is counted."""
+        return not self.left_out
 
 
 async def count_seizures(
@@ -48,20 +59,48 @@ async def count_seizures(
 
     ``by`` gives the rows and ``across`` the columns; both are keys of `DIMENSIONS`. The table shows whole numbers of
     seizures by substance (``measure`` "count") or their weight in kilograms where it is known ("kg"), with totals last.
-    ``author`` is a member's id; ``since`` and ``until`` are aware times between which the own node stored the notices.
+    ``author`` is a member's id; the own node stored the notices at ``since`` or later and before ``until``.
 
     A notice counts in its newest version, a cancelled one not at all. A number behind which fewer than three notices
-    stand is hidden (None in the figures, `HIDDEN` in the table), with as many others as would give it away.
+    stand is hidden (None in the figures, `HIDDEN` in the table), with as many others as would give it away. A notice
+    that its author gave for other purposes than statistics, or that the node does not open, is left out and counted.
 
-    The node logs the openings with ``reason`` (`open_many`); ``on_progress`` counts opened notices. Misused("usage")
-    where rows and columns are the same; Refused("too_large") for a table of more than 6,000 cells;
-    Refused("marks_incompatible") where no mark allows the notices together; otherwise as `choose` and `open_many`.
+    The node logs the openings with ``reason`` (`open_many`); nothing is marked as read. ``on_progress`` is called with
+    the notices opened, and 0 as long as their number is not known. Misused("usage") where rows and columns are the
+    same; Refused("too_large") for a table of more than 6,000 cells; Refused("marks_incompatible") where no mark allows
+    the notices together; Unreachable where the node is away for longer than a minute: a part is never returned.
     """
     if across == by:
         raise misused("across", _("rows and columns are the same"))
-    found = await choose(session, kind=observations.KIND, author=author, since=since, until=until)
-    opened = await open_many(session, found.messages, reason, on_progress=on_progress)
-    records = [record(each) for each in opened]
-    counted = tabulation.tabulate(observations.observations(records), by, across)
-    table = tabulation.as_table(counted, by, across, measure, marks.strictest(records))
-    return Statistics(counted, table, len(records), found.superseded)
+    tally, mark, left_out = Tally(by, across), Strictest(), LeftOut()
+    notices = superseded = done = 0
+
+    async def chosen() -> AsyncIterator[Sequence[bytes]]:
+        nonlocal superseded
+        async for page in choose(session, kind=observations.KIND, author=author, since=since, until=until):
+            superseded += len(page.superseded)
+            if page.messages:
+                yield [each.digest for each in page.messages]
+
+    async with aclosing(open_pages(session, chosen(), reason, PURPOSE)) as pages:
+        async for opened in pages:
+            for each in opened:
+                if isinstance(each, NotOpened):
+                    left_out.add(each)
+                    continue
+                try:
+                    read = record(each)
+                except Refused as error:
+                    left_out.add(NotOpened(each.digest, error.reason, error.detail))
+                    continue
+                mark.add(read)
+                tally.add(read)
+                notices += 1
+            done += len(opened)
+            if on_progress is not None:
+                on_progress(done, 0)
+    if on_progress is not None:
+        on_progress(done, done)
+    counted = tally.tabulation()
+    table = tabulation.as_table(counted, by, across, measure, mark.mark(), wording.left_out(left_out))
+    return Statistics(counted, table, notices, superseded, left_out)

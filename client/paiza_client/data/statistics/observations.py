@@ -1,6 +1,6 @@
-"""The observations to count: one per substance of a notice, in its newest version; cancelled notices are left out."""
+"""The observations to count: one per substance of a notice; cancelled notices have none."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -20,9 +20,8 @@ _YEAR, _MONTH = 4, 7  # characters of an ISO date
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One substance of one notice. ``notice`` tells notices apart: small cells count notices, not substances."""
+    """One substance of one notice."""
 
-    notice: tuple[str, str]
     author: str
     content: pb.SeizureNotice
     substance: common_pb2.Substance
@@ -33,22 +32,12 @@ class Observation:
         return self.substance.kg_equivalent.kilograms.millionths
 
 
-def observations(records: Iterable[Record]) -> Iterator[Observation]:
-    """Yield the observations of all seizure notices among the records, each notice once, in its newest version."""
-    newest: dict[tuple[str, str], tuple[Any, Record]] = {}
-    for record in records:
-        if record.kind.name != KIND:
-            continue
-        content: Any = record.content
-        notice = (record.header.author, content.notice_id)
-        age = (content.notice_version, record.written)
-        if notice not in newest or age > newest[notice][0]:
-            newest[notice] = (age, record)
-    for notice, (_age, record) in newest.items():
-        content = record.content
-        if content.status != CANCELLED:
-            for substance in content.substances:
-                yield Observation(notice, record.header.author, content, substance)
+def observations(record: Record) -> Iterator[Observation]:
+    """Yield the observations of one seizure notice; none of one that was cancelled, or of another kind."""
+    content: Any = record.content
+    if record.kind.name == KIND and content.status != CANCELLED:
+        for substance in content.substances:
+            yield Observation(record.header.author, content, substance)
 
 
 def _year(seen: Observation) -> str:

@@ -1,15 +1,18 @@
 """Observations counted by one or two dimensions, with totals; small cells and what would give them away are hidden."""
 
+import hashlib
+import struct
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from paiza.core.v1.message_pb2 import Handling
+from paiza_client.data.exports.records import Record
 from paiza_client.data.exports.tables import Cell as TableCell
 from paiza_client.data.exports.tables import Table, amount
 from paiza_client.data.statistics import suppression
-from paiza_client.data.statistics.observations import DIMENSIONS, Observation
+from paiza_client.data.statistics.observations import DIMENSIONS, KIND, observations
 from paiza_client.language import _
 from paiza_officer.errors import Refused
 
@@ -43,50 +46,117 @@ class Tabulation:
         return sum(figure.count is None for line in self.figures for figure in line)
 
 
+Place = tuple[str | None, str | None]
+"""A cell by its row and column; None is the total."""
+
+_HEAD: Final = struct.Struct(">Qq")  # version of a notice, and when it was written in microseconds
+_SHARE: Final = struct.Struct(">IQq")  # what a notice adds to a cell: number of the cell, observations, milligrams
+_KEY_BYTES: Final = 16  # of the digest that names a notice
+
+
+@dataclass(slots=True)
 class _Sum:
-    """The sums of one cell."""
+    """The sums of one cell: observations, kilograms in millionths, and the notices behind them."""
 
-    def __init__(self) -> None:
-        self.count, self.milligrams = 0, 0
-        self.notices: set[tuple[str, str]] = set()
-
-    def add(self, seen: Observation) -> None:
-        self.count += seen.content.event_count or 1
-        self.milligrams += seen.milligrams
-        self.notices.add(seen.notice)
+    count: int = 0
+    milligrams: int = 0
+    notices: int = 0
 
 
-def tabulate(observations: Iterable[Observation], by: str, across: str = "") -> Tabulation:
-    """Count observations by the dimension ``by``, and by ``across`` in columns; Refused for too large a table."""
-    sums: defaultdict[tuple[str | None, str | None], _Sum] = defaultdict(_Sum)
-    for seen in observations:
-        row = DIMENSIONS[by].value(seen)
-        column = DIMENSIONS[across].value(seen) if across else None
-        # Without columns there is one total, not two of the same.
-        for place in {(row, column), (row, None), (None, column), (None, None)}:
-            sums[place].add(seen)
-    rows = sorted({row for row, _column in sums if row is not None})
-    columns = sorted({column for _row, column in sums if column is not None})
-    if (len(rows) + 1) * (len(columns) + 1) > MAX_CELLS:
-        what = _("a table of {rows} rows and {columns} columns").format(rows=len(rows), columns=len(columns))
-        raise Refused("too_large", f"{by} {across}".strip(), what)
-    places = [(row, column) for row in [*rows, None] for column in [*columns, None]]
-    kept = [place for place in places if place in sums]
-    cells = [_cell(place, sums[place], across=bool(across)) for place in kept]
-    hidden = {kept[each] for each in suppression.hidden(cells)}
-    empty = _Sum()
+class Tally:
+    """Counts seizure notices as they come, each in its newest version, by one dimension or two.
 
-    def figure(place: tuple[str | None, str | None]) -> Figure:
-        if place in hidden:
-            return Figure(None, None)
-        found = sums.get(place, empty)
-        return Figure(found.count, found.milligrams)
+    Of a notice it stores some 200 bytes: what it added to which cells, to be taken back when a newer version comes.
+    """
 
-    lines = [[figure((row, column)) for column in [*columns, None]] for row in [*rows, None]]
-    return Tabulation(tuple(rows), tuple(columns), lines)
+    def __init__(self, by: str, across: str = "") -> None:
+        """Count by these keys of `DIMENSIONS`; ``across`` may be empty."""
+        self._by, self._across = by, across
+        self._sums: defaultdict[Place, _Sum] = defaultdict(_Sum)
+        self._cells: dict[Place, int] = {}
+        self._places: list[Place] = []
+        self._newest: dict[bytes, bytes] = {}
+
+    def add(self, record: Record) -> None:
+        """Count a notice, unless a newer version of it was counted; other kinds are passed over.
+
+        Refused("too_large") where the table has more than `MAX_CELLS` cells.
+        """
+        if record.kind.name != KIND:
+            return
+        content: Any = record.content
+        name = f"{record.header.author}\n{content.notice_id}".encode()
+        key = hashlib.blake2b(name, digest_size=_KEY_BYTES).digest()
+        age = _HEAD.pack(content.notice_version, record.header.author_time.ToMicroseconds())
+        known = self._newest.get(key)
+        if known is not None:
+            if _HEAD.unpack_from(known) >= _HEAD.unpack(age):
+                return
+            self._change(known, -1)
+        shares: defaultdict[Place, list[int]] = defaultdict(lambda: [0, 0])
+        for seen in observations(record):
+            column = DIMENSIONS[self._across].value(seen) if self._across else None
+            share = shares[DIMENSIONS[self._by].value(seen), column]
+            share[0] += seen.content.event_count or 1
+            share[1] += seen.milligrams
+        stored = age + b"".join(_SHARE.pack(self._cell(place), *share) for place, share in shares.items())
+        self._newest[key] = stored
+        self._change(stored, 1)
+        if len(self._cells) > MAX_CELLS:
+            self._check_size()
+
+    def _cell(self, place: Place) -> int:
+        """Return the number of a cell."""
+        number = self._cells.setdefault(place, len(self._places))
+        if number == len(self._places):
+            self._places.append(place)
+        return number
+
+    def _change(self, stored: bytes, sign: int) -> None:
+        """Add what a notice adds to its cells and their totals, or take it back; it stands behind each once."""
+        changed: defaultdict[Place, list[int]] = defaultdict(lambda: [0, 0])
+        for number, count, milligrams in _SHARE.iter_unpack(stored[_HEAD.size :]):
+            row, column = self._places[number]
+            # Without columns there is one total, not two of the same.
+            for place in {(row, column), (row, None), (None, column), (None, None)}:
+                changed[place][0] += count
+                changed[place][1] += milligrams
+        for place, (count, milligrams) in changed.items():
+            total = self._sums[place]
+            total.count += sign * count
+            total.milligrams += sign * milligrams
+            total.notices += sign
+
+    def _check_size(self) -> tuple[list[str], list[str]]:
+        """Return the rows and columns behind which notices stand; Refused where they are too many."""
+        filled = [place for place, total in self._sums.items() if total.notices]
+        rows = sorted({row for row, _column in filled if row is not None})
+        columns = sorted({column for _row, column in filled if column is not None})
+        if (len(rows) + 1) * (len(columns) + 1) > MAX_CELLS:
+            what = _("a table of {rows} rows and {columns} columns").format(rows=len(rows), columns=len(columns))
+            raise Refused("too_large", f"{self._by} {self._across}".strip(), what)
+        return rows, columns
+
+    def tabulation(self) -> Tabulation:
+        """Return the figures counted so far, small ones and what would give them away hidden."""
+        rows, columns = self._check_size()
+        places = [(row, column) for row in [*rows, None] for column in [*columns, None]]
+        kept = [place for place in places if place in self._sums and self._sums[place].notices]
+        cells = [_cell(place, self._sums[place], across=bool(self._across)) for place in kept]
+        hidden = {kept[each] for each in suppression.hidden(cells)}
+        empty = _Sum()
+
+        def figure(place: Place) -> Figure:
+            if place in hidden:
+                return Figure(None, None)
+            found = self._sums.get(place, empty)
+            return Figure(found.count, found.milligrams)
+
+        lines = [[figure((row, column)) for column in [*columns, None]] for row in [*rows, None]]
+        return Tabulation(tuple(rows), tuple(columns), lines)
 
 
-def _cell(place: tuple[str | None, str | None], found: _Sum, *, across: bool) -> suppression.Cell:
+def _cell(place: Place, found: _Sum, *, across: bool) -> suppression.Cell:
     """Return a cell as a flow from its row to its column; totals close the ring."""
     row, column = place
     if not across:
@@ -99,11 +169,13 @@ def _cell(place: tuple[str | None, str | None], found: _Sum, *, across: bool) ->
         tail, head = _COLUMN_TOTAL, ("row", row)
     else:
         tail, head = ("row", row), ("column", column)
-    return suppression.Cell(tail, head, found.count, len(found.notices), found.milligrams)
+    return suppression.Cell(tail, head, found.count, found.notices, found.milligrams)
 
 
-def as_table(tabulation: Tabulation, by: str, across: str, measure: Measure, mark: Handling) -> Table:
-    """Return the figures as a table, hidden ones as an asterisk, with the notes a reader needs."""
+def as_table(
+    tabulation: Tabulation, by: str, across: str, measure: Measure, mark: Handling, notes: Sequence[str] = ()
+) -> Table:
+    """Return the figures as a table, hidden ones as an asterisk, with the notes a reader needs besides ``notes``."""
     total = _("Total")
     figures = [[_shown(figure, measure) for figure in line] for line in tabulation.figures]
     names = [*tabulation.rows, total]
@@ -111,7 +183,7 @@ def as_table(tabulation: Tabulation, by: str, across: str, measure: Measure, mar
     rows: list[tuple[TableCell, ...]] = [(name, *line) for name, line in zip(names, figures, strict=True)]
     unit = _("Seizures by substance") if measure == "count" else _("Kilograms, where known")
     title = f"{unit}: {columns[0]}" + (f" × {_(DIMENSIONS[across].title)}" if across else "")
-    return Table("statistics", title, tuple(columns), rows, mark, _notes(tabulation))
+    return Table("statistics", title, tuple(columns), rows, mark, (*_notes(tabulation), *notes))
 
 
 def _notes(tabulation: Tabulation) -> tuple[str, ...]:

@@ -17,13 +17,13 @@ from paiza.content.v1 import seizure_notice_pb2
 from paiza.content.v1.precursor_incident_pb2 import PrecursorIncident
 from paiza.core.v1.message_pb2 import Handling
 from paiza_client import language
-from paiza_client.data.exports import customs, forms, marks, precursors, printing, unodc, writing
+from paiza_client.data.exports import customs, forms, precursors, unodc, writing
 from paiza_client.data.exports.tables import MARK_COLUMN, Amount, Cell, Table, amount
 from paiza_client.data.imports.rows import armed, disarmed
 from paiza_client.sdk import wording
 from paiza_domain import kinds, reference
 from paiza_domain.drafts import drafts
-from tests.unit.paiza_client.data.exports.making import MARK, NOW, record
+from tests.unit.paiza_client.data.exports.making import MARK, NOW, made, mark_of, printed, record, written
 from tests.unit.paiza_client.data.exports.test_unodc import DRAFT
 from tests.unit.paiza_domain.kinds.examples import draft
 from tests.unit.paiza_domain.reference.conftest import encoded, substance
@@ -46,20 +46,18 @@ def sheet(data: bytes, name: str = "xl/worksheets/sheet1.xml") -> ET.Element:
 
 def strings(data: bytes) -> list[str]:
     """Read the texts of a workbook."""
-    with zipfile.ZipFile(io.BytesIO(data)) as book:
-        root = ET.fromstring(book.read("xl/sharedStrings.xml"))  # noqa: S314 - written here
-    return ["".join(each.itertext()) for each in root]
+    return ["".join(each.itertext()) for each in sheet(data).iter(f"{SHEET}is")]
 
 
 @pytest.mark.parametrize("cell", FORMULAS)
 def test_no_cell_is_a_formula(cell: str) -> None:
     """In CSV an apostrophe stands before it, in XLSX it is a text, and neither loses it."""
-    (head, line) = csv.reader(io.StringIO(writing.as_csv(table(cell)).decode("utf-8-sig")))
+    (head, line) = csv.reader(io.StringIO(written(writing.as_csv, table(cell)).decode("utf-8-sig")))
     assert head == ["Text", MARK_COLUMN]
     kept = cell.replace("\t", "\N{REPLACEMENT CHARACTER}")
     assert line[0] == (kept if kept != cell else f"'{cell}")
     assert disarmed(line[0]) == kept
-    data = writing.as_xlsx(table(cell))
+    data = written(writing.as_xlsx, table(cell))
     assert not list(sheet(data).iter(f"{SHEET}f"))
     assert kept in strings(data)
 
@@ -81,22 +79,22 @@ def test_every_row_and_every_printed_page_carries_the_mark() -> None:
     """The last column has the mark in every row; a printed sheet has it at head and foot; JSON names it."""
     marked = table("a", "b", mark=Handling(tlp="RED", code="H3", code_text="R&D only", classification=2))
     mark = "TLP:RED, H3, R&D only, level 2"
-    lines = list(csv.reader(io.StringIO(writing.as_csv(marked).decode("utf-8-sig"))))
+    lines = list(csv.reader(io.StringIO(written(writing.as_csv, marked).decode("utf-8-sig"))))
     assert [line[-1] for line in lines] == [MARK_COLUMN, mark, mark]
-    footer = sheet(writing.as_xlsx(marked)).find(f"{SHEET}headerFooter")
+    footer = sheet(written(writing.as_xlsx, marked)).find(f"{SHEET}headerFooter")
     assert footer is not None
     texts = [each.text or "" for each in footer]
     assert len(texts) == 2
     assert all(text.startswith("&CTLP:RED, H3, R&&D only") for text in texts)
-    assert json.loads(writing.as_json(marked))["handling"] == mark
+    assert json.loads(written(writing.as_json, marked))["handling"] == mark
 
 
 def test_numbers_are_numbers_where_no_digit_is_lost() -> None:
     """A spreadsheet gets a number of fifteen digits as a number, a longer one as a text."""
     rows: list[tuple[Cell, ...]] = [(amount(12_500_000),), (Amount(Fraction(12345678901234567, 10)),), (7,)]
-    data = writing.as_xlsx(Table("test", "Test", ("n",), rows, MARK))
+    data = written(writing.as_xlsx, Table("test", "Test", ("n",), rows, MARK))
     cells = [each for each in sheet(data).iter(f"{SHEET}c") if each.get("r", "").startswith("A")][1:]
-    assert [each.get("t") for each in cells] == [None, "s", None]
+    assert [each.get("t") for each in cells] == [None, "inlineStr", None]
     assert "1234567890123456.7" in strings(data)
 
 
@@ -107,10 +105,10 @@ def test_the_strictest_mark_of_all_parts_is_taken() -> None:
     green, amber = Handling(tlp="GREEN", code="H0"), Handling(tlp="AMBER", code="H1", classification=2)
     mild = record("seizure-notice", content, mark=green)
     strict = record("seizure-notice", content, mark=amber)
-    assert wording.handling(marks.strictest([mild, strict])) == "TLP:AMBER, H1, level 2"
+    assert wording.handling(mark_of([mild, strict])) == "TLP:AMBER, H1, level 2"
     with_annex = record("seizure-notice", content, mark=green, annex=annex)
-    assert marks.strictest([with_annex]).tlp == "RED"
-    assert unodc.table([mild, strict]).mark.tlp == "AMBER"
+    assert mark_of([with_annex]).tlp == "RED"
+    assert made(unodc.SHEET, [mild, strict]).mark.tlp == "AMBER"
 
 
 @given(messages(kinds.get("seizure-notice", 1).shape))
@@ -120,9 +118,9 @@ def test_customs_get_no_free_text(notice: seizure_notice_pb2.SeizureNotice) -> N
     named = seizure_notice_pb2.SeizureNotice()
     named.CopyFrom(notice)
     _write_everywhere(named, secret)
-    found = customs.table([record("seizure-notice", named)])
+    found = made(customs.SHEET, [record("seizure-notice", named)])
     assert secret not in json.dumps([[str(cell) for cell in row] for row in found.rows], ensure_ascii=False)
-    assert len(found.rows) == len(notice.substances)
+    assert len(list(found.rows)) == len(notice.substances)
 
 
 def _write_everywhere(message: object, secret: str) -> None:
@@ -145,7 +143,7 @@ def _write_everywhere(message: object, secret: str) -> None:
 def test_a_precursor_incident_is_one_row_a_chemical() -> None:
     """The form names what an incident report asks for, in the reader's language."""
     content = drafts.read(draft("precursor-incident"), now=NOW).content
-    found = precursors.table([record("precursor-incident", content)])
+    found = made(precursors.SHEET, [record("precursor-incident", content)])
     (row,) = found.rows
     by_column = dict(zip(found.columns, map(str, row), strict=True))
     assert by_column["Incident"] == "UZB-P-14"
@@ -174,10 +172,10 @@ def test_numbers_come_from_the_reference_data_and_origin_is_not_departure() -> N
             content.route.add(role=role, country=country)
     wanted = {"Origin": "India", "Departure": "Afghanistan", "Transit": "Tajikistan", "Destination": "Kazakhstan"}
     for found, numbers in (
-        (precursors.table([record("precursor-incident", incident, reference=known)]), ("108-24-7", "291524")),
-        (customs.table([record("seizure-notice", notice, reference=known)]), ("561-27-3, 1502-95-0", "")),
+        (made(precursors.SHEET, [record("precursor-incident", incident, reference=known)]), ("108-24-7", "291524")),
+        (made(customs.SHEET, [record("seizure-notice", notice, reference=known)]), ("561-27-3, 1502-95-0", "")),
     ):
-        by_column = dict(zip(found.columns, map(str, found.rows[0]), strict=True))
+        by_column = dict(zip(found.columns, map(str, next(iter(found.rows))), strict=True))
         assert {column: by_column[column] for column in wanted} == wanted
         assert (by_column["CAS number"], by_column["HS code"]) == numbers
 
@@ -190,7 +188,7 @@ def rows(_record: object) -> list[tuple[str, str]]:
 def test_pages_load_nothing_and_take_nothing_for_markup() -> None:
     """A page has no script and no address to load, and what people wrote stays text, in its direction."""
     content = kinds.get("free-message", 1).content(subject='<script>alert("x")</script>', text="a\u202eb\n& <i>c</i>")
-    page = printing.page([record("free-message", content)], rows)
+    page = printed([record("free-message", content)], rows)
     assert "<script" not in page
     assert "<i>" not in page
     assert "\u202e" not in page
@@ -204,13 +202,11 @@ def test_pages_repeat_the_mark_and_show_the_annex_only_where_it_was_opened() -> 
     """Each message is a table whose head and foot repeat on every page; an annex raises the mark of the whole file."""
     content = drafts.read(DRAFT, now=NOW).content
     annex = pb.NominalAnnex(telephones=[pb.Telephone(number="+77270000000")])
-    plain = printing.page([record("seizure-notice", content)], rows)
+    plain = printed([record("seizure-notice", content)], rows)
     for part in ("thead", "tfoot"):
         assert f'<{part}><tr><td colspan="2" class="mark">TLP:AMBER, H2, level 1</td></tr></{part}>' in plain
     assert "+77270000000" not in plain
-    with_annex = printing.page(
-        [record("seizure-notice", content, annex=annex), record("seizure-notice", content)], rows
-    )
+    with_annex = printed([record("seizure-notice", content, annex=annex), record("seizure-notice", content)], rows)
     assert with_annex.count("<table>") == 2
     assert with_annex.count('class="mark">TLP:RED') == with_annex.count('class="mark">') == 4
     assert "+77270000000" in with_annex
@@ -221,7 +217,7 @@ def test_a_page_is_in_the_language_in_use() -> None:
     content = drafts.read(DRAFT, now=NOW).content
     language.use("ru")
     try:
-        page = printing.page([record("seizure-notice", content)], rows)
+        page = printed([record("seizure-notice", content)], rows)
     finally:
         language.use("en")
     assert '<html lang="ru">' in page

@@ -11,7 +11,7 @@ from paiza_client.data.exports import unodc, writing
 from paiza_client.data.imports.maps import load_map
 from paiza_client.data.imports.plan import plan_import
 from paiza_client.data.imports.rows import EXPORT_COLUMN, RowReader
-from tests.unit.paiza_client.data.exports.making import NOW, record
+from tests.unit.paiza_client.data.exports.making import NOW, made, record, written
 
 pytestmark = [pytest.mark.realdata, pytest.mark.timeout(60)]
 
@@ -32,9 +32,9 @@ def test_what_is_exported_is_imported_to_the_same_notices(shared: Path) -> None:
     notices = imported(original)
     assert len(notices) == NOTICES
     mark = Handling(tlp="GREEN", code="H0", purposes=["statistics"])
-    table = unodc.table(record("seizure-notice", notice, mark=mark) for notice in notices.values())
+    table = made(unodc.SHEET, (record("seizure-notice", notice, mark=mark) for notice in notices.values()))
     assert len(table.columns) == 16
-    exported = writing.as_csv(table)
+    exported = written(writing.as_csv, table)
     header = exported.decode("utf-8-sig").split("\n", 1)[0]
     assert header == original.decode().split("\n", 1)[0].rstrip("\r") + f",{EXPORT_COLUMN}"
     again = imported(exported)

@@ -14,7 +14,7 @@ from paiza_client.data.imports.rows import RowReader
 from paiza_domain import kinds
 from paiza_domain.drafts import drafts
 from paiza_officer.errors import Refused
-from tests.unit.paiza_client.data.exports.making import NOW, record
+from tests.unit.paiza_client.data.exports.making import NOW, made, record, written
 from tests.unit.paiza_domain.strategies import messages
 
 IDS = load_map("ids")
@@ -47,7 +47,7 @@ content:
 def rows(draft: str = DRAFT) -> list[dict[str, str]]:
     """Return the rows of a draft by column."""
     content = drafts.read(draft, now=NOW).content
-    table = unodc.table([record("seizure-notice", content)])
+    table = made(unodc.SHEET, [record("seizure-notice", content)])
     return [dict(zip(table.columns, map(str, row), strict=True)) for row in table.rows]
 
 
@@ -91,7 +91,7 @@ def test_a_word_that_the_layout_has_twice_is_not_chosen() -> None:
 
 def test_what_is_exported_can_be_imported() -> None:
     """Every row of a notice written here is a sound row of the layout."""
-    data = writing.as_csv(unodc.table([record("seizure-notice", drafts.read(DRAFT, now=NOW).content)]))
+    data = written(writing.as_csv, made(unodc.SHEET, [record("seizure-notice", drafts.read(DRAFT, now=NOW).content)]))
     assert [each.outcome for each in imported(data)] == [Outcome.ACCEPTED] * 4
 
 
@@ -132,7 +132,7 @@ def test_odd_rows_come_back_as_they_were(cells: dict[str, str]) -> None:
     text = ",".join(IDS.identity) + "\n" + ",".join('"' + whole[each].replace('"', '""') + '"' for each in IDS.identity)
     (planned,) = imported(text.encode())
     assert planned.notice is not None
-    (again,) = imported(writing.as_csv(unodc.table([record("seizure-notice", planned.notice)])))
+    (again,) = imported(written(writing.as_csv, made(unodc.SHEET, [record("seizure-notice", planned.notice)])))
     assert again.digest == planned.digest
     assert again.notice == planned.notice
 
@@ -141,12 +141,13 @@ def test_odd_rows_come_back_as_they_were(cells: dict[str, str]) -> None:
 @given(messages(KIND.shape))
 def test_any_notice_makes_rows_that_are_read_again(notice: pb.SeizureNotice) -> None:
     """Each substance of any notice is one row, and no row is split wrongly."""
-    table = unodc.table([record("seizure-notice", notice)])
-    assert len(table.rows) == len(notice.substances)
-    read = list(RowReader(io.BytesIO(writing.as_csv(table)), IDS))
+    table = made(unodc.SHEET, [record("seizure-notice", notice)])
+    rows = list(table.rows)
+    assert len(rows) == len(notice.substances)
+    read = list(RowReader(io.BytesIO(written(writing.as_csv, table)), IDS))
     assert [each.problem for each in read] == [""] * len(notice.substances)
     assert [tuple(each.values[column] for column in IDS.identity) for each in read] == [
-        tuple(map(str, row)) for row in table.rows
+        tuple(map(str, row)) for row in rows
     ]
 
 
@@ -155,7 +156,7 @@ def test_marks_that_allow_nothing_in_common_are_refused() -> None:
     content = drafts.read(DRAFT, now=NOW).content
     marks = [pb_mark(["statistics"]), pb_mark(["investigate"])]
     with pytest.raises(Refused, match="marks_incompatible"):
-        unodc.table(record("seizure-notice", content, mark=mark) for mark in marks)
+        made(unodc.SHEET, (record("seizure-notice", content, mark=mark) for mark in marks))
 
 
 def pb_mark(purposes: list[str]) -> Handling:

@@ -9,9 +9,8 @@ from paiza_client.data.exports.records import Record
 from paiza_client.data.imports.maps import load_map
 from paiza_client.data.imports.plan import plan_import
 from paiza_client.data.imports.rows import RowReader
-from paiza_client.data.statistics.observations import observations
-from paiza_client.data.statistics.tabulation import tabulate
 from tests.unit.paiza_client.data.exports.making import record
+from tests.unit.paiza_client.data.statistics.test_tabulation import tabulate
 
 pytestmark = [pytest.mark.realdata, pytest.mark.timeout(60)]
 
@@ -31,7 +30,7 @@ def records(shared: Path) -> list[Record]:
 @pytest.mark.parametrize(("by", "across"), [("substance", "year"), ("route", "month"), ("place-type", "substance")])
 def test_no_small_number_of_the_real_records_is_shown(records: list[Record], by: str, across: str) -> None:
     """Every record is counted; what is shown is nothing or at least three; a hidden cell has company both ways."""
-    counted = tabulate(observations(records), by, across)
+    counted = tabulate(records, by, across)
     shown = [figure.count for line in counted.figures for figure in line if figure.count is not None]
     assert not {1, 2} & set(shown)
     assert counted.figures[-1][-1].count == len(records)
