@@ -18,6 +18,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from paiza_client.sdk import connect
+from paiza_client.web.jobs import Jobs
+from paiza_client.web.opened import OpenedParts
 from paiza_officer import profiles
 from paiza_officer.agent import client as agent
 from paiza_officer.agent.start import start
@@ -70,6 +72,10 @@ class Console:
         """Until when the agent holds the keys, if it was started here."""
         self.changes = 0
         """Counts what arrived and what was done: what was read before is out of date if it has grown."""
+        self.opened = OpenedParts()
+        self.jobs = Jobs()
+        self.subjects: dict[bytes, bytes] = {}
+        """Subjects by message digest, as `web.subjects` found them."""
         self._clock = clock
         self._launches: dict[str, float] = {}
         self._logins: dict[str, Login] = {}
@@ -165,6 +171,9 @@ class Console:
         """End the session with the node."""
         async with self._opening:
             self._session = None
+            self.jobs.cancel_all()
+            self.opened.forget()
+            self.subjects.clear()
             await self._opened.aclose()
             self._opened = AsyncExitStack()
 
@@ -195,27 +204,38 @@ class Console:
 
         ProfileProblem("passphrase_missing") where something must be typed and nothing was, otherwise as `connect`.
         """
-        typed = secret.text.encode()
-
-        def answer(*_of: str) -> bytes:
-            if not typed:
-                raise ProfileProblem("passphrase_missing", self.profile.name)
-            return typed
-
+        typed, answer = secret.text, _answering(secret, self.profile.name)
         if self.is_locked:
             raise LockedError
         if secret.keep_minutes in KEEP_MINUTES and typed:
-            length = timedelta(minutes=secret.keep_minutes)
-            await asyncio.to_thread(start, self.profile, length, answer, answer)
-            self.keys_open_until = datetime.now(UTC) + length
+            await self.keep_keys_open(secret)
         async with connect(self.profile, answer, answer) as session:
             yield session
         self.changes += 1
+
+    async def keep_keys_open(self, secret: Secret) -> None:
+        """Have the agent hold the keys for the minutes that ``secret`` names; errors as of `agent.start`."""
+        answer = _answering(secret, self.profile.name)
+        length = timedelta(minutes=secret.keep_minutes)
+        await asyncio.to_thread(start, self.profile, length, answer, answer)
+        self.keys_open_until = datetime.now(UTC) + length
 
     async def close_keys(self) -> bool:
         """End the agent; return whether there was one."""
         self.keys_open_until = None
         return await asyncio.to_thread(agent.lock, self.profile.folder)
+
+
+def _answering(secret: Secret, where: str) -> Callable[..., bytes]:
+    """Return what answers for passphrase or PIN with what was typed; ProfileProblem where nothing was."""
+    typed = secret.text.encode()
+
+    def answer(*_of: str) -> bytes:
+        if not typed:
+            raise ProfileProblem("passphrase_missing", where)
+        return typed
+
+    return answer
 
 
 def _once(passphrase: Callable[[], bytes]) -> Callable[[], bytes]:

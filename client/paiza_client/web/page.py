@@ -19,6 +19,8 @@ from paiza_client.sdk import Session
 from paiza_client.web import counts, refusals, rendering, texts
 from paiza_client.web.console import Console, LockedError, Login, Secret
 from paiza_client.web.language import N_, _, language
+from paiza_domain.codes import load
+from paiza_domain.schema.reading import code_text
 from paiza_officer.errors import Refused, Unreachable
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
@@ -162,6 +164,7 @@ async def _surroundings(request: Request) -> dict[str, Any]:
         "request": request,
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "now": datetime.now(UTC),
+        "day_example": "28.11.2026" if language() == "ru" else "2026-11-28",
         "navigation": NAVIGATION,
         "form_token": login.form_token,
         "notes": notes,
@@ -190,9 +193,11 @@ class Members:
         self._known = session.register().members
 
     def __call__(self, member: str) -> str:
-        """Return the name of a member in the language in use; its id where it has none."""
+        """Return the name of a member, or of a state that is none, in the language in use; its id where it has none."""
         known = self._known.get(member)
-        return known.names.get(language(), member) if known is not None else member
+        if known is not None:
+            return known.names.get(language(), member)
+        return code_text("country", member.upper(), language()) if member.upper() in load("country") else member
 
 
 def _plain_name(member: str) -> str:

@@ -7,8 +7,10 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from babel.dates import format_date
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.core.v1 import message_pb2
+from paiza.core.v1.text_pb2 import BilingualText
 from paiza_client.language import number_text
 from paiza_client.sdk import wording
 from paiza_client.sdk.as_json import URGENCIES
@@ -21,6 +23,16 @@ from paiza_wire.errors import Rejected
 from paiza_wire.identity import SpiffeId
 
 _URGENT: Final = MappingProxyType({"FLASH": N_("Flash"), "URGENT": N_("Urgent"), "PRIORITY": N_("Priority")})
+SHARED: Final = MappingProxyType({
+    "plate": N_("plate"), "vin": N_("VIN"), "container": N_("container"), "vessel": N_("vessel"),
+    "flight": N_("flight"), "waybill": N_("air waybill"), "carnet": N_("TIR carnet"), "seal": N_("seal"),
+    "document": N_("document"), "personal-number": N_("personal number"), "account": N_("account"),
+    "registration": N_("registration number"), "phone": N_("telephone"), "imei": N_("IMEI"), "person": N_("person"),
+    "company": N_("company"), "logo": N_("logo"), "subject": N_("subject"), "substance": N_("substance"),
+    "place": N_("place"), "country": N_("country"), "route": N_("route"), "name": N_("name"),
+    "drug-group": N_("drug group"), "reference": N_("own number"),
+})  # fmt: skip
+"""Fields by which messages are searched and linked, in words."""
 _levels: dict[int, Mapping[str, str]] = {}
 _TLP: Final = frozenset({"CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"})
 _KILO: Final = 1000
@@ -145,12 +157,48 @@ def code(value: str, list_name: str) -> str:
     return code_text(list_name, value, language())
 
 
+def shared(field: str) -> str:
+    """Return the name of a field by which messages are found or linked."""
+    return _(SHARED[field]) if field in SHARED else field
+
+
+def cell(value: int | Decimal | str) -> str:
+    """Return a cell of a table of numbers as the language writes it."""
+    return value if isinstance(value, str) else number_text(value)
+
+
+def said(both: BilingualText) -> str:
+    """Return a text of the node in the language in use."""
+    return both.ru if language() == "ru" else both.en
+
+
+def stamp(time: Timestamp) -> datetime:
+    """Return a time of the protocol as an aware time."""
+    return time.ToDatetime(tzinfo=UTC)
+
+
+def apply(value: str, function: Callable[[str], str]) -> str:
+    """Return what a function makes of a value, for lists."""
+    return function(value)
+
+
+def stamp_when(stamp: Timestamp) -> str:
+    """Return a time of the protocol with the time in UTC beside it."""
+    moment = stamp.ToDatetime(tzinfo=UTC)
+    return f"{clock(moment)} ({utc(moment)})"
+
+
+def stamp_date(stamp: Timestamp) -> str:
+    """Return the day of a time of the protocol."""
+    return short_date(stamp.ToDatetime(tzinfo=UTC).astimezone(), 0)
+
+
 def number(value: Any) -> str:
     """Return a number as the language writes it."""
     return number_text(value)
 
 
-FILTERS: Final[Mapping[str, Callable[..., str]]] = MappingProxyType({
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({
     "clock": clock,
     "utc": utc,
     "machine": machine,
@@ -168,4 +216,12 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = MappingProxyType({
     "code": code,
     "number": number,
     "role": wording.role,
+    "event": wording.event,
+    "shared": shared,
+    "cell": cell,
+    "said": said,
+    "stamp": stamp,
+    "apply": apply,
+    "stamp_when": stamp_when,
+    "stamp_date": stamp_date,
 })  # fmt: skip

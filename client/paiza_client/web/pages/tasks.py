@@ -1,5 +1,6 @@
 """What I must do, by when: overdue, before tomorrow, later; and what we wait for from others."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -7,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from paiza_client.sdk.tasks import Scope, TaskItem
+from paiza_client.web import subjects
 from paiza_client.web.language import N_, _
-from paiza_client.web.page import render, route, session_of
+from paiza_client.web.page import console_of, render, route, session_of
 
 SOON: Final = timedelta(hours=12)
 
@@ -18,6 +20,8 @@ async def tasks(request: Request) -> Response:
     session = session_of(request)
     scope: Scope = "mine" if request.query_params.get("scope") == "mine" else "unit"
     found = [each for each in await session.tasks.list_tasks(scope) if each.task.state != "done"]
+    listed = await subjects.named(console_of(request), [each.message for each in found])
+    found = [replace(each, message=message) for each, message in zip(found, listed, strict=True)]
     groups = _groups(found, datetime.now(UTC))
     return await render(
         request, "tasks.html", title=_("My tasks"), place="tasks", groups=groups, all=found, scope=scope

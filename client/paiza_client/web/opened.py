@@ -1,0 +1,76 @@
+"""What was opened while the console is unlocked: each part is opened, and logged, once, and shown from memory after.
+
+A recall makes a message another one here: it is opened anew, with a reason. Attachments are kept as files that only the
+officer can read. Everything goes when the console is locked.
+"""
+
+import tempfile
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from paiza_client.sdk.model import MessageSummary
+
+if TYPE_CHECKING:
+    from paiza_client.sdk import Session
+    from paiza_client.sdk.attachments import SavedAttachment
+    from paiza_client.verify.model import OpenedPart
+
+MOST: Final = 200  # parts in memory
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    digest: bytes
+    part: int
+    recalls: tuple[bytes, ...]
+
+
+class OpenedParts:
+    """The parts and attachments that were opened."""
+
+    def __init__(self) -> None:
+        self._parts: OrderedDict[_Key, OpenedPart] = OrderedDict()
+        self._files: dict[tuple[bytes, int], SavedAttachment] = {}
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def known(self, message: MessageSummary, part: int = 0) -> "OpenedPart | None":
+        """Return a part that was opened here before."""
+        return self._parts.get(_Key(message.digest, part, message.recalled_by))
+
+    async def open(self, session: "Session", message: MessageSummary, part: int = 0, reason: str = "") -> "OpenedPart":
+        """Return a part, opened now unless it was before; errors as of `Session.open_part`."""
+        found = self.known(message, part)
+        if found is None:
+            found = await session.open_part(message.digest, part, reason)
+            self._parts[_Key(message.digest, part, message.recalled_by)] = found
+            while len(self._parts) > MOST:
+                self._parts.popitem(last=False)
+        return found
+
+    def file(self, digest: bytes, part: int) -> "SavedAttachment | None":
+        """Return an attachment that was fetched here before."""
+        return self._files.get((digest, part))
+
+    async def fetch(
+        self, session: "Session", message: MessageSummary, part: int, reason: str = ""
+    ) -> "SavedAttachment":
+        """Return an attachment, fetched now unless it was before; errors as of `Session.save_attachment`."""
+        found = self.file(message.digest, part)
+        if found is None:
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="paiza-console-")
+            folder = Path(self._folder.name) / message.digest.hex()[:32] / str(part)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = await session.save_attachment(message, part, folder, reason)
+            self._files[message.digest, part] = found
+        return found
+
+    def forget(self) -> None:
+        """Forget everything, the files too."""
+        self._parts.clear()
+        self._files.clear()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None

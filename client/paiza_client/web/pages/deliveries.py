@@ -1,0 +1,133 @@
+"""Controlled deliveries: the board by deadline, and one delivery with its steps, its deadlines and the stop."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from paiza.officer.v1 import workflow_pb2
+from paiza_client.sdk import breaches, controlled_delivery, sending, threads
+from paiza_client.sdk.model import MessageSummary
+from paiza_client.web.language import N_, _, language
+from paiza_client.web.page import console_of, note, problem, redirect, render, route, secret_of, session_of, text_of
+from paiza_domain import codes
+from paiza_officer.errors import ProfileProblem
+
+USUAL_REASON: Final = "control-at-risk"
+_STAGES: Final = (
+    (N_("Requested"), {"waiting", "requested"}),
+    (N_("Authorised"), {"authorised"}),
+    (N_("Plan signed"), {"plan-signed"}),
+    (
+        N_("Under way"),
+        {"active", "handover-offered", "handover-accepted", "route-changed", "suspended", "control-lost"},
+    ),
+    (N_("Delivered"), {"delivered", "intervened"}),
+    (N_("Outcome"), {"outcome-reported", "evidence-returned", "closed"}),
+)
+_ENDS: Final = frozenset({"refused", "expired", "withdrawn", "stop-ordered"})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step on the timeline: its message where this officer may see it, and why it has no effect."""
+
+    step: workflow_pb2.WorkflowStep
+    message: MessageSummary | None
+    why: str
+
+
+async def board(request: Request) -> Response:
+    """Show every delivery that is not over, or all."""
+    over_too = request.query_params.get("all") == "1"
+    found = await controlled_delivery.board(session_of(request), over_too=over_too)
+    own = session_of(request).profile.member
+    found.sort(key=lambda each: _next_time(each, own))
+    return await render(
+        request,
+        "deliveries.html",
+        title=_("Deliveries"),
+        place="deliveries",
+        deliveries=found,
+        over_too=over_too,
+        own=own,
+    )
+
+
+async def delivery(request: Request) -> Response:
+    """Show one delivery."""
+    return await _page(request)
+
+
+async def stop(request: Request) -> Response:
+    """Stop a delivery: one step, signed and sent to everybody who takes part."""
+    thread = request.path_params["thread"]
+    try:
+        async with console_of(request).signing(secret_of(request)) as session:
+            found = await controlled_delivery.find(session, thread)
+            given = {"stop_reason": text_of(request, "reason")}
+            if text := text_of(request, "text"):
+                given["text"] = text
+            sent = await sending.send(session, controlled_delivery.step(found, "cd-stop", given))
+    except ProfileProblem as error:
+        return await _page(request, error)
+    if sent.is_released:
+        note(request, _("The stop was sent to all who take part."))
+    else:
+        note(request, _("The stop waits for a second officer."))
+    return redirect(f"/deliveries/{thread}")
+
+
+async def _page(request: Request, error: ProfileProblem | None = None) -> Response:
+    session = session_of(request)
+    found = await controlled_delivery.status(session, request.path_params["thread"])
+    listed = await threads.list_messages(session, found.status.thread_id, subjects=True)
+    by_digest = {each.digest: each for each in listed}
+    steps = [
+        Step(each, by_digest.get(each.message_digest), "; ".join(map(breaches.text, each.breaches)))
+        for each in reversed(found.steps)
+    ]
+    first = listed[0] if listed else None
+    return await render(
+        request,
+        "delivery.html",
+        title=_("Delivery {thread}").format(thread=found.status.thread_name),
+        place="deliveries",
+        status=200 if error is None else 400,
+        error=None if error is None else problem(error),
+        delivery=found.status,
+        first=first,
+        steps=steps,
+        stages=_stages(found.status.overall),
+        ended=found.status.overall in _ENDS,
+        lacking=[breaches.text(each) for each in found.status.lacking],
+        reasons=[(code, entry.names[language()]) for code, entry in codes.load("cd_stop_reason").items()],
+        usual_reason=USUAL_REASON,
+        deadlines=sorted(found.status.deadlines, key=lambda each: each.due_time.ToNanoseconds()),
+        own=session.profile.member,
+    )
+
+
+def _stages(overall: str) -> Sequence[tuple[str, str]]:
+    """Return the stages with "done", "now" or "ahead"; all ahead where the delivery ended otherwise."""
+    now = next((number for number, (_name, states) in enumerate(_STAGES) if overall in states), -1)
+    return [
+        (_(name), "done" if number < now else "now" if number == now else "ahead")
+        for number, (name, _states) in enumerate(_STAGES)
+    ]
+
+
+def _next_time(status: workflow_pb2.WorkflowStatus, own: str) -> datetime:
+    """Return the first deadline of ours, or of all, to sort by."""
+    ours = [each for each in status.deadlines if each.member == own] or list(status.deadlines)
+    return min((each.due_time.ToDatetime(tzinfo=UTC) for each in ours), default=datetime.max.replace(tzinfo=UTC))
+
+
+ROUTES: Final = (
+    route("/deliveries", board),
+    route("/deliveries/{thread}", delivery),
+    route("/deliveries/{thread}/stop", stop, post=True),
+)

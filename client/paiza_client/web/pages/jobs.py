@@ -1,0 +1,40 @@
+"""The page of a piece of long work: how far it is, how long it takes, and that one may leave it."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from paiza_client.web import refusals
+from paiza_client.web.language import _
+from paiza_client.web.page import console_of, note, problem, redirect, render, route, session_of
+from paiza_client.web.pages import audit, statistics
+
+
+async def job(request: Request) -> Response:
+    """Show how far a job is, or what came of it."""
+    session_of(request)
+    found = console_of(request).jobs.find(request.path_params["id"])
+    if found is None:
+        return refusals.answer(request, 404, "not_found")
+    if found.error is not None:
+        return await render(request, "error.html", title=found.title, status=400, error=problem(found.error))
+    if not found.done:
+        return await render(request, "job.html", title=found.title, job=found)
+    if found.cancelled:
+        note(request, _("It was cancelled."))
+        return redirect(found.back)
+    shown = {"/statistics": statistics.result, "/audit": audit.result}[found.back]
+    return await shown(request, found.result)
+
+
+async def cancel(request: Request) -> Response:
+    """Cancel a job."""
+    found = console_of(request).jobs.find(request.path_params["id"])
+    if found is not None and found.task is not None and not found.done:
+        found.task.cancel()
+        note(request, _("It was cancelled."))
+    return redirect("/tasks" if found is None else found.back)
+
+
+ROUTES: Final = (route("/jobs/{id}", job), route("/jobs/{id}/cancel", cancel, post=True))

@@ -1,0 +1,265 @@
+"""One message: its content with marks and proofs, who has it, who opened it, what belongs with it, what to do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from paiza.core.v1 import message_pb2
+from paiza_client.sdk import Session, messages, substances, wording
+from paiza_client.sdk.model import MessageSummary
+from paiza_client.sdk.search import LinkedMessage
+from paiza_client.sdk.tasks import Task
+from paiza_client.verify.model import OpenedPart, Proof
+from paiza_client.web import refusals
+from paiza_client.web.content import Section, sections
+from paiza_client.web.language import N_, _, language
+from paiza_client.web.page import (
+    console_of,
+    form_of,
+    local_path,
+    note,
+    problem,
+    redirect,
+    render,
+    route,
+    session_of,
+    text_of,
+)
+from paiza_client.web.texts import subject
+from paiza_domain import kinds
+from paiza_officer.errors import NotProven, Refused
+from paiza_wire.errors import PaizaError, Rejected
+
+SHOWN: Final = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+"""Media types that a page shows; everything else is only saved. No type in it can run anything."""
+
+_ANNEX: Final = message_pb2.PART_KIND_NOMINAL_ANNEX
+_FILE: Final = message_pb2.PART_KIND_ATTACHMENT
+_ACTS: Final = {
+    "take": N_("The task is yours."),
+    "acknowledge": N_("The task is acknowledged."),
+    "complete": N_("The task is done."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One attachment: its number, sealed size, state here; what it is called is known once it was fetched."""
+
+    number: int
+    size: int
+    name: str = ""
+    media_type: str = ""
+    shown: bool = False
+    fetched: bool = False
+
+
+async def message(request: Request) -> Response:
+    """Show a message; it is opened, and the opening logged, unless it was recalled or erased."""
+    found = await messages.find(session_of(request), request.path_params["id"])
+    if found.erased or (found.recalled_by and console_of(request).opened.known(found) is None):
+        return await _page(request, found, None)
+    return await _opened(request, found)
+
+
+async def open_with_reason(request: Request) -> Response:
+    """Open the main part or the annex for a stated reason, and show both."""
+    session = session_of(request)
+    found = await messages.find(session, request.path_params["id"])
+    part, reason = text_of(request, "part"), text_of(request, "reason")
+    number = int(part) if part.isdecimal() and int(part) < len(found.header.parts) else 0
+    try:
+        if not reason:
+            raise Refused("opening_reason_missing", found.id)
+        await console_of(request).opened.open(session, found, number, reason)
+    except PaizaError as error:
+        return await _opened(request, found, error)
+    return redirect(f"/message/{found.id}{'#annex' if number else ''}")
+
+
+async def fetch(request: Request) -> Response:
+    """Fetch attachments, each logged as opened, and show them in the gallery."""
+    session = session_of(request)
+    found = await messages.find(session, request.path_params["id"])
+    wanted = [each for each in form_of(request).getlist("file") if isinstance(each, str) and each.isdecimal()]
+    for each in wanted:
+        await console_of(request).opened.fetch(session, found, int(each), text_of(request, "reason"))
+    return redirect(f"/message/{found.id}#files")
+
+
+async def file(request: Request) -> Response:
+    """Return an attachment that was fetched: a picture to be shown, anything else to be saved."""
+    found = await messages.find(session_of(request), request.path_params["id"])
+    saved = console_of(request).opened.file(found.digest, request.path_params["number"])
+    if saved is None:
+        return refusals.answer(request, 404, "not_found")
+    headers = {"Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'"}
+    if saved.info.media_type in SHOWN and "save" not in request.query_params:
+        return FileResponse(saved.path, media_type=saved.info.media_type, headers=headers)
+    return FileResponse(saved.path, filename=saved.info.name, media_type="application/octet-stream", headers=headers)
+
+
+async def task(request: Request) -> Response:
+    """Take, acknowledge or complete the task that a message is."""
+    session, act = session_of(request), text_of(request, "act")
+    found = await messages.find(session, request.path_params["id"])
+    match act:
+        case "take":
+            await session.tasks.take(found.digest)
+        case "acknowledge":
+            await session.tasks.acknowledge(found.digest)
+        case "complete":
+            await session.tasks.complete(found.digest, text_of(request, "note"))
+        case _:
+            return refusals.answer(request, 404, "not_found")
+    console_of(request).changes += 1
+    note(request, _(_ACTS[act]))
+    return redirect(local_path(text_of(request, "back"), f"/message/{found.id}"))
+
+
+async def _opened(request: Request, found: MessageSummary, error: PaizaError | None = None) -> Response:
+    try:
+        opened = await console_of(request).opened.open(session_of(request), found)
+    except NotProven:
+        raise
+    except Rejected as refusal:
+        return await _page(request, found, None, error or refusal)
+    return await _page(request, found, opened, error)
+
+
+async def _page(
+    request: Request, found: MessageSummary, opened: OpenedPart | None, error: PaizaError | None = None
+) -> Response:
+    session, header = session_of(request), found.header
+    parts: list[Section] = []
+    remarks: list[str] = []
+    statuses: list[tuple[str, str]] = []
+    if opened is not None:
+        parts, remarks = _content(opened)
+        statuses = _statuses(session, opened)
+    annex_number = next((number for number, each in enumerate(header.parts) if each.kind == _ANNEX), None)
+    annex = None if annex_number is None else console_of(request).opened.known(found, annex_number)
+    return await render(
+        request,
+        "message.html",
+        title=wording.kind_title(header),
+        heading=_heading(found, opened),
+        place="inbox" if found.received else "sent",
+        status=200 if error is None else 400,
+        error=None if error is None else problem(error),
+        message=found,
+        header=header,
+        opened=opened,
+        parts=parts,
+        remarks=remarks,
+        statuses=statuses,
+        annex_number=annex_number,
+        annex=None if annex is None else _content(annex)[0],
+        printing=request.url.path.endswith("/print"),
+        signers=[] if opened is None else list(zip(header.required_signers, opened.message.signers, strict=True)),
+        proofs=[] if opened is None else _chain(opened),
+        files=_files(request, found),
+        links=await _links(session, found),
+        related=await _related(session, found),
+        opening=await _openings(session, found),
+        task=await _task(session, found),
+        may_reply=found.received and not found.recalled_by,
+        expects_answer=_expects_answer(header),
+        rows=wording.header_rows(header, found.thread_name),
+    )
+
+
+def _heading(found: MessageSummary, opened: OpenedPart | None) -> str:
+    """Return what a message is in one line: the summary of its content, else its subject or kind."""
+    try:
+        kind = wording.kind_of(found.header)
+        told = "" if opened is None else kind.summary(messages.content(opened), language())
+    except Refused:  # a kind that this program does not know
+        told = ""
+    return told or subject(found)
+
+
+def _content(opened: OpenedPart) -> tuple[list[Section], list[str]]:
+    """Return the content as sections with the remarks for a reader; raw rows for a kind that is not known here."""
+    header = opened.message.header
+    kind = wording.kind_of(header)
+    content = messages.content(opened)
+    if header.parts[opened.part_number].kind == _ANNEX:
+        return (sections(kind.annex_shape, content) if kind.annex_shape is not None else []), []
+    reported = header.author_time.ToDatetime().astimezone()
+    return sections(kind.shape, content), list(kind.remarks(content, reported, language()))
+
+
+def _statuses(session: Session, opened: OpenedPart) -> list[tuple[str, str]]:
+    """Return the legal status of each substance by state, in words."""
+    found = []
+    for each in substances.of_opened(session.register(), opened).mentions:
+        if each.substance is not None:
+            name = each.substance.name(language())
+            found += [(f"{name}, {at.state.upper()}", at.text(language())) for at in each.statuses]
+        if each.remark is not None:
+            found.append((each.name, each.remark.message(language())))
+    return found
+
+
+def _chain(opened: OpenedPart) -> list[Proof]:
+    return [*opened.released, *opened.answers, *opened.forwarded, opened.opened]
+
+
+def _files(request: Request, found: MessageSummary) -> list[File]:
+    files = []
+    for number, part in enumerate(found.header.parts):
+        if part.kind != _FILE:
+            continue
+        saved = console_of(request).opened.file(found.digest, number)
+        if saved is None:
+            files.append(File(number, part.ciphertext_size))
+        else:
+            info = saved.info
+            shown = info.media_type in SHOWN
+            files.append(File(number, info.size, info.name, info.media_type, shown=shown, fetched=True))
+    return files
+
+
+async def _links(session: Session, found: MessageSummary) -> Sequence[LinkedMessage]:
+    return await session.search.links(found.digest) if found.linked else ()
+
+
+async def _related(session: Session, found: MessageSummary) -> list[tuple[str, MessageSummary]]:
+    """Return recalls, corrections and the replacement of a message, each with what it is to it."""
+    named = [(_("Recall"), each) for each in found.recalled_by]
+    named += [(_("Correction"), each) for each in found.corrected_by]
+    if found.replaced_by:
+        named.append((_("Replaced by"), found.replaced_by))
+    return [(what, await messages.find(session, digest.hex())) for what, digest in named]
+
+
+async def _openings(session: Session, found: MessageSummary) -> list[Proof]:
+    """Return who of the own member opened a message, by the own log; nobody where the officer may not see it."""
+    try:
+        trail = await session.trail(found.digest)
+    except Refused:
+        return []
+    return [each for each in trail.own if each.event == "OPENED"]
+
+
+async def _task(session: Session, found: MessageSummary) -> Task | None:
+    return (await session.tasks.by_message()).get(found.digest)
+
+
+def _expects_answer(header: message_pb2.Header) -> bool:
+    known = kinds.all_kinds().get(header.kind)
+    return known is not None and bool(known.answered_by)
+
+
+ROUTES: Final = (
+    route("/message/{id}", message),
+    route("/message/{id}/print", message),
+    route("/message/{id}/open", open_with_reason, post=True),
+    route("/message/{id}/files", fetch, post=True),
+    route("/message/{id}/file/{number:int}", file),
+    route("/message/{id}/task", task, post=True),
+)

@@ -1,0 +1,126 @@
+"""Statistics: seizures counted over any period, as a chart and as the same numbers in a table, small numbers hidden."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from paiza_client.data.statistics import DIMENSIONS, HIDDEN, REASON, count_seizures
+from paiza_client.language import _ as of_the_client
+from paiza_client.sdk.model import OnProgress
+from paiza_client.web.language import _
+from paiza_client.web.page import console_of, redirect, render, route, session_of, text_of
+from paiza_client.web.pages.messages import address, day_of
+
+if TYPE_CHECKING:
+    from paiza_client.data.statistics import Measure
+
+MOST_CHARTS: Final = 8
+BAR: Final = 28
+HEIGHT: Final = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of a chart: its place and height in the drawing, its label and number; hidden numbers have none."""
+
+    x: int
+    y: int
+    height: int
+    label: str
+    text: str
+    hidden: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One small chart with a scale of its own."""
+
+    title: str
+    width: int
+    bars: tuple[Bar, ...]
+
+
+async def statistics(request: Request) -> Response:
+    """Show the form; nothing is opened before the officer asks for the count."""
+    return await _page(request, {name: request.query_params.get(name, "") for name in _NAMES})
+
+
+async def count(request: Request) -> Response:
+    """Start the count."""
+    session = session_of(request)
+    wanted = {name: text_of(request, name) for name in _NAMES}
+    by = wanted["by"] if wanted["by"] in DIMENSIONS else "substance"
+    across = wanted["across"] if wanted["across"] in DIMENSIONS and wanted["across"] != by else ""
+    measure: Measure = "kg" if wanted["measure"] == "kg" else "count"
+    until = day_of(wanted["until"])
+
+    async def work(on_progress: OnProgress) -> Any:
+        found = await count_seizures(
+            session,
+            by,
+            across,
+            measure=measure,
+            author=wanted["from"],
+            since=day_of(wanted["since"]),
+            until=None if until is None else until + timedelta(days=1),
+            reason=wanted["reason"] or REASON,
+            on_progress=on_progress,
+        )
+        return wanted, found
+
+    job = console_of(request).jobs.start(_("Statistics"), "/statistics", work)
+    return redirect(f"/jobs/{job.id}")
+
+
+async def result(request: Request, found: Any) -> Response:
+    """Show a finished count."""
+    wanted, counted = found
+    return await _page(request, wanted, counted)
+
+
+_NAMES: Final = ("by", "across", "measure", "from", "since", "until", "reason")
+
+
+async def _page(request: Request, wanted: dict[str, str], counted: Any = None) -> Response:
+    session = session_of(request)
+    return await render(
+        request,
+        "statistics.html",
+        title=_("Statistics"),
+        place="statistics",
+        wanted=wanted,
+        dimensions=[(name, of_the_client(each.title)) for name, each in DIMENSIONS.items()],
+        members=sorted(session.register().members),
+        usual_reason=REASON,
+        counted=counted,
+        charts=[] if counted is None else _charts(counted.table),
+        hidden=HIDDEN,
+        link=address("/statistics", wanted),
+    )
+
+
+def _charts(table: Any) -> list[Chart]:
+    """Return one chart for each row with columns, or one chart of the only column; totals are left to the table."""
+    columns = table.columns[1:-1]
+    rows = table.rows[:-1]
+    if not columns:
+        return [_chart(table.columns[0], [str(row[0]) for row in rows], [row[-1] for row in rows])] if rows else []
+    return [_chart(str(row[0]), [str(each) for each in columns], row[1:-1]) for row in rows[:MOST_CHARTS]]
+
+
+def _chart(title: str, labels: list[str], cells: Any) -> Chart:
+    values = [None if each == HIDDEN else Decimal(str(each)) for each in cells]
+    most = max([each for each in values if each is not None], default=Decimal(0)) or Decimal(1)
+    bars = []
+    for place, (label, value, cell) in enumerate(zip(labels, values, cells, strict=True)):
+        height = HEIGHT // 4 if value is None else int(value / most * HEIGHT)
+        text = _("hid.") if value is None else str(cell)
+        bars.append(Bar(place * (BAR + 12) + 6, HEIGHT + 18 - height, height, label, text, value is None))
+    return Chart(title, max(len(labels) * (BAR + 12) + 12, 200), tuple(bars))
+
+
+ROUTES: Final = (route("/statistics", statistics), route("/statistics", count, post=True))
