@@ -91,7 +91,7 @@ def take(*, message: str) -> None:
     _change(message, lambda service, digest: service.take(digest))
 
 
-@tasks.command(help=N_("Acknowledge a task: you have seen it and work on it."))
+@tasks.command(help=N_("Acknowledge a task: you have seen it. What expects no answer is done then."))
 @click.argument("message", metavar="ID")
 @shared
 def ack(*, message: str) -> None:

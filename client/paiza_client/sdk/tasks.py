@@ -63,7 +63,12 @@ class ShiftNote:
 
 
 class Tasks:
-    """The session's calls for tasks, and for the notes that one shift leaves to the next."""
+    """The session's calls for tasks, and for the notes that one shift leaves to the next.
+
+    A task leaves the lists of all officers when it is done: by `complete`, by a full answer or a recall of its message,
+    by any reply if it expects no answer, and if it is a step of a workflow, when the workflow asks nothing more of our
+    member. An interim answer and any other reply acknowledge a request.
+    """
 
     def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:
         self._stub = task_pb2_grpc.TaskServiceStub(connection)
@@ -109,7 +114,10 @@ class Tasks:
         return _task(answer.task)
 
     async def acknowledge(self, digest: bytes) -> Task:
-        """Acknowledge a task; return its present state. The node logs ACKNOWLEDGED."""
+        """Acknowledge a task, which is done then if it expects no answer; return its present state.
+
+        The node logs ACKNOWLEDGED.
+        """
         request = task_pb2.AcknowledgeTaskRequest(message_digest=digest)
         answer: task_pb2.AcknowledgeTaskResponse = await self._call(
             lambda: self._stub.AcknowledgeTask(request, timeout=channel.CALL_SECONDS)

@@ -35,7 +35,7 @@ from paiza_node.features.retention.log_retention import LogRetention
 from paiza_node.features.retention.requests import erasure_reaction
 from paiza_node.features.retention.reviews import REVIEW_DATES, Reviews
 from paiza_node.features.search.index import NewMessages, TokenKey
-from paiza_node.features.tasks.assign import TASKS
+from paiza_node.features.tasks.settle import task_reaction
 from paiza_node.features.witness.answer_exchange import AnswerExchange
 from paiza_node.features.witness.consistency_monitor import ConsistencyMonitor
 from paiza_node.features.witness.exchange import CheckpointExchange
@@ -74,7 +74,7 @@ class Dependencies:
         member, node_id = self.core.member, self.core.node_id
         return (
             READERS,
-            TASKS,
+            task_reaction(node_id, self.core.decryption_keys),
             recall_reaction(node_id),
             erasure_reaction(member, node_id),
             attachment_reaction(member),

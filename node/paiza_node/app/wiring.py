@@ -100,6 +100,7 @@ from paiza_node.features.search.search import Search
 from paiza_node.features.search.service import SearchService
 from paiza_node.features.tasks.assign import Assign
 from paiza_node.features.tasks.service import TaskService
+from paiza_node.features.tasks.settle import SettleSteps
 from paiza_node.features.tasks.shift_notes import ShiftNotes
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.answer_exchange import AnswerExchange
@@ -381,6 +382,7 @@ def _exchange(dependencies: Dependencies, peers: PeerDirectory) -> Exchange:
         clock=core.clock,
         ask=BackfillFetch(register_cache=core.register_cache, peers=peers, receive=receive),
         share=forward.share,
+        settle=SettleSteps(node_id=core.node_id, ledger=core.ledger, store=core.store),
     )
     backfill_serve = BackfillServe(
         core, workflow_states=workflow_states, share=forward.share, cosigned=CosignedEntries(core.ledger)

@@ -24,14 +24,22 @@ class _Overdue(Protocol):
     def __call__(self, view: Any, now: datetime) -> tuple[Any, ...]: ...
 
 
+class _Settled(Protocol):
+    def __call__(self, steps: Iterable[Step], view: Any, member: str) -> frozenset[bytes]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """One workflow: `reduce` returns the view of a thread, `check_next` the rules that a next step would break."""
+    """One workflow: `reduce` returns the view of a thread, `check_next` the rules that a next step would break.
+
+    `settled` returns the steps of others that ask nothing more of a member.
+    """
 
     name: str
     reduce: _Reduce
     check_next: _CheckNext
     overdue: _Overdue
+    settled: _Settled
 
 
 _WORKFLOWS: Final[Mapping[str, Workflow]] = MappingProxyType({
@@ -40,6 +48,7 @@ _WORKFLOWS: Final[Mapping[str, Workflow]] = MappingProxyType({
         controlled_delivery.reduce,
         controlled_delivery.check_next,
         controlled_delivery.overdue,
+        controlled_delivery.settled,
     ),
 })  # fmt: skip
 

@@ -87,7 +87,7 @@ def test_what_names_no_unit_goes_to_the_duty_unit(paiza: Paiza, divided: Federat
     assert given["assignee"].endswith("/liaison")
     assert seen(paiza, "tjk-liaison", message_id)
     assert message_id in [each["id"] for each in paiza("tjk-liaison", "tasks", "list", "--json").json]
-    assert paiza("tjk-liaison", "tasks", "ack", message_id, "--json").json["state"] == "acknowledged"
+    assert paiza("tjk-liaison", "tasks", "ack", message_id, "--json").json["state"] == "done"
     assert paiza("tjk-liaison", "tasks", "done", message_id, "--json").json["state"] == "done"
     assert message_id not in [each["id"] for each in paiza("tjk-liaison", "tasks", "list", "--json").json]
     own = [each["event"] for each in paiza("tjk-auditor", "audit", "trail", message_id, "--json").json["own"]]
@@ -138,7 +138,7 @@ def test_a_deputy_sees_a_units_messages_until_the_end(paiza: Paiza, divided: Fed
     assert paiza("tjk-liaison", "open", message_id, "--json").json["content"]["subject"] == "Exercise"
     assert message_id in [each["id"] for each in paiza("tjk-liaison", "tasks", "list", "--json").json]
     assert json.loads(paiza("tjk-liaison", "tasks", "take", message_id, "--json").err)["reason"] == "policy_denied"
-    assert paiza("tjk-liaison", "tasks", "ack", message_id, "--json").json["state"] == "acknowledged"
+    assert paiza("tjk-liaison", "tasks", "ack", message_id, "--json").json["state"] == "done"
     assert paiza("tjk-authoriser", "tasks", "deputy", "--end", "--json").code == 0
     assert not seen(paiza, "tjk-liaison", message_id)
     assert json.loads(paiza("tjk-liaison", "open", message_id, "--json").err)["reason"] == "unknown_id"

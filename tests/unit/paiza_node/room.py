@@ -31,6 +31,7 @@ from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.policy import Policy
 from paiza_node.core.storage import open_store
+from paiza_node.features.tasks.settle import SettleSteps
 from paiza_node.features.workflows.deadlines import WorkflowDeadlines
 from paiza_node.features.workflows.legality import WorkflowState, WorkflowStates
 from paiza_node.features.workflows.steps import Steps
@@ -132,6 +133,7 @@ class Room(AbstractContextManager["Room"]):
             clock=self.clock,
             ask=self._note_asked,
             share=self._note_shared,
+            settle=SettleSteps(node_id=self.core.node_id, ledger=self.ledger, store=self.store),
         )
 
     async def _note_asked(self, member: str, digests: Sequence[bytes]) -> None:
@@ -192,8 +194,12 @@ class Room(AbstractContextManager["Room"]):
     def put(self, message: VerifiedMessage) -> bytes:
         """Store a message that was released, or received from its author, now; gives its digest."""
         self.ledger.commit_now(lambda tx: self.write(tx, message))
-        self.deadlines.notify([WorkflowsMoved(frozenset({message.header.thread_id}))])
+        self.moved(message)
         return message.digest
+
+    def moved(self, message: VerifiedMessage) -> None:
+        """Tell the watch over workflows that the thread of a message changed."""
+        self.deadlines.notify([WorkflowsMoved(frozenset({message.header.thread_id}))])
 
     def row(self, tx: LogTransaction, message: VerifiedMessage, unit: str | None = None) -> MessageRow:
         """Return the row of a message."""
@@ -218,8 +224,12 @@ class Room(AbstractContextManager["Room"]):
 
     def write(self, tx: LogTransaction, message: VerifiedMessage, unit: str | None = None) -> None:
         """Store a message inside a transaction; of another's with the proof of its release."""
-        author = message.header.author
-        messages_store.add_messages(tx.conn, [self.row(tx, message, unit)])
+        self.write_row(tx, message, self.row(tx, message, unit))
+
+    def write_row(self, tx: LogTransaction, message: VerifiedMessage, row: MessageRow) -> None:
+        """Store a message as this row."""
+        author = row.author
+        messages_store.add_messages(tx.conn, [row])
         if author != MEMBER:
             entry = entry_of(log_pb2.LOG_EVENT_RELEASED, message_digest=message.digest)
             entry.entry_time.FromDatetime(self.clock.now)

@@ -34,7 +34,7 @@ from paiza_node.core.access.need_to_know import (
     unknown_to,
 )
 from paiza_node.core.api import paging
-from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage
+from paiza_node.core.exchange.reactions import ReceivedMessage
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change, MessagesChanged
 from paiza_node.core.log.ledger import Ledger
@@ -145,8 +145,8 @@ class Assign:
         return await self._change(officer, digest, log_entries.assigned, assignee=officer.id)
 
     async def acknowledge(self, officer: Officer, digest: bytes) -> TaskRow:
-        """Record that a task was seen and is being handled; Rejected as in `assign`."""
-        return await self._change(officer, digest, log_entries.acknowledged)
+        """Record that a task was seen: what expects no answer is done then. Rejected as in `assign`."""
+        return await self._change(officer, digest, log_entries.acknowledged, state=None)
 
     async def complete(self, officer: Officer, digest: bytes, note: str) -> TaskRow:
         """Record that a task is done; Rejected as in `assign`."""
@@ -161,9 +161,12 @@ class Assign:
         *,
         note: str = "",
         assignee: str | None = None,
-        state: "task_pb2.TaskState.ValueType" = task_pb2.TASK_STATE_ACKNOWLEDGED,
+        state: "task_pb2.TaskState.ValueType | None" = task_pb2.TASK_STATE_ACKNOWLEDGED,
     ) -> TaskRow:
-        """Change a task whose message the officer may read; it need not be acknowledged any more."""
+        """Change a task whose message the officer may read; it need not be acknowledged any more.
+
+        Without a ``state`` it is acknowledged, and done if nothing more is expected.
+        """
 
         def write(tx: LogTransaction) -> TaskRow | Rejected:
             row = known(tx.conn, officer, digest)
@@ -176,8 +179,12 @@ class Assign:
             task = tasks_store.tasks_of(tx.conn, [digest]).get(digest)
             if task is None:
                 return _no_work()
+            acknowledged = task_pb2.TASK_STATE_DONE if task.due_time is None else task_pb2.TASK_STATE_ACKNOWLEDGED
             now = replace(
-                task, assignee=task.assignee if assignee is None else assignee, state=state, acknowledge_time=None
+                task,
+                assignee=task.assignee if assignee is None else assignee,
+                state=acknowledged if state is None else state,
+                acknowledge_time=None,
             )
             _put(tx, officer, row, now, build, note)
             return now
@@ -272,7 +279,7 @@ class Assign:
             if row is None:
                 continue
             now = self._escalated(task, row, tx.now)
-            tx.append(log_entries.escalated(actor=self._node_id, digest=task.digest), text=_target(now))
+            tx.append(log_entries.escalated(actor=self._node_id, digest=task.digest), text=target(now))
             tasks_store.put_task(tx.conn, now)
             if now.assignee:
                 access_store.add_readers(tx.conn, [(now.assignee, row.seq)])
@@ -294,7 +301,8 @@ class Assign:
         )
 
 
-def _target(task: TaskRow) -> str:
+def target(task: TaskRow) -> str:
+    """Return whose a task is, as it stands beside the log."""
     return task.assignee or task.unit or "all officers"
 
 
@@ -319,7 +327,7 @@ def _put(
     build: Callable[..., log_pb2.LogEntry],
     note: str,
 ) -> None:
-    said = " ".join(filter(None, (_target(now), note)))
+    said = " ".join(filter(None, (target(now), note)))
     tx.append(build(actor=officer.id, digest=row.digest), text=said)
     tx.announce(MessagesChanged((row.digest,)))
     tasks_store.put_task(tx.conn, now)
@@ -331,10 +339,6 @@ def make_tasks(tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
     """Create tasks for received messages; those that require nothing get none."""
     made_tasks = (task_of(each.row, each.header, each.assignee) for each in messages)
     tasks_store.add_tasks(tx.conn, [made for made in made_tasks if made is not None])
-
-
-TASKS: Final = Reaction(on_received=make_tasks)
-"""The reaction of tasks: a received message is a task of its unit, or of the officer it names."""
 
 
 def task_of(row: MessageRow, header: message_pb2.Header, assignee: str) -> TaskRow | None:

@@ -126,7 +126,7 @@ class Tasks(Check):
         within = deadlines.ANSWER_WITHIN.get(row.urgency, timedelta())
         pause = acknowledge_within(within) // MICROSECOND
         asks = row.due_time is not None or row.urgency >= message_pb2.URGENCY_URGENT
-        left = _replay(acts, row.stored_time + pause if asks else None, pause)
+        left = _replay(acts, row.stored_time + pause if asks else None, pause, answered=row.due_time is not None)
         state = row.state, row.acknowledge_time
         if state not in left and not (erased and row.state == _DONE and row.acknowledge_time in {t for _, t in left}):
             return False
@@ -150,8 +150,12 @@ class Tasks(Check):
         return any(act.actor == officer or act.names(officer) for act in self._acts.get(message.digest, ()))
 
 
-def _replay(acts: Sequence[_Act], acknowledge: int | None, pause: int) -> set[tuple[int, int | None]]:
+def _replay(
+    acts: Sequence[_Act], acknowledge: int | None, pause: int, *, answered: bool
+) -> set[tuple[int, int | None]]:
     """Return the states and times of acknowledgement that entries may leave.
+
+    A task that is not to be ``answered`` is done once an officer acknowledged it; a reply acknowledged others.
 
     The entry of an officer who took a task is the one of an officer who assigned it to themselves, and left it new.
     """
@@ -159,7 +163,7 @@ def _replay(acts: Sequence[_Act], acknowledge: int | None, pause: int) -> set[tu
     escalations = 0
     for act in acts:
         if act.event == log_pb2.LOG_EVENT_ACKNOWLEDGED:
-            left = {(_ACKNOWLEDGED, None)}
+            left = {(_ACKNOWLEDGED, None)} if answered else {(_ACKNOWLEDGED, None), (_DONE, None)}
         elif act.event == log_pb2.LOG_EVENT_DONE:
             left = {(_DONE, None)}
         elif act.event == log_pb2.LOG_EVENT_ESCALATED:

@@ -39,6 +39,9 @@ LOAD_PAGE: Final = 100  # threads read at once
 FetchMissing = Callable[[str, Sequence[bytes]], Awaitable[None]]
 """Requests messages that we lack from a member's node."""
 
+Settle = Callable[[Collection[bytes]], Awaitable[None]]
+"""Completes the tasks of steps that ask nothing more of our officers."""
+
 Share = Callable[[Sequence[bytes], str, str], Awaitable[object]]
 """Forwards messages to a member that takes part in their workflow; last: our officer whose act made it take part."""
 
@@ -86,10 +89,12 @@ class WorkflowDeadlines:
         clock: Callable[[], datetime],
         ask: FetchMissing,
         share: Share,
+        settle: Settle,
     ) -> None:
         """Store the collaborators; `run` begins.
 
-        ``ask`` requests missing ancestors; ``share`` forwards steps to members that join late.
+        ``ask`` requests missing ancestors; ``share`` forwards steps to members that join late; ``settle`` completes
+        tasks.
         """
         self._member = member
         self._store = store
@@ -97,10 +102,12 @@ class WorkflowDeadlines:
         self.workflow_states = workflow_states
         self._ask = ask
         self._share = share
+        self._settle = settle
         self._notifier = notifier
         self._clock = clock
         self._cases: dict[bytes, _Case] = {}
         self._moved: set[bytes] = set()
+        self._settled: set[bytes] = set()  # steps whose tasks are to be completed
         self._passed_over: set[str] = set()  # members that have more live workflows than are tracked
         self._seen = 0  # sequence number of the newest step at the last check of all threads
         self._behind = False  # threads that moved since then are to be read
@@ -166,6 +173,9 @@ class WorkflowDeadlines:
             for thread_id in moved:
                 await self._look(thread_id, tell=True)
                 await self._share_with_joiners(thread_id)
+            settled, self._settled = self._settled, set()
+            if settled:
+                await self._settle(settled)
         except Unavailable:
             self._moved |= moved
             raise
@@ -206,6 +216,8 @@ class WorkflowDeadlines:
         """Compute the present state of a thread; ``tell`` watching officers of new overlaps."""
         known = self._cases.get(thread_id)
         case = await asyncio.to_thread(self._read, thread_id, known)
+        if case is not None:
+            self._settled |= case.workflow_state.settled(self._member)
         if case is None or not (case.workflow_state.live or case.workflow_state.view.waiting_for):
             self._cases.pop(thread_id, None)
             for other in self._cases.values():

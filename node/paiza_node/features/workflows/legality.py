@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from paiza.core.v1 import message_pb2
 from paiza_domain import kinds, workflows
+from paiza_domain.workflows import controlled_delivery
 from paiza_domain.workflows.step import Step
 from paiza_node.core.access.model import Officer
 from paiza_node.core.errors import BrokenRules
@@ -128,10 +129,11 @@ class WorkflowState:
     @property
     def live(self) -> bool:
         """Return whether the workflow is not over."""
-        return self.view.overall not in OVER
+        return self.view.overall not in controlled_delivery.OVER
 
-
-OVER: Final = frozenset({"refused", "expired", "withdrawn", "closed"})
+    def settled(self, member: str) -> frozenset[bytes]:
+        """Return the steps of others that ask nothing more of a member."""
+        return workflows.get(self.workflow).settled(self.steps, self.view, member)
 
 
 class WorkflowStates:

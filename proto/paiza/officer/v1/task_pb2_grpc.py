@@ -103,7 +103,7 @@ class TaskServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AcknowledgeTask(self, request, context):
-        """Acknowledges a task: it was seen and is being worked on.
+        """Acknowledges a task: it was seen and is being worked on. A task that expects no answer is done then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

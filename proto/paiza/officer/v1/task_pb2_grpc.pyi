@@ -40,7 +40,7 @@ class TaskServiceStub:
     TakeTask: _grpc.UnaryUnaryMultiCallable[_task_pb2.TakeTaskRequest, _task_pb2.TakeTaskResponse]
     """Assigns a task to the caller and acknowledges it."""
     AcknowledgeTask: _grpc.UnaryUnaryMultiCallable[_task_pb2.AcknowledgeTaskRequest, _task_pb2.AcknowledgeTaskResponse]
-    """Acknowledges a task: it was seen and is being worked on."""
+    """Acknowledges a task: it was seen and is being worked on. A task that expects no answer is done then."""
     CompleteTask: _grpc.UnaryUnaryMultiCallable[_task_pb2.CompleteTaskRequest, _task_pb2.CompleteTaskResponse]
     """Completes a task."""
     AddShiftNote: _grpc.UnaryUnaryMultiCallable[_task_pb2.AddShiftNoteRequest, _task_pb2.AddShiftNoteResponse]
@@ -62,7 +62,7 @@ class TaskServiceAsyncStub(TaskServiceStub):
     TakeTask: _aio.UnaryUnaryMultiCallable[_task_pb2.TakeTaskRequest, _task_pb2.TakeTaskResponse]  # type: ignore[assignment]
     """Assigns a task to the caller and acknowledges it."""
     AcknowledgeTask: _aio.UnaryUnaryMultiCallable[_task_pb2.AcknowledgeTaskRequest, _task_pb2.AcknowledgeTaskResponse]  # type: ignore[assignment]
-    """Acknowledges a task: it was seen and is being worked on."""
+    """Acknowledges a task: it was seen and is being worked on. A task that expects no answer is done then."""
     CompleteTask: _aio.UnaryUnaryMultiCallable[_task_pb2.CompleteTaskRequest, _task_pb2.CompleteTaskResponse]  # type: ignore[assignment]
     """Completes a task."""
     AddShiftNote: _aio.UnaryUnaryMultiCallable[_task_pb2.AddShiftNoteRequest, _task_pb2.AddShiftNoteResponse]  # type: ignore[assignment]
@@ -105,7 +105,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_pb2.AcknowledgeTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_pb2.AcknowledgeTaskResponse, _abc.Awaitable[_task_pb2.AcknowledgeTaskResponse]]:
-        """Acknowledges a task: it was seen and is being worked on."""
+        """Acknowledges a task: it was seen and is being worked on. A task that expects no answer is done then."""
 
     @_abc_1.abstractmethod
     def CompleteTask(

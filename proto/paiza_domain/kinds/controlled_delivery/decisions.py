@@ -239,6 +239,7 @@ STEPS: Final[tuple[Kind, ...]] = (
         ),
         summarise=_answer_summary,
         subject=("answers.status",),
+        answered_by=shapes.DECISIONS,
     ),
     # Of the request by the requester, or of its own authorisation by a state.
     step(

@@ -13,6 +13,7 @@ from paiza_domain.workflows.controlled_delivery.rules import INVARIANTS, TEXTS, 
 from paiza_domain.workflows.controlled_delivery.state import Event, Offer, StateDecision, Status, Stop
 from paiza_domain.workflows.controlled_delivery.status import (
     MOVING,
+    OVER,
     Alarm,
     Deadline,
     DeadlineKind,
@@ -20,6 +21,7 @@ from paiza_domain.workflows.controlled_delivery.status import (
     OverallStatus,
     overdue,
 )
+from paiza_domain.workflows.controlled_delivery.tasks import settled
 from paiza_domain.workflows.controlled_delivery.view import build_view
 from paiza_domain.workflows.step import Step
 
@@ -27,6 +29,7 @@ __all__ = [
     "INVARIANTS",
     "MOVING",
     "NAME",
+    "OVER",
     "TEXTS",
     "Alarm",
     "Breach",
@@ -44,6 +47,7 @@ __all__ = [
     "check_next",
     "overdue",
     "reduce",
+    "settled",
 ]
 
 NAME = "controlled-delivery"

@@ -43,6 +43,10 @@ MOVING: Final = frozenset({OverallStatus.ACTIVE, OverallStatus.HANDOVER_OFFERED,
 """Under way and not stopped: "ACTIVE" in the sense of the first invariant."""
 
 
+OVER: Final = frozenset({OverallStatus.REFUSED, OverallStatus.EXPIRED, OverallStatus.WITHDRAWN, OverallStatus.CLOSED})
+"""Nothing more is to be done."""
+
+
 class DeadlineKind(StrEnum):
     """The kind of a deadline. The values are the codes of the list "cd_deadline"."""
 

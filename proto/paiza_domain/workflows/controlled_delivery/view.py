@@ -181,11 +181,11 @@ def _alarms(delivery: DeliveryState, steps: Iterable[Step]) -> Iterator[Alarm]:
 def _deadlines(
     delivery: DeliveryState, states: dict[str, StateDecision], alarms: Iterable[Alarm]
 ) -> Iterator[Deadline]:
-    for alarm in alarms:
-        for member in alarm.still_to_acknowledge:
-            yield Deadline(alarm.time + ACKNOWLEDGE_WITHIN, DeadlineKind.STOP_ACKNOWLEDGEMENT, member)
     if delivery.closed:
         return
+    for alarm in alarms:
+        for member in alarm.still_to_acknowledge if alarm.in_force else ():
+            yield Deadline(alarm.time + ACKNOWLEDGE_WITHIN, DeadlineKind.STOP_ACKNOWLEDGEMENT, member)
     if delivery.end is not None and not delivery.outcomes:
         yield Deadline(
             delivery.end.time + REPORT_WITHIN, DeadlineKind.OUTCOME, delivery.responsible or delivery.requester

@@ -13,16 +13,23 @@ from paiza_node.core.exchange.readers import READERS
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.features.attachments.attached import attachment_reaction
 from paiza_node.features.recalls.recalls import recall_reaction
 from paiza_node.features.retention.requests import erasure_reaction
-from paiza_node.features.tasks.assign import TASKS
+from paiza_node.features.tasks.settle import task_reaction
 from paiza_node.ops.tables import METADATA
 from paiza_wire.message import VerifiedMessage
 from tests.unit.paiza_node.room import MEMBER, Room
 
 NODE = "spiffe://kaz.paiza.example/node"
-REACTIONS = (READERS, TASKS, recall_reaction(NODE), erasure_reaction(MEMBER, NODE), attachment_reaction(MEMBER))
+REACTIONS = (
+    READERS,
+    task_reaction(NODE, DecryptionKeys(MEMBER, {})),
+    recall_reaction(NODE),
+    erasure_reaction(MEMBER, NODE),
+    attachment_reaction(MEMBER),
+)
 NOTE = FreeMessage(subject="Exercise", text="Nothing of this is real.")
 
 Written = Counter[str]

@@ -318,6 +318,7 @@ class Sender:
             clock=now,
             ask=nobody,
             share=nobody,
+            settle=nobody,
         )
         peers: Any = None  # nothing is sent here
         queues = OutboundQueues(core, peers, lambda _reads, _proof: None)
