@@ -312,6 +312,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("A recall, correction or request to erase has to go to every member that holds the message."),
             N_("Omit --to to address all of them, or add the members named in the detail."),
         ),
+        "not_asked": Remedy(
+            N_("The message answers what was not asked."),
+            N_("Answer a request, and only questions that it asks: paiza open ID shows them."),
+        ),
         "not_author": Remedy(
             N_("Only its author recalls or corrects a message."),
             N_("Write to the author: paiza reply ID"),

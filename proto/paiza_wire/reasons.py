@@ -98,6 +98,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "node_revoked": "The node shows a certificate that its member has revoked, or somebody else shows it; its operator must give the node a new one.",
     "node_unreachable": "Your own node does not answer; try again later, or ask its operator.",
     "not_addressed": "The message does not name us among its recipients; the author must send a message addressed to us.",
+    "not_asked": "The message answers what was not asked; answer a request, and questions that it asks.",
     "not_author": "Only its author recalls or corrects a message; write to the author.",
     "not_compared": "The node has not yet compared its log with the caller's copy; try again once the node has reached the caller's node.",
     "not_signer": "The message does not wait for this officer's signature; one of the officers it names must sign.",

@@ -4,7 +4,7 @@
     prepared = drafts.prepare(draft, str(path))          everything that needs no node
     sent = await sending.send(session, prepared)         `resolve`, then seal, sign and submit
 
-Nothing here is sent, and the node logs nothing of it.
+Nothing here is sent. The node logs only that a request is opened to be compared with its answer (`check_asked`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,8 @@ from paiza_domain import kinds, reference
 from paiza_domain.drafts import drafts as written
 from paiza_domain.drafts.drafts import Draft, DraftError
 from paiza_domain.schema.kind import Kind
-from paiza_officer.errors import FieldProblem, Refused, misused
+from paiza_domain.threads import asked
+from paiza_officer.errors import FieldProblem, NotProven, Refused, misused
 from paiza_officer.profiles import Profile, write_private
 from paiza_register import Register
 from paiza_wire.errors import Rejected
@@ -218,8 +219,9 @@ async def resolve(session: Session, prepared: Prepared) -> Prepared:
     It is `completed`. Without recipients it goes to the author of the first message answered, or to its recipients
     where our own member is the author. Its marks are raised to those of the messages answered.
 
-    Refused("unknown_id") for a message answered, ("invalid_draft") where they are of different
-    threads, ("self_approval") or ("role_missing") for the second officer, Misused where there is no such officer.
+    Refused("unknown_id") for a message answered, ("invalid_draft") where they are of different threads or did not ask
+    what is answered, ("self_approval") or ("role_missing") for the second officer, Misused where there is no such
+    officer.
     """
     prepared = completed(session.register(), session.profile.member, prepared)
     if prepared.second:
@@ -233,6 +235,7 @@ async def resolve(session: Session, prepared: Prepared) -> Prepared:
     if len(threads) > 1:
         what = _("The messages answered are of different threads.")
         raise Refused("invalid_draft", prepared.source, problems=[FieldProblem("in_reply_to", what, "threads_differ")])
+    await check_asked(session, prepared, found)
     recipients = prepared.envelope.recipients or _answered(found[0], session.profile.member)
     envelope = replace(prepared.envelope, recipients=recipients)
     raised = raise_marks(replace(prepared, envelope=envelope), found)
@@ -254,6 +257,28 @@ def completed(register: Register, own: str, prepared: Prepared) -> Prepared:
     day = reference.day_of(content, writing_time())
     reference.fill_in(content, reference_data.of(register).reference, day)
     return replace(prepared, content=content)
+
+
+async def check_asked(session: Session, prepared: Prepared, answered: Sequence[MessageSummary]) -> None:
+    """Raise Refused("invalid_draft") where an answer follows from no request, or answers a question not asked in it.
+
+    Requests are opened for it if the answer goes by question: the node logs OPENED. One that this officer may not open
+    is left to the node, which compares the answer too.
+    """
+    if not asked.is_answer(prepared.kind.name):
+        return
+    by_question = bool(asked.numbers_answered(prepared.content))
+    parents = [(each.header, await _content(session, each) if by_question else None) for each in answered]
+    raise_field_problems(prepared.source, asked.errors(prepared.kind.name, prepared.content, parents))
+
+
+async def _content(session: Session, message: MessageSummary) -> Message | None:
+    try:
+        return messages.content(await session.open_part(message.digest, 0, _("to answer it")))
+    except NotProven:
+        raise
+    except Rejected:
+        return None
 
 
 def raise_marks(prepared: Prepared, sources: Sequence[MessageSummary]) -> Prepared:

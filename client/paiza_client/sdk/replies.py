@@ -50,6 +50,7 @@ async def reply(
     if message.header.author == session.profile.member:
         to = [each.member for each in message.header.recipients]
     prepared = prepare(content, message.header, [message.digest], to, overrides, annex)
+    await drafts.check_asked(session, prepared, [message])
     prepared = drafts.raise_marks(prepared, [message])
     return await sending.send(session, prepared, on_sealing=on_sealing, on_upload=on_upload)
 

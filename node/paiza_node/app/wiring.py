@@ -98,6 +98,7 @@ from paiza_node.features.retention.service import RetentionService
 from paiza_node.features.search.index import Index
 from paiza_node.features.search.search import Search
 from paiza_node.features.search.service import SearchService
+from paiza_node.features.tasks.asked import asked_stage
 from paiza_node.features.tasks.assign import Assign
 from paiza_node.features.tasks.service import TaskService
 from paiza_node.features.tasks.settle import SettleSteps
@@ -403,6 +404,7 @@ def _stages(dependencies: Dependencies, steps: Steps) -> tuple[ReleaseStage, ...
         erasure_stage(core.member, active),
         OperationLimits(core.decryption_keys).stage(),
         workflow_stage(steps),
+        asked_stage(core.decryption_keys),
         inherited_markings_stage(lambda: core.register_cache.policy),
         attachment_stage(),
         approval_stage(dependencies.config.approval_life),

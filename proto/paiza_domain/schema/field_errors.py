@@ -68,6 +68,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "not_allowed_here": N_("This field does not go with the other values."),
     "not_integer": N_("Not a whole number."),
     "not_positive": N_("Must be more than zero."),
+    "nothing_asked": N_("None of the messages that this follows from asks for such an answer."),
     "number_order": N_("Questions are numbered 1, 2, 3 … in order."),
     "number_repeated": N_("The number {value} is used twice."),
     "officer_unknown": N_("No officer in the list has the id “{value}”.{suggestion}"),
@@ -79,6 +80,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
         "“{value}” is not in the reference data: fill in its international control (control), or name it by its "
         "reference id.{suggestion}"
     ),
+    "question_unknown": N_("There is no question {value} in the request."),
     "quantity_malformed": N_("Not a quantity such as 12.5 kg: a number and its unit."),
     "recipients_missing": N_("At least one recipient must be named."),
     "reference_malformed": N_("Not a message id, its beginning, or a message digest."),
