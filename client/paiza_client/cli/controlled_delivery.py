@@ -5,12 +5,14 @@ the node's fold of the thread, so that an officer writes only what they know.
 """
 
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import click
 
+from paiza_cli.confirmation import confirm
 from paiza_client.cli import board, drafting, sending
 from paiza_client.cli.options import CodeParameter, shared
 from paiza_client.cli.terminal import current_terminal, lang, run
@@ -172,6 +174,11 @@ def _take(
         read = drafting.read(terminal, draft, now, filled)
         drafts.check_kind(read, step.kind, draft)
         prepared = controlled_delivery.step_of_draft(delivery, read, draft, overrides, now)
+    warnings = controlled_delivery.warnings(delivery, prepared)
+    for each in warnings:
+        terminal.warn(each)
+    if warnings and not dry_run and not terminal.wants_json and sys.stdin.isatty():
+        confirm(_("Send it nevertheless?"), abort=True)
     sending.finish(terminal, prepared, None, dry_run=dry_run)
 
 

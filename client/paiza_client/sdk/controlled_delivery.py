@@ -10,13 +10,13 @@ node's fold of the thread. A step that breaks a rule is refused by the own node,
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.language import N_, _
+from paiza_client.language import N_, _, span_text, time_text
 from paiza_client.sdk import drafts, messages, threads
 from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
 from paiza_client.sdk.session import Session
@@ -26,6 +26,8 @@ from paiza_officer.errors import FieldProblem, Refused
 WORKFLOW: Final = "controlled-delivery"
 REQUEST: Final = "cd-request"
 _REASON: Final = "controlled-delivery"  # why a step is URGENT or FLASH, where the officer names no other reason
+EARLY: Final = timedelta(hours=2)  # before the planned time; consignments are seldom on the minute
+_BEGINS: Final = frozenset({"cd-activation", "cd-handover-acceptance"})
 _OPEN_CONDITIONS: Final = "conditions-proposed"
 _FLASH: Final = frozenset({
     "cd-handover-offer", "cd-handover-acceptance", "cd-handover-refusal", "cd-route-change", "cd-suspension",
@@ -143,6 +145,32 @@ def step_of_draft(
     named = [*delivery.workflow.participants, *(each.member for each in prepared.envelope.recipients)]
     prepared = drafts.address(prepared, [member for member in dict.fromkeys(named) if member != delivery.own])
     return drafts.in_thread(prepared, delivery.workflow.status.thread_id, delivery.workflow.heads)
+
+
+def warnings(delivery: Delivery, prepared: Prepared, now: datetime | None = None) -> list[str]:
+    """Return, in the language in use, what breaks no rule and is unusual: an officer confirms it before it is sent.
+
+    An activation or acceptance more than `EARLY` before the planned time, and a handover at a border point that the
+    plan does not name.
+    """
+    legs, own = list(delivery.workflow.legs), delivery.own
+    now = now or datetime.now(UTC)
+    planned = next((leg.entry_time.ToDatetime(tzinfo=UTC) for leg in legs if leg.member == own), None)
+    found = []
+    if prepared.kind.name in _BEGINS and planned is not None and planned - now > EARLY:
+        words = _("The plan begins in {member} at {time}, in {span}: this is long before.")
+        found.append(words.format(member=own, time=time_text(planned), span=span_text(planned - now)))
+    if prepared.kind.name == "cd-handover-offer":
+        point = prepared.content.point  # type: ignore[attr-defined]
+        points = [name for leg in legs for name in (leg.entry_point, leg.exit_point) if name and own == leg.member]
+        if points and _plain(point) not in map(_plain, points):
+            words = _("The plan does not name the border point {point} for {member}; it names: {points}")
+            found.append(words.format(point=point, member=own, points=", ".join(dict.fromkeys(points))))
+    return found
+
+
+def _plain(point: str) -> str:
+    return " ".join(point.split()).casefold()
 
 
 def _urgent(kind: str, overrides: Overrides) -> Overrides:

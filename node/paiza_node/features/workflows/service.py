@@ -107,6 +107,16 @@ class WorkflowService(Service):
             heads=workflow_state.heads,
             participants=view.participants,
             missing_digests=view.waiting_for,
+            legs=[
+                workflow_pb2.WorkflowLeg(
+                    member=leg.member,
+                    entry_point=leg.entry_point,
+                    entry_time=leg.entry_time,
+                    exit_point=leg.exit_point,
+                    exit_time=leg.exit_time,
+                )
+                for leg in view.route
+            ],
         )
 
     def _page(self, request: workflow_pb2.ListWorkflowsRequest, officer: Officer) -> tuple[list[WorkflowState], int]:

@@ -144,6 +144,7 @@ class GetWorkflowResponse(_message.Message):
     HEADS_FIELD_NUMBER: _builtins.int
     PARTICIPANTS_FIELD_NUMBER: _builtins.int
     MISSING_DIGESTS_FIELD_NUMBER: _builtins.int
+    LEGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def status(self) -> Global___WorkflowStatus:
         """Its status."""
@@ -164,6 +165,10 @@ class GetWorkflowResponse(_message.Message):
     def missing_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Digests of steps that are named by others and that this node does not hold; it asks for them."""
 
+    @_builtins.property
+    def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowLeg]:
+        """The route in force: that of the plan or of the last change; before a plan, that of the request."""
+
     def __init__(
         self,
         *,
@@ -172,14 +177,57 @@ class GetWorkflowResponse(_message.Message):
         heads: _abc.Iterable[_builtins.bytes] | None = ...,
         participants: _abc.Iterable[_builtins.str] | None = ...,
         missing_digests: _abc.Iterable[_builtins.bytes] | None = ...,
+        legs: _abc.Iterable[Global___WorkflowLeg] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "missing_digests", b"missing_digests", "participants", b"participants", "status", b"status", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "legs", b"legs", "missing_digests", b"missing_digests", "participants", b"participants", "status", b"status", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetWorkflowResponse: _TypeAlias = GetWorkflowResponse  # noqa: Y015
+
+@_typing.final
+class WorkflowLeg(_message.Message):
+    """A part of the route, in one state."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    ENTRY_POINT_FIELD_NUMBER: _builtins.int
+    ENTRY_TIME_FIELD_NUMBER: _builtins.int
+    EXIT_POINT_FIELD_NUMBER: _builtins.int
+    EXIT_TIME_FIELD_NUMBER: _builtins.int
+    member: _builtins.str
+    """Member id of the state."""
+    entry_point: _builtins.str
+    """Border point of entry; empty where the route begins."""
+    exit_point: _builtins.str
+    """Border point of exit; empty where the route ends."""
+    @_builtins.property
+    def entry_time(self) -> _timestamp_pb2.Timestamp:
+        """Planned time of entry."""
+
+    @_builtins.property
+    def exit_time(self) -> _timestamp_pb2.Timestamp:
+        """Planned time of exit."""
+
+    def __init__(
+        self,
+        *,
+        member: _builtins.str = ...,
+        entry_point: _builtins.str = ...,
+        entry_time: _timestamp_pb2.Timestamp | None = ...,
+        exit_point: _builtins.str = ...,
+        exit_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry_time", b"entry_time", "exit_time", b"exit_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_point", b"entry_point", "entry_time", b"entry_time", "exit_point", b"exit_point", "exit_time", b"exit_time", "member", b"member"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkflowLeg: _TypeAlias = WorkflowLeg  # noqa: Y015
 
 @_typing.final
 class WorkflowStatus(_message.Message):

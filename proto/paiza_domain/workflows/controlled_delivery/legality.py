@@ -111,6 +111,11 @@ def _conditions_answer(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
         or asked.conditions_step != step.content.conditions_digest
     ):
         yield Breach(Rule.CONDITIONS_NOT_OPEN, {"member": step.content.member})
+        return
+    numbers = {each.number for each in asked.conditions}
+    for answer in step.content.answers:
+        if answer.number not in numbers:
+            yield Breach(Rule.CONDITION_UNKNOWN, {"member": step.content.member, "number": str(answer.number)})
 
 
 def _authorisation(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
@@ -191,6 +196,16 @@ def _activation(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
     if step.author != delivery.route[0].member:
         yield Breach(Rule.ROUTE_BEGINS_ELSEWHERE, {"member": delivery.route[0].member})
     yield from lacking(delivery, delivery.remaining, step.release_time)
+    yield from _not_yet(delivery, step)
+
+
+def _not_yet(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
+    """Yield a breach if the state that becomes responsible does so before its authorisation begins."""
+    decision = delivery.states.get(step.author)
+    if decision is not None and decision.status is Status.AUTHORISED:
+        begin = to_datetime(decision.scope.valid_from_time)
+        if step.release_time < begin:
+            yield Breach(Rule.AUTHORISATION_NOT_YET, {"member": step.author, "time": time_value(begin)})
 
 
 def _under_way(delivery: DeliveryState) -> Iterator[Breach]:
@@ -239,6 +254,7 @@ def _acceptance(delivery: DeliveryState, step: Step) -> Iterator[Breach]:
     if step.author != offer.taker:
         yield Breach(Rule.NOT_THE_TAKER, {"member": offer.taker})
     yield from lacking(delivery, delivery.remaining[1:], step.release_time)
+    yield from _not_yet(delivery, step)
 
 
 def _handover_refusal(delivery: DeliveryState, step: Step) -> Iterator[Breach]:

@@ -15,6 +15,7 @@ class Rule(StrEnum):
 
     AUTHORISATION_MISSING = "authorisation_missing"
     AUTHORISATION_EXPIRED = "authorisation_expired"
+    AUTHORISATION_NOT_YET = "authorisation_not_yet"
     SCOPE_DATES = "scope_dates"
     SCOPE_BORDER_POINT = "scope_border_point"
     SCOPE_QUANTITY = "scope_quantity"
@@ -49,6 +50,7 @@ class Rule(StrEnum):
     DECISION_TOO_LATE = "decision_too_late"
     CONDITIONS_UNANSWERED = "conditions_unanswered"
     CONDITIONS_NOT_OPEN = "conditions_not_open"
+    CONDITION_UNKNOWN = "condition_unknown"
     PLAN_MISSING = "plan_missing"
     NOT_ACTIVE = "not_active"
     ACTIVE_ALREADY = "active_already"
@@ -65,6 +67,7 @@ class Rule(StrEnum):
 TEXTS: Final[Mapping[Rule, str]] = MappingProxyType({
     Rule.AUTHORISATION_MISSING: N_("There is no authorisation of {member}."),
     Rule.AUTHORISATION_EXPIRED: N_("The authorisation of {member} ended on {time}."),
+    Rule.AUTHORISATION_NOT_YET: N_("The authorisation of {member} begins on {time}."),
     Rule.SCOPE_DATES: N_("The authorisation of {member} covers {covered}; the route needs {needed}."),
     Rule.SCOPE_BORDER_POINT: N_("The authorisation of {member} does not cover the border point {point}."),
     Rule.SCOPE_QUANTITY: N_("The authorisation of {member} does not cover {quantity}."),
@@ -99,6 +102,7 @@ TEXTS: Final[Mapping[Rule, str]] = MappingProxyType({
     Rule.DECISION_TOO_LATE: N_("The latest time for a decision of {member} was {time}."),
     Rule.CONDITIONS_UNANSWERED: N_("The conditions of {member} have not been answered."),
     Rule.CONDITIONS_NOT_OPEN: N_("There are no open conditions of {member} that this answers."),
+    Rule.CONDITION_UNKNOWN: N_("{member} has set no condition {number}."),
     Rule.PLAN_MISSING: N_("There is no plan."),
     Rule.NOT_ACTIVE: N_("The delivery has not begun."),
     Rule.ACTIVE_ALREADY: N_("The delivery has begun already."),
@@ -113,7 +117,8 @@ TEXTS: Final[Mapping[Rule, str]] = MappingProxyType({
 })  # fmt: skip
 
 _GROUPS: Final = (
-    (1, "authorisation_missing authorisation_expired scope_dates scope_border_point scope_quantity scope_substitution"),
+    (1, "authorisation_missing authorisation_expired authorisation_not_yet scope_dates scope_border_point"),
+    (1, "scope_quantity scope_substitution"),
     (2, "not_responsible offer_missing offer_open not_the_taker not_next_on_route route_begins_elsewhere"),
     (3, "stopped overtaken stop_missing not_the_stopper"),
     (4, "not_on_route two_officers_needed authoriser_needed"),

@@ -1,7 +1,13 @@
 """The fields that a step of a controlled delivery fills in by itself."""
 
-import pytest
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+from google.protobuf.message import Message
+
+from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryActivation, ControlledDeliveryHandoverOffer
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import workflow_pb2
 from paiza_client.sdk import controlled_delivery
@@ -31,6 +37,50 @@ def _stop(
 def _filled(found: workflow_pb2.GetWorkflowResponse, own: str, kind: str) -> tuple[str, ...]:
     delivery = Delivery(found, message_pb2.Header(), own)
     return tuple(controlled_delivery.fill(delivery, kind, lenient=True).values())
+
+
+NOW = datetime(2026, 11, 29, 8, tzinfo=UTC)
+
+
+def _delivery(own: str) -> Delivery:
+    """Return a delivery from tjk at noon over the bridge to uzb at eight."""
+    found = _thread()
+    for member, entry, leaving, hours in (("tjk", "", "Bridge", 4), ("uzb", "Bridge", "", 12)):
+        leg = found.legs.add(member=member, entry_point=entry, exit_point=leaving)
+        leg.entry_time.FromDatetime(NOW + timedelta(hours=hours))
+    return Delivery(found, message_pb2.Header(), own)
+
+
+def _prepared(kind: str, content: Message) -> Any:
+    return SimpleNamespace(kind=SimpleNamespace(name=kind), content=content)
+
+
+@pytest.mark.parametrize(
+    ("own", "kind", "hours", "warned"),
+    [
+        ("tjk", "cd-activation", 0, True),
+        ("tjk", "cd-activation", 3, False),
+        ("tjk", "cd-activation", 9, False),
+        ("uzb", "cd-handover-acceptance", 5, True),
+        ("uzb", "cd-handover-acceptance", 11, False),
+        ("tjk", "cd-plan", 0, False),
+    ],
+)
+def test_a_beginning_long_before_the_plan_is_told(own: str, kind: str, hours: int, *, warned: bool) -> None:
+    """Each state has its own time in the plan; some hours make no difference."""
+    prepared = _prepared(kind, ControlledDeliveryActivation())
+    found = controlled_delivery.warnings(_delivery(own), prepared, NOW + timedelta(hours=hours))
+    assert bool(found) == warned
+    assert all(own in each for each in found)
+
+
+@pytest.mark.parametrize(("point", "warned"), [("Bridge", False), ("  bridge ", False), ("Ford", True)])
+def test_a_handover_elsewhere_than_planned_is_told(point: str, *, warned: bool) -> None:
+    """The authorisations may cover more border points than the plan names."""
+    prepared = _prepared("cd-handover-offer", ControlledDeliveryHandoverOffer(taker="uzb", point=point))
+    found = controlled_delivery.warnings(_delivery("tjk"), prepared, NOW)
+    assert bool(found) == warned
+    assert all("Bridge" in each for each in found)
 
 
 def test_the_oldest_stop_that_waits_for_us_is_acknowledged() -> None:

@@ -4,7 +4,7 @@ Shares no code with the reducer. Everything is looked up anew in lists; ancestor
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 from paiza.content.v1.common_pb2 import Quantity
 from paiza_domain.workflows.controlled_delivery import DeliveryView
@@ -89,12 +89,21 @@ class Oracle:
             and planned.substitution_mode in scope.substitution_modes
         )
 
+    def _has_begun(self, step: Step) -> bool:
+        """Return whether the last authorisation of the author of `step` had begun when it was released."""
+        own = [each for each in self._upto(step) if each.author == step.author and each.kind == "cd-authorisation"]
+        begins = [each.content.scope.valid_from_time.ToDatetime(UTC) for each in own]
+        return bool(begins) and begins[-1] <= step.release_time
+
     def first(self) -> Iterable[str]:
         """Never active without a covering, unexpired consent of every state still on the route."""
         for step in self.effective:
             if step.kind not in MOVES or step.kind == "cd-delivered":
                 continue
             legs = self._remaining(step)[1 if step.kind == "cd-handover-acceptance" else 0 :]
+            begins = step.kind in {"cd-activation", "cd-handover-acceptance"}
+            if begins and not self._has_begun(step):
+                yield f"1: {step.kind} before the authorisation begins"
             for leg in legs:
                 if not self._consents(leg, step):
                     yield f"1: {step.kind} without consent of {leg.member}"  # type: ignore[attr-defined]

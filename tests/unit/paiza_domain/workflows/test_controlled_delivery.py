@@ -155,6 +155,26 @@ def test_an_expired_authorisation_starts_nothing_and_moves_nothing() -> None:
     assert {breach.rule for breach in found.lacking} == {Rule.AUTHORISATION_EXPIRED}
 
 
+def test_nobody_is_responsible_before_their_authorisation_begins() -> None:
+    """The first state does not start the delivery before it, the next one does not take it over before it."""
+    early = Thread()
+    early.request()
+    early.authorise("tjk", begin=BEGIN)
+    early.authorise("uzb")
+    early.plan()
+    assert broken(early, early.add("activation", "tjk")) == {Rule.AUTHORISATION_NOT_YET}
+    assert broken(early, early.add("activation", "tjk", time=BEGIN)) == set()
+    later = Thread()
+    later.request()
+    later.authorise("tjk")
+    later.authorise("uzb", begin=BEGIN + HOUR)
+    later.plan()
+    later.add("activation", "tjk")
+    offer = later.offer("tjk", "uzb")
+    assert broken(later, later.accept("uzb", offer)) == {Rule.AUTHORISATION_NOT_YET}
+    assert broken(later, later.accept("uzb", offer, after=[offer], time=BEGIN + HOUR)) == set()
+
+
 def test_an_authorisation_is_two_officers_one_of_them_an_authoriser() -> None:
     """One officer, or two without an authoriser, authorise nothing."""
     thread = Thread()
@@ -430,6 +450,25 @@ def test_conditions_go_back_and_forth() -> None:
     assert reduce(thread.steps).states["uzb"].status is Status.CONDITIONS_ANSWERED
     thread.add("authorisation", "uzb", content)
     assert reduce(thread.steps).states["uzb"].status is Status.AUTHORISED
+
+
+def test_only_conditions_that_were_set_are_answered() -> None:
+    """Each number that was not set is named."""
+    thread = Thread()
+    thread.request()
+    content = pb.ControlledDeliveryConditions(conditions=[pb.ControlledDeliveryCondition(number=1)])
+    conditions = thread.add("conditions", "uzb", content)
+    answer = pb.ControlledDeliveryConditionsAnswer(
+        member="uzb",
+        conditions_digest=conditions.digest,
+        answers=[pb.ControlledDeliveryConditionAnswer(number=each) for each in (1, 2, 7)],
+    )
+    step = thread.add("conditions-answer", "tjk", answer)
+    breaches = reduce(thread.steps).ineffective[step.digest]
+    assert [(each.rule, each.values["number"]) for each in breaches] == [
+        (Rule.CONDITION_UNKNOWN, "2"),
+        (Rule.CONDITION_UNKNOWN, "7"),
+    ]
 
 
 def test_a_refusal_is_final_and_ends_the_request() -> None:
