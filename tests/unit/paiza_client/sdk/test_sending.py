@@ -26,7 +26,13 @@ def session(outcome: Outcome) -> Any:
     async def submit(_messages: object) -> list[Outcome]:
         return [outcome]
 
-    return SimpleNamespace(composer=make, submit=submit, attachments=SimpleNamespace(telling=nullcontext))
+    return SimpleNamespace(
+        composer=make,
+        submit=submit,
+        attachments=SimpleNamespace(telling=nullcontext),
+        register=lambda: None,  # a free message is completed without it
+        profile=SimpleNamespace(member="kaz"),
+    )
 
 
 def prepared() -> drafts.Prepared:
