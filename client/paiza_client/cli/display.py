@@ -27,6 +27,7 @@ from paiza_domain.schema import subjects
 
 __all__ = [
     "SHORT_ID",
+    "attachments",
     "delivery",
     "event",
     "header_rows",
@@ -89,7 +90,7 @@ def listing(
                         mark(each),
                         _deliveries(each) if not each.received else _state(each),
                         remarks.get(each.digest, ""),
-                        _attachments(each),
+                        attachments(each),
                     ),
                 )
             ),
@@ -99,7 +100,7 @@ def listing(
     terminal.table(columns, rows, empty=_("No messages."))
 
 
-def _attachments(message: MessageSummary) -> str:
+def attachments(message: MessageSummary) -> str:
     """Return how many of a message's attachments are where they should be; nothing where it has none."""
     if not message.attachments:
         return ""

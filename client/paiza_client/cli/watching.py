@@ -13,10 +13,12 @@ from paiza_client.cli.inbox import URGENT
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.language import N_, _
+from paiza_client.local.shown import Shown
 from paiza_client.sdk import as_json, watching
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.watching import Away, Connected
 
+SHOWN_FILE: Final = "watched.json"  # in the folder of the profile
 RINGING: Final = frozenset({"approval_asked", "task_escalated", "stop-acknowledgement"})
 
 
@@ -24,7 +26,10 @@ RINGING: Final = frozenset({"approval_asked", "task_escalated", "stop-acknowledg
     help=N_("Show messages as they arrive, and news of those sent; FLASH and URGENT ring. Ends with Ctrl-C.")
 )
 @click.option(
-    "--after", type=WholeNumber(min=0), default=None, metavar="N", help=N_("Begin after this sequence number.")
+    "--after",
+    type=WholeNumber(min=0),
+    metavar="N",
+    help=N_("Begin after this sequence number, also with what was shown before."),
 )
 @shared
 def watch(*, after: int | None) -> None:
@@ -35,7 +40,8 @@ def watch(*, after: int | None) -> None:
 async def _watch(terminal: Terminal, after: int | None) -> None:
     """Follow the node; when it goes away, come back with growing pauses and go on where the stream broke off."""
     connected = False
-    async with aclosing(watching.follow(terminal.session, after)) as events:
+    shown = Shown(terminal.profile().folder / SHOWN_FILE) if after is None else Shown()
+    async with aclosing(watching.follow(terminal.session, after, shown)) as events:
         async for event in events:
             match event:
                 case Connected():
@@ -57,7 +63,8 @@ def _announce(terminal: Terminal, message: MessageSummary) -> None:
     else:
         what = display.kind_title(message.header)
         route = f"{message.header.author} → {display.recipients(message.header)}"
-        state = "; ".join(display.delivery(at) for at in message.deliveries)
+        standing = (display.mark(message), *map(display.delivery, message.deliveries), display.attachments(message))
+        state = "; ".join(filter(None, standing))
         line = "  ".join(
             filter(
                 None,
