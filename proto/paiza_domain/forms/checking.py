@@ -9,6 +9,7 @@ from typing import Final
 from paiza_domain.drafts import drafts
 from paiza_domain.drafts.drafts import Draft, DraftError
 from paiza_domain.drafts.header import Levels
+from paiza_domain.drafts.members import UNKNOWN, Members
 from paiza_domain.forms import layout, values
 from paiza_domain.forms.description import describe
 from paiza_domain.forms.values import Values
@@ -31,12 +32,14 @@ class Checked:
     faults: Mapping[str, list[str]] = field(default_factory=dict)
 
 
-def check(kind: Kind, given: Values, lang: str, *, now: datetime, levels: Levels | None = None) -> Checked:
+def check(
+    kind: Kind, given: Values, lang: str, *, now: datetime, levels: Levels | None = None, members: Members = UNKNOWN
+) -> Checked:
     """Read the values of a form as a draft at ``now``; raise `UnknownNamesError` for names of no field."""
     settled = layout.settled(describe(kind, lang), given)
     text = values.text_of(kind, settled)
     try:
-        draft = drafts.read(text, lang, now=now, levels=levels)
+        draft = drafts.read(text, lang, now=now, levels=levels, members=members)
     except DraftError as error:
         return Checked(None, settled, by_name(kind, error.errors, lang))
     return Checked(draft, settled)

@@ -15,7 +15,6 @@ from google.protobuf.message import Message
 from paiza_domain import kinds, reference
 from paiza_domain.i18n import N_, translate
 from paiza_domain.schema.field_checks import MAX_CODE, MAX_ORIGINAL
-from paiza_domain.schema.identifiers import member_problem
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 from paiza_domain.schema.text_rules import MAX_LINE, MAX_TEXT
@@ -219,7 +218,7 @@ def _part(field: Field, owner: type[Message], lang: str) -> Part:
 
 
 def _input_type(field: Field) -> InputType:
-    if field.check is member_problem:
+    if field.names_member:
         return InputType.MEMBER
     if field.name in reference.NAMING_FIELDS:
         return InputType.SUBSTANCE

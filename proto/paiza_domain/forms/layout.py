@@ -16,6 +16,7 @@ from paiza_domain.forms import values as form_values
 from paiza_domain.forms.description import Description, Group, Input, InputType, Part, Section
 from paiza_domain.forms.values import Values
 
+_UNKNOWN: Final = "_unknown"  # ends the key of a flag that says that the group before it is not known
 SHORT_LIST: Final = 20  # entries of a list that is shown whole; a longer one is searched
 
 Faults = Mapping[str, Sequence[str]]
@@ -348,6 +349,20 @@ def understood(description: Description, values: Values, offset: Offset | None =
             found[name] = "\n".join(lookup.find(field.codes, each) or each for each in text.split("\n"))
         elif field.input_type in {InputType.TIME, InputType.PARTIAL_TIME} and offset is not None:
             found[name] = "\n".join(_with_zone(each, offset) for each in text.split("\n"))
+    return found
+
+
+def agreed(description: Description, values: Values) -> dict[str, str]:
+    """Return the values without the flag that a group is unknown, such as ``route_unknown``, where the group is given.
+
+    The flag is set in an empty form; filling the group in says more than a box that nobody touched.
+    """
+    found = dict(values)
+    for section in description.sections:
+        group = section.group
+        unknown = "" if group is None else f"{section.root}.{group.key}{_UNKNOWN}"
+        if group is not None and unknown in found and not form_values.is_blank(found, f"{section.root}.{group.key}"):
+            del found[unknown]
     return found
 
 

@@ -326,6 +326,15 @@ def test_a_time_without_a_zone_is_one_of_this_place() -> None:
         assert layout.understood(description, {"content.seized_at": typed}, offset) == {"content.seized_at": kept}
 
 
+def test_a_route_that_is_given_is_not_unknown() -> None:
+    """The box that an empty form has ticked goes when a leg is filled in, and stays where none is."""
+    description = describe(SEIZURE, "ru")
+    given = layout.initial(description, {})
+    assert given["content.route_unknown"] == "true"
+    assert layout.agreed(description, given) == given
+    assert "content.route_unknown" not in layout.agreed(description, given | {"content.route[0].country": "TJK"})
+
+
 def test_an_amount_is_said_back_in_words() -> None:
     """The echo writes the unit out and converts a mass to grams; what is not understood has none."""
     field = next(
