@@ -1,0 +1,94 @@
+"""Drafts made from messages: a new message like an earlier one, and the answer to a request."""
+
+from typing import Final
+
+from google.protobuf.message import Message
+
+from paiza.core.v1 import message_pb2
+from paiza_client.sdk import drafts, messages, replies
+from paiza_client.sdk.model import MessageSummary
+from paiza_client.sdk.session import Session
+from paiza_client.sdk.wording import kind_of
+from paiza_domain import kinds
+from paiza_domain.drafts.drafts import Draft
+from paiza_domain.forms import values
+from paiza_domain.schema.kind import Kind
+
+_ANNEX: Final = message_pb2.PART_KIND_NOMINAL_ANNEX
+_FREE: Final = "free-message"
+
+
+async def as_draft(session: Session, message: MessageSummary, reason: str = "") -> Draft:
+    """Return a new message like an earlier one, its nominal annex included if a reason is given.
+
+    What names the earlier message is left out: its number and version, its thread, its attachments. It goes to the
+    same members if our own member wrote it, otherwise to nobody yet. The node logs OPENED; errors are those of
+    `Session.open_part`.
+    """
+    header = message.header
+    kind = kind_of(header)
+    content = messages.content(await session.open_part(message.digest, 0, reason))
+    annex = None
+    number = next((n for n, each in enumerate(header.parts) if each.kind == _ANNEX), None)
+    if number is not None and reason and kind.annex is not None:
+        annex = messages.content(await session.open_part(message.digest, number, reason))
+    for field in kind.shape.fields:
+        # Its number is the one field that names a message to others; lists of references stay.
+        if field.required and field.term == "reference" and not field.most:
+            content.ClearField(field.name)
+        elif field.default and field.name.endswith("_version"):
+            setattr(content, field.name, int(field.default))
+        elif field.default and field.name == "status":
+            setattr(content, field.name, field.default)
+    own = header.author == session.profile.member
+    return Draft(
+        kind=kind,
+        content=content,
+        annex=annex,
+        recipients=tuple(message_pb2.Recipient(member=each.member) for each in header.recipients) if own else (),
+        handling=header.handling,
+        legal_bases=tuple(header.legal_bases) if own else (),
+    )
+
+
+def kinds_that_answer(message: MessageSummary) -> list[Kind]:
+    """Return the kinds by which a message may be answered, the usual one first; a free message is always the last."""
+    known = kinds.all_kinds()
+    asked = known.get(message.header.kind)
+    named = [each for each in (asked.answered_by if asked else ()) if each in known]
+    return [known[each] for each in dict.fromkeys((*named, "feedback", _FREE)) if each in known]
+
+
+async def as_answer(session: Session, message: MessageSummary, kind: Kind | None = None, reason: str = "") -> Draft:
+    """Return the draft of an answer: in the thread of the message, to its author, with an entry for each question.
+
+    Marks and legal bases are those of the message. The message is opened, with the reason, if its questions are needed;
+    the node logs OPENED.
+    """
+    chosen = kind or replies.usual_kind(message)
+    content = chosen.content()
+    answers = chosen.shape.by_key.get("answers")
+    if answers is not None and answers.shape is not None and "question_number" in answers.shape.by_name:
+        asked = messages.content(await session.open_part(message.digest, 0, reason))
+        for number in _questions(asked):
+            getattr(content, answers.name).add(question_number=number)
+    header = message.header
+    to = [header.author] if header.author != session.profile.member else [each.member for each in header.recipients]
+    return Draft(
+        kind=chosen,
+        content=content,
+        recipients=tuple(message_pb2.Recipient(member=each) for each in to),
+        handling=header.handling,
+        legal_bases=tuple(header.legal_bases),
+        parents=(message.id,),
+    )
+
+
+def _questions(asked: Message) -> list[int]:
+    """Return the numbers of the questions of a request."""
+    return [each.number for each in getattr(asked, "questions", ()) if getattr(each, "number", 0)]
+
+
+def form_values(draft: Draft) -> dict[str, str]:
+    """Return a draft as values of its form (`paiza_domain.forms.values`)."""
+    return values.of_text(draft.kind, drafts.write(draft))[0]
