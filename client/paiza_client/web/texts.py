@@ -11,12 +11,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.core.v1 import message_pb2
 from paiza.core.v1.text_pb2 import BilingualText
-from paiza_client.language import number_text
+from paiza_client.language import date_text, number_text
 from paiza_client.sdk import wording
 from paiza_client.sdk.as_json import URGENCIES
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.web.language import N_, _, language
 from paiza_domain import formatting
+from paiza_domain.forms.layout import Choice
 from paiza_domain.schema import subjects
 from paiza_domain.schema.reading import code_text
 from paiza_wire.errors import Rejected
@@ -198,6 +199,16 @@ def number(value: Any) -> str:
     return number_text(value)
 
 
+def day(moment: datetime) -> str:
+    """Return the date of a time here."""
+    return date_text(moment.astimezone().date())
+
+
+def code_pair(choice: Choice) -> tuple[str, str]:
+    """Return an entry of a code list as (code, name)."""
+    return choice.code, choice.name
+
+
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({
     "clock": clock,
     "utc": utc,
@@ -215,6 +226,9 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({
     "level": level,
     "code": code,
     "number": number,
+    "day": day,
+    "code_pair": code_pair,
+    "proof": wording.proof_text,
     "role": wording.role,
     "event": wording.event,
     "shared": shared,

@@ -5,6 +5,7 @@ from typing import Final
 from starlette.routing import Route
 
 from paiza_client.web.pages import (
+    approve,
     audit,
     deliveries,
     jobs,
@@ -13,9 +14,11 @@ from paiza_client.web.pages import (
     reference,
     search,
     settings,
+    sign,
     statistics,
     tasks,
     thread,
+    write,
 )
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -23,6 +26,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     *messages.ROUTES,
     *message.ROUTES,
     *thread.ROUTES,
+    *sign.ROUTES,
+    *write.ROUTES,
+    *approve.ROUTES,
     *deliveries.ROUTES,
     *search.ROUTES,
     *statistics.ROUTES,

@@ -1,0 +1,167 @@
+"""The end of writing: exactly what will be signed, its signature, its receipt."""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from paiza.core.v1 import message_pb2
+from paiza_client.sdk import Session, draft_store, drafts, duplicates, sending, substances
+from paiza_client.sdk.drafts import Prepared
+from paiza_client.sdk.sending import Sent
+from paiza_client.web import texts, writing
+from paiza_client.web.language import _, language
+from paiza_client.web.page import (
+    console_of,
+    form_of,
+    note,
+    problem,
+    redirect,
+    render,
+    route,
+    secret_of,
+    session_of,
+    text_of,
+)
+from paiza_client.web.pages.write import form
+from paiza_client.web.writing import Controls, Page
+from paiza_officer.errors import Unreachable
+from paiza_wire.errors import PaizaError
+
+RECEIPTS: Final = 100  # remembered by this process, each by the name of its draft and by its message
+
+_receipts: OrderedDict[str, Sent] = OrderedDict()
+_sending = asyncio.Lock()
+
+
+def _fingerprint(prepared: Prepared) -> str:
+    """Return what identifies a message before it is sealed: a preview and its signature are about the same."""
+    envelope = prepared.envelope
+    digest = hashlib.sha256()
+    for each in (prepared.content, prepared.annex, envelope.handling, envelope.annex_handling, *envelope.recipients):
+        data = b"" if each is None else each.SerializeToString(deterministic=True)
+        digest.update(len(data).to_bytes(8, "big") + data)
+    files = [
+        (str(each.path), each.info.SerializeToString(), each.path.stat().st_mtime_ns) for each in envelope.attachments
+    ]
+    rest = (
+        prepared.kind.name, envelope.urgency, envelope.urgency_reason, envelope.legal_bases, envelope.thread_id,
+        envelope.parent_digests, envelope.second, envelope.review_time.date(),
+        files,
+    )  # fmt: skip
+    digest.update(repr(rest).encode())
+    return digest.hexdigest()
+
+
+async def preview(request: Request) -> Response:
+    """Show exactly what will be signed, or the form with what is wrong."""
+    session = session_of(request)
+    controls = Controls.of(request.query_params)
+    page = writing.load(session.profile, request.path_params["name"], controls.open)
+    if page.kind is None or page.broken:
+        return redirect(f"/write/{page.stored.name}")
+    page, faults, prepared = await writing.checked(session, page, controls)
+    if prepared is None:
+        return await form(request, page, controls, faults)
+    return await _preview(request, page, controls, prepared)
+
+
+async def _preview(
+    request: Request, page: Page, controls: Controls, prepared: Prepared, error: PaizaError | None = None
+) -> Response:
+    session, envelope, kind = session_of(request), prepared.envelope, prepared.kind
+    now = drafts.writing_time()
+    second = None if envelope.second is None else texts.officer(envelope.second[0])
+    return await render(
+        request,
+        "write_preview.html",
+        title=kind.titles[language()],
+        place="write",
+        status=200 if error is None else 400,
+        error=None if error is None else problem(error),
+        page=page,
+        controls=controls,
+        query=controls.query(check=False),
+        summary=kind.summary(prepared.content, language()),
+        rows=kind.show(prepared.content, language()),
+        annex=[] if prepared.annex is None else kind.show_annex(prepared.annex, language()),
+        envelope=envelope,
+        handling=envelope.handling,
+        recipients=[(writing.name_of(session, each.member), each.attention) for each in envelope.recipients],
+        urgency=message_pb2.Urgency.Name(envelope.urgency).removeprefix("URGENCY_").lower(),
+        bases=[session.register().legal_bases.get(each, {}).get(language(), each) for each in envelope.legal_bases],
+        second=second,
+        remarks=kind.remarks(prepared.content, now, language()),
+        mentions=substances.of_prepared(session.register(), session.profile.member, prepared, now).mentions,
+        earlier=await _earlier(session, prepared),
+        fingerprint=_fingerprint(prepared),
+    )
+
+
+async def _earlier(session: Session, prepared: Prepared) -> list[duplicates.Earlier]:
+    """Return earlier requests that may be the same; none where the node cannot say."""
+    try:
+        return await duplicates.find(session, prepared)
+    except PaizaError:
+        return []
+
+
+async def send(request: Request) -> Response:
+    """Sign and send what the preview showed, and nothing else."""
+    session, name = session_of(request), request.path_params["name"]
+    controls = Controls.of(form_of(request))
+    async with _sending:  # a button pressed twice sends once
+        if done := _receipts.get(name):
+            return redirect(f"/write/sent/{done.id}")
+        page = writing.load(session.profile, name)
+        if page.kind is None or page.broken:
+            return redirect(f"/write/{name}")
+        page, faults, prepared = await writing.checked(session, page, controls)
+        if prepared is None:
+            return await form(request, page, controls, faults)
+        if text_of(request, "_fingerprint") != _fingerprint(prepared):
+            note(request, _("The draft has changed since you read it. Nothing was signed: read it again."))
+            return redirect(f"/write/{name}/preview{controls.query()}")
+        try:
+            async with console_of(request).signing(secret_of(request)) as signing:
+                sent = await sending.send(signing, prepared)
+        except Unreachable as error:
+            if error.saved:
+                draft_store.remove(session.profile, name)
+            raise
+        except PaizaError as error:
+            return await _preview(request, page, controls, prepared, error)
+        _receipts[name] = _receipts[sent.id] = sent
+        while len(_receipts) > RECEIPTS:
+            _receipts.popitem(last=False)
+        draft_store.remove(session.profile, name)
+    return redirect(f"/write/sent/{sent.id}")
+
+
+async def sent(request: Request) -> Response:
+    """Show the receipt of a message that was sent here; its page where the process no longer remembers it."""
+    wanted = request.path_params["message"]
+    found = _receipts.get(wanted)
+    if found is None:
+        return redirect(f"/message/{wanted}")
+    outcome = found.outcome
+    return await render(
+        request,
+        "write_sent.html",
+        title=_("Sent") if found.is_released else _("Waits for a signature"),
+        place="sent",
+        sent=found,
+        outcome=outcome,
+        missing=[texts.officer(each) for each in outcome.missing],
+        header=found.sealed.header,
+    )
+
+
+ROUTES: Final = (
+    route("/write/sent/{message}", sent),
+    route("/write/{name}/preview", preview),
+    route("/write/{name}/send", send, post=True),
+)

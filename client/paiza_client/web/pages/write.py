@@ -1,0 +1,228 @@
+"""Write: choose a kind, a draft or a message to begin with; fill the form in. `sign` follows."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from paiza_client.sdk import Session, copying, draft_store, drafts, messages
+from paiza_client.web import envelope, texts, writing
+from paiza_client.web.language import _, language
+from paiza_client.web.page import form_of, note, problem, redirect, render, route, session_of, text_of
+from paiza_client.web.writing import Controls, Page
+from paiza_domain import kinds
+from paiza_domain.forms import layout, values
+from paiza_domain.forms.description import describe
+from paiza_officer.errors import Refused
+from paiza_wire.errors import PaizaError
+
+COPIED_FROM: Final = 20  # own messages offered to be copied
+
+
+# Choosing what to write.
+
+
+async def choose(request: Request) -> Response:
+    """List the kinds and the drafts."""
+    if answered := request.query_params.get("reply", ""):
+        return redirect(f"/reply/{quote(answered, safe='')}")
+    session = session_of(request)
+    roles = set((await session.whoami()).roles)
+    found = [each for each in kinds.all_kinds().values() if not each.workflow and not each.needs_parent]
+    open_to = [each for each in found if each.sender_roles & roles]
+    earlier = await session.list_messages(box="sent", page_size=COPIED_FROM, subjects=True)
+    copied = [each for each in earlier.messages if not each.erased and each.header.kind in {k.name for k in open_to}]
+    return await render(
+        request,
+        "write.html",
+        title=_("Write"),
+        place="write",
+        kinds=sorted(open_to, key=lambda each: each.titles[language()]),
+        stored=draft_store.stored(session.profile),
+        earlier=copied,
+    )
+
+
+async def begin(request: Request) -> Response:
+    """Make a draft of a kind, and open it."""
+    session = session_of(request)
+    kind = drafts.find_kind(text_of(request, "kind"))
+    return redirect(f"/write/{writing.begin(session.profile, kind, {})}")
+
+
+async def copy(request: Request) -> Response:
+    """Make a draft of an earlier message, and open it: the node logs that it was opened."""
+    session = session_of(request)
+    message = await messages.find(session, text_of(request, "message"))
+    draft = await copying.as_draft(session, message, text_of(request, "reason"))
+    name = writing.begin_with(session.profile, draft)
+    note(request, _("Copied. What names the earlier message was left out: its number, its version."))
+    return redirect(f"/write/{name}")
+
+
+async def answer_page(request: Request) -> Response:
+    """Offer the kinds that answer a message."""
+    session = session_of(request)
+    message = await messages.find(session, request.path_params["message"])
+    return await render(
+        request,
+        "write_answer.html",
+        title=_("Reply"),
+        place="inbox",
+        message=message,
+        kinds=copying.kinds_that_answer(message),
+    )
+
+
+async def answer(request: Request) -> Response:
+    """Make the draft of an answer, and open it."""
+    session = session_of(request)
+    message = await messages.find(session, request.path_params["message"])
+    wanted = text_of(request, "kind")
+    kind = next((each for each in copying.kinds_that_answer(message) if each.name == wanted), None)
+    draft = await copying.as_answer(session, message, kind, text_of(request, "reason"))
+    return redirect(f"/write/{writing.begin(session.profile, draft.kind, copying.form_values(draft))}")
+
+
+# The form.
+
+
+async def edit(request: Request) -> Response:
+    """Show a draft as its form."""
+    session = session_of(request)
+    controls = Controls.of(request.query_params)
+    page = writing.load(session.profile, request.path_params["name"], controls.open)
+    faults: Mapping[str, Sequence[str]] = {}
+    if controls.check and page.kind is not None and not page.broken:
+        page, faults, _prepared = await writing.checked(session, page, controls)
+    return await form(request, page, controls, faults)
+
+
+async def form(
+    request: Request,
+    page: Page,
+    controls: Controls,
+    faults: Mapping[str, Sequence[str]],
+    error: PaizaError | None = None,
+) -> Response:
+    """Return the page of a draft: its form, with what is wrong."""
+    session = session_of(request)
+    title = page.kind.titles[language()] if page.kind is not None else _("A draft that cannot be shown")
+    common: dict[str, Any] = {
+        "title": title,
+        "place": "write",
+        "page": page,
+        "controls": controls,
+        "faults": faults,
+        "status": 200 if not faults and error is None else 400,
+        "error": None if error is None else problem(error),
+    }
+    if page.kind is None or page.broken:
+        return await render(request, "write_broken.html", **common)
+    shown = writing.show(page, faults, session)
+    addressees, unknown = writing.addressees(session, page)
+    return await render(
+        request,
+        "write_form.html",
+        **common,
+        form=shown,
+        lists=writing.lists(shown),
+        addressees=addressees,
+        unknown_addressees=unknown,
+        envelope=envelope.choices(session, page),
+        colleagues=await envelope.colleagues(session, page.kind),
+        files=envelope.files(page),
+        law=writing.law(session, page, shown),
+        answered=[await envelope.answered(session, each) for each in page.values.get("in_reply_to", "").split()],
+        labels=envelope.LABELS,
+    )
+
+
+async def change(request: Request) -> Response:
+    """Save what a form sent, then do what its button says; the page that follows shows the draft anew."""
+    session, name = session_of(request), request.path_params["name"]
+    form = form_of(request)
+    kind = draft_store.find(session.profile, name).kind
+    if kind is None:
+        return redirect(f"/write/{name}")
+    pairs = [(key, text) for key, text in form.multi_items() if isinstance(text, str)]
+    try:
+        given = writing.sent(kind, pairs)
+    except values.UnknownNamesError as error:
+        raise Refused("invalid_draft", name, ", ".join(each[:100] for each in error.names[:5])) from error
+    description = describe(kind, language())
+    action, _colon, of = text_of(request, "_do").partition(":")
+    place = ""
+    match action:
+        case "add":
+            given, place = layout.add(description, given, of), of
+        case "remove":
+            given = layout.remove(given, of)
+        case "detach":
+            draft_store.drop_file(session.profile, name, given.get(f"attachments[{of}].file", ""))
+            given = layout.remove(given, f"attachments[{of}]")
+        case _:
+            pass
+    given = await _attach(session, name, given, form.getlist("_files"))
+    writing.save(session.profile, name, kind, given)
+    if action == "autosave":
+        return _saved(session, name, given)
+    controls = Controls.of(form)
+    query = controls.query(open=writing.still_empty(description, given), check=action == "check")
+    if action == "check":
+        return redirect(f"/write/{name}/preview{query}")
+    if action == "delete":
+        return redirect(f"/write/{name}/delete")
+    if action in {"save", ""}:
+        note(request, _("The draft is saved."))
+    return redirect(f"/write/{name}{query}{f'#{place}' if place else ''}")
+
+
+async def _attach(session: Session, name: str, given: Mapping[str, str], sent: Sequence[Any]) -> dict[str, str]:
+    """Keep the files that came with a form beside the draft, and name them in it."""
+    found = dict(given)
+    for each in sent:
+        if isinstance(each, UploadFile) and each.filename:
+            kept = await asyncio.to_thread(draft_store.keep_file, session.profile, name, each.filename, each.file)
+            index = max(values.indices(found, "attachments"), default=-1) + 1
+            found[f"attachments[{index}].file"] = kept
+    return found
+
+
+def _saved(session: Session, name: str, given: Mapping[str, str]) -> Response:
+    """Tell the script that the draft is saved, with what was understood of each field."""
+    page = Page(draft_store.find(session.profile, name), draft_store.find(session.profile, name).kind, given)
+    shown = writing.show(page, {}, session)
+    told = {box.name: "; ".join(box.echoes) for box in writing.boxes(shown)}
+    return JSONResponse({"saved": _("Saved at {time}").format(time=texts.clock(datetime.now(UTC))), "echoes": told})
+
+
+async def delete_page(request: Request) -> Response:
+    """Ask whether a draft is to be deleted."""
+    stored = draft_store.find(session_of(request).profile, request.path_params["name"])
+    return await render(request, "write_delete.html", title=_("Delete the draft"), place="write", stored=stored)
+
+
+async def delete(request: Request) -> Response:
+    """Delete a draft with its files."""
+    draft_store.remove(session_of(request).profile, request.path_params["name"])
+    note(request, _("The draft is deleted."))
+    return redirect("/write")
+
+
+ROUTES: Final = (
+    route("/write", choose),
+    route("/write", begin, post=True),
+    route("/write/copy", copy, post=True),
+    route("/reply/{message}", answer_page),
+    route("/reply/{message}", answer, post=True),
+    route("/write/{name}", edit),
+    route("/write/{name}", change, post=True),
+    route("/write/{name}/delete", delete_page),
+    route("/write/{name}/delete", delete, post=True),
+)

@@ -1,0 +1,40 @@
+// Progressive enhancement of the form: the draft saves itself, and each field says what was understood.
+"use strict";
+(() => {
+  const form = document.getElementById("draft");
+  const saved = document.getElementById("saved");
+  if (!form || !saved || !window.fetch) return;
+
+  let waiting = 0;
+  let busy = false;
+  let again = false;
+  const save = async () => {
+    if (busy) { again = true; return; }
+    busy = true;
+    const sent = new FormData(form);
+    sent.delete("_files"); // files go with the button: they are copied once
+    sent.set("_do", "autosave");
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: sent, credentials: "same-origin" });
+      if (answer.ok && (answer.headers.get("content-type") || "").startsWith("application/json")) {
+        const told = await answer.json();
+        saved.textContent = told.saved;
+        for (const place of form.querySelectorAll("[data-echo]")) {
+          const text = told.echoes[place.dataset.echo] || "";
+          place.querySelector("span").textContent = text;
+          place.hidden = !text;
+        }
+      }
+    } catch { /* the node of this page is this machine: the next change tries again */ }
+    busy = false;
+    if (again) { again = false; save(); }
+  };
+  const soon = () => { clearTimeout(waiting); waiting = setTimeout(save, 1200); };
+  form.addEventListener("input", soon);
+  form.addEventListener("change", soon);
+  form.addEventListener("submit", () => clearTimeout(waiting));
+
+  // A summary of errors is where reading begins.
+  const errors = document.getElementById("errors");
+  if (errors) errors.focus();
+})();

@@ -1,0 +1,316 @@
+"""A draft as a page edits it: loaded from its file, changed by what a form sends, saved as the same file.
+
+The state of a page that no draft holds stands in its address: `open` names the groups that are still empty, `second`
+the second officer, `keep_place` that pictures keep where they were taken, `check` that the page says what is wrong.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from paiza_client import error_help
+from paiza_client.language import _ as of_the_client
+from paiza_client.local import reference_data
+from paiza_client.sdk import Session, draft_store, drafts, sending, substances
+from paiza_client.sdk.draft_store import StoredDraft
+from paiza_client.sdk.drafts import Overrides, Prepared
+from paiza_client.web.language import language
+from paiza_domain.codes import lookup
+from paiza_domain.drafts.drafts import Draft
+from paiza_domain.drafts.yaml_tree import TreeError
+from paiza_domain.forms import checking, echoes, layout, values
+from paiza_domain.forms.description import Description, Input, InputType, describe
+from paiza_domain.forms.layout import Layout
+from paiza_domain.reference import status
+from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.kind import Kind
+from paiza_officer.errors import FieldProblem, Refused
+from paiza_officer.profiles import Profile
+
+CONTROL: Final = "_"
+"""Begins the name of what a form sends that is no field of the draft."""
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What a page of a draft is told beside the draft."""
+
+    open: tuple[str, ...] = ()
+    second: str = ""
+    keep_place: bool = False
+    check: bool = False
+
+    @classmethod
+    def of(cls, query: Any) -> "Controls":
+        """Read them from the query of an address or the fields of a form, with or without the sign of controls."""
+
+        def one(name: str) -> str:
+            return str(query.get(name, query.get(CONTROL + name, "")))
+
+        return cls(tuple(query.getlist("open")), one("second"), one("keep_place") == "1", one("check") == "1")
+
+    def query(self, **changes: Any) -> str:
+        """Return them as the query of an address, with changes."""
+        wanted: dict[str, Any] = {"second": self.second, "keep_place": self.keep_place, "check": self.check}
+        wanted |= changes
+        pairs = [("open", each) for each in changes.get("open", self.open)]
+        pairs += [(name, str(int(text) if isinstance(text, bool) else text))
+                  for name, text in wanted.items() if name != "open" and text]  # fmt: skip
+        return f"?{urlencode(pairs)}" if pairs else ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A draft in a form. ``strange``: what stands in the draft and has no field. ``broken``: why it is no draft."""
+
+    stored: StoredDraft
+    kind: Kind | None
+    values: Mapping[str, str] = field(default_factory=dict)
+    strange: tuple[tuple[str, str], ...] = ()
+    broken: str = ""
+
+    @property
+    def description(self) -> Description:
+        """Return the description of its form."""
+        assert self.kind is not None
+        return describe(self.kind, language())
+
+
+def load(profile: Profile, name: str, opened: Iterable[str] = ()) -> Page:
+    """Return a draft as a form shows it; Refused as of `draft_store.read_text`."""
+    stored = draft_store.find(profile, name)
+    text = draft_store.read_text(profile, name)
+    if stored.kind is None:
+        return Page(stored, None, broken=text)
+    try:
+        found, strange = values.of_text(stored.kind, text)
+    except TreeError as error:
+        return Page(stored, stored.kind, broken=f"{error.error.line}: {error.error.message(language())}\n\n{text}")
+    description = describe(stored.kind, language())
+    found |= {each: "" for each in opened if layout.find(description, each) is not None and each not in found}
+    return Page(stored, stored.kind, layout.completed(description, found), strange)
+
+
+def begin(profile: Profile, kind: Kind, given: Mapping[str, str]) -> str:
+    """Write a new draft with what is known; return its name."""
+    name = draft_store.new_name(profile, kind)
+    marks = {"handling.tlp": "AMBER", "handling.code": "H2", "handling.classification": "1"}
+    usual = {"urgency": "routine"} | ({} if kind.handling_for is not None else marks)
+    filled = layout.initial(describe(kind, language()), usual | dict(given))
+    draft_store.write_text(profile, name, values.text_of(kind, filled))
+    return name
+
+
+def begin_with(profile: Profile, draft: Draft) -> str:
+    """Write a draft under a new name; return the name."""
+    name = draft_store.new_name(profile, draft.kind)
+    draft_store.write_text(profile, name, drafts.write(draft))
+    return name
+
+
+def sent(kind: Kind, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the values that a form sent; `values.UnknownNamesError` for names of no field."""
+    wanted = ((name, text) for name, text in pairs if not name.startswith(CONTROL) and name != "form_token")
+    description = describe(kind, language())
+    given = layout.agreed(description, layout.understood(description, values.normalised(wanted), local_offset))
+    values.text_of(kind, given)  # refuses what no form asks
+    return given
+
+
+def local_offset(local: datetime) -> timedelta:
+    """Return how far ahead of UTC this machine's clock is at a local time."""
+    return local.astimezone().utcoffset() or timedelta()
+
+
+def save(profile: Profile, name: str, kind: Kind, given: Mapping[str, str]) -> None:
+    """Write the values of a form into the file of its draft."""
+    draft_store.write_text(profile, name, values.text_of(kind, given))
+
+
+def still_empty(description: Description, given: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the groups that are in a form and hold nothing yet: the draft's file leaves them out."""
+    return tuple(
+        name
+        for name, text in given.items()
+        if not text and layout.find(description, name) is not None and values.is_blank(given, name)
+    )
+
+
+def show(page: Page, faults: Mapping[str, Sequence[str]], session: Session | None) -> Layout:
+    """Return the form of a page filled in, with what was understood of each value."""
+    index = None if session is None else reference_data.of(session.register()).index
+
+    def echo(entered: Input, text: str) -> str:
+        if entered.input_type is InputType.SUBSTANCE and index is not None:
+            named = index.find(text).substances
+            return "; ".join(_named(each) for each in named[:3])
+        return echoes.echo(entered, text, language())
+
+    return layout.lay_out(page.description, page.values, faults, language(), echo)
+
+
+def _named(substance: Any) -> str:
+    return ", ".join(filter(None, (substance.name(language()), *(f"CAS {each}" for each in substance.cas[:1]))))
+
+
+def levels(session: Session) -> Mapping[str, int]:
+    """Return the level of every national name of a classification of the own member."""
+    names = reference_data.level_names(session.register(), session.profile.member)
+    return {name: level for level, by_language in names.items() for name in by_language.values()}
+
+
+def check(page: Page, session: Session) -> checking.Checked:
+    """Return the draft that a page is, or what is wrong with it by field."""
+    assert page.kind is not None
+    now = drafts.writing_time()
+    members = reference_data.members(session.profile)
+    return checking.check(page.kind, page.values, language(), now=now, levels=lambda: levels(session), members=members)
+
+
+def faults_of(kind: Kind, error: Refused) -> dict[str, list[str]]:
+    """Return what a refused draft is refused for, by field; what is of no field is under ""."""
+    found: dict[str, list[str]] = {}
+    for each in error.problems:
+        name = _name_of(kind, each)
+        found.setdefault(name, []).append(each.what if name else f"{each.where}: {each.what}".removeprefix(": "))
+    return found
+
+
+def _name_of(kind: Kind, problem: FieldProblem) -> str:
+    """Return the name of the field that a problem names behind its source ("seizure-notice handling.tlp")."""
+    source, _space, path = problem.where.rpartition(" ")
+    if not source and path == kind.name:
+        return ""
+    return checking.name_of(kind, path)
+
+
+async def checked(
+    session: Session, page: Page, controls: Controls
+) -> tuple[Page, Mapping[str, Sequence[str]], Prepared | None]:
+    """Return the page as it was checked, what is wrong with it by field, and the message where nothing is."""
+    kind = page.kind
+    assert kind is not None
+    read = check(page, session)
+    page = Page(page.stored, kind, {**read.values, **_empty_groups(page)}, page.strange)
+    faults: dict[str, list[str]] = {name: list(each) for name, each in read.faults.items()}
+    if not page.values.get("to") and not page.values.get("in_reply_to"):
+        faults.setdefault("to", []).append(fault("to", "recipients_missing"))
+    if read.draft is None or faults:
+        return page, faults, None
+    try:
+        return page, {}, await _prepared(session, page, read.draft, controls)
+    except Refused as error:
+        if error.reason in {"self_approval", "role_missing", "second_officer_missing"}:
+            return page, {"_second": [_what(error)]}, None
+        found = faults_of(kind, error)
+        if not found:
+            found = {"": [f"{_what(error)} {error.detail}"]}
+        return page, found, None
+
+
+def _empty_groups(page: Page) -> dict[str, str]:
+    """Return the groups that were opened and are still empty: they stay in the form."""
+    return {
+        name: ""
+        for name in still_empty(page.description, page.values)
+        if not name.endswith("]")  # entries are numbered anew
+    }
+
+
+async def _prepared(session: Session, page: Page, draft: Draft, controls: Controls) -> Prepared:
+    overrides = Overrides(second=controls.second, strip_location=not controls.keep_place)
+    prepared = await asyncio.to_thread(drafts.prepare, draft, str(page.stored.path), overrides)
+    return await sending.check(session, prepared)
+
+
+def _what(error: Refused) -> str:
+    return of_the_client(error_help.remedy(error.reason).what)
+
+
+# Members and marks.
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """A member that may be addressed."""
+
+    id: str
+    name: str
+    chosen: bool
+
+
+def addressees(session: Session, page: Page) -> tuple[list[Addressee], list[str]]:
+    """Return the members that may be addressed, and the words of the draft that name none of them."""
+    known = reference_data.members(session.profile)
+    wanted = {known.find(each.strip()) for each in page.values.get("to", "").split("\n") if each.strip()}
+    others = [each.id for each in session.register().active_members() if each.id != session.profile.member]
+    found = [Addressee(each, name_of(session, each), each in wanted) for each in others]
+    return sorted(found, key=lambda each: each.name), sorted(wanted - set(others))
+
+
+def name_of(session: Session, member: str) -> str:
+    """Return the name of a member in the language in use."""
+    known = session.register().members.get(member)
+    return known.names.get(language(), member) if known is not None else member
+
+
+@dataclass(frozen=True, slots=True)
+class LawOf:
+    """What the law of each state concerned says of a substance today: (state, sentence)."""
+
+    name: str
+    states: tuple[tuple[str, str], ...]
+
+
+def law(session: Session, page: Page, shown: Layout) -> list[LawOf]:
+    """Return the status of each substance of a form in the own state and those of its addressees."""
+    data = reference_data.of(session.register())
+    chosen = [each.id for each in addressees(session, page)[0] if each.chosen]
+    states = substances.states_among([session.profile.member, *chosen])
+    names = dict.fromkeys(
+        text for box in boxes(shown) if box.input.input_type is InputType.SUBSTANCE for text in box.values
+    )
+    found: dict[str, LawOf] = {}
+    today = drafts.writing_time().date()
+    for name in names:
+        for each in data.index.exact_matches(name):
+            said = tuple(
+                (name_of(session, at), status(data.reference, each.id, at, today).text(language())) for at in states
+            )
+            found[each.id] = LawOf(each.name(language()), said)
+    return list(found.values())
+
+
+def boxes(shown: Layout) -> Iterable[layout.Box]:
+    """Yield every field of a form."""
+    stack: list[Any] = [part for page in shown.pages for part in (page.block, *page.boxes, *page.more) if part]
+    while stack:
+        part = stack.pop(0)
+        if isinstance(part, layout.Box):
+            yield part
+        else:
+            stack[:0] = [below for entry in part.entries for below in (*entry.boxes, *entry.more)]
+
+
+def lists(shown: Layout) -> dict[str, tuple[layout.Choice, ...]]:
+    """Return the entries of the long code lists that a form searches, by name of the list."""
+    wanted = {box.input.codes for box in boxes(shown) if box.input.input_type is InputType.CODE and not box.choices}
+    return {name: layout.choices(name, language()) for name in sorted(wanted)}
+
+
+def code_choices(list_name: str) -> tuple[layout.Choice, ...]:
+    """Return the entries of a code list."""
+    return layout.choices(list_name, language())
+
+
+def code_of(list_name: str, text: str) -> str:
+    """Return the code that a text of a draft means; the text where it means none."""
+    return lookup.find(list_name, text) or text
+
+
+def fault(path: str, code: str, **given: object) -> str:
+    """Return the sentence of a fault of the draft."""
+    return FieldError(path, code, given).message(language())

@@ -1,0 +1,281 @@
+"""Writing in the console, by plain requests and without its script: from the choice of a kind to the receipt."""
+
+import asyncio
+import html
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from typing_extensions import override
+
+from paiza_client.sdk import draft_store
+from paiza_client.web import language
+from paiza_client.web.console import Console
+from paiza_officer import profiles
+from tests.federation import Federation
+from tests.integration.client.conftest import Paiza, Ran
+from tests.unit.paiza_client.web.asking import OWN, Answer, Browser
+
+# A person's data to more than one member: two officers sign.
+REQUEST = {
+    "content.reference": "ОП-7",
+    "content.subject": "Владелец машины",
+    "content.purposes": "investigate",
+    "content.facts": "Вымышленный грузовик.",
+    "content.why_addressee": "Пересёк границу",
+    "content.questions[0].text": "Кому он принадлежит?",
+}
+NOTICE = {
+    "content.notice_id": "КЗ-1",
+    "content.seized_at": "20.11.2026 02:15",
+    "content.reporting_agency": "Вымышленная таможня",
+    "content.place.country": "Казахстан",
+    "content.substances[0].as_named": "героин",
+    "content.substances[0].drug_group": "Опиоиды",
+    "content.substances[0].quantity": "12,5 кг",
+}
+
+Pairs = list[tuple[str, str]]
+
+
+@pytest.fixture(autouse=True)
+def surroundings(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Use the federation's profiles and Russian, and English again afterwards."""
+    monkeypatch.setenv("PAIZA_HOME", str(federation.home))
+    language.use("ru")
+    yield
+    language.use("en")
+
+
+@asynccontextmanager
+async def browser(profile: str) -> AsyncIterator[Browser]:
+    """Sign in to the console of a profile."""
+    console = Console(profiles.find(profile))
+    await console.open(lambda: b"")
+    try:
+        yield await Browser(console).sign_in()
+    finally:
+        await console.lock()
+
+
+async def command(paiza: Paiza, *arguments: str | Path) -> Ran:
+    """Call `paiza` beside the running loop, and return to Russian."""
+    ran = await asyncio.to_thread(paiza, *arguments)
+    language.use("ru")
+    return ran
+
+
+class Form(HTMLParser):
+    """What a browser would send of the form of a page, and what the page says."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.sent: Pairs = []
+        self.words: list[str] = []
+        self._select = self._textarea = ""
+        self._first: str | None = None
+        self.feed(page)
+
+    @override
+    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        name = found.get("name", "")
+        match tag:
+            case "input" if found.get("type") in {"checkbox", "radio"}:
+                if "checked" in found:
+                    self.sent.append((name, found.get("value", "on")))
+            case "input" if name and found.get("type") != "file":
+                self.sent.append((name, found.get("value", "")))
+            case "select":
+                self._select, self._first = name, None
+            case "option" if self._select:
+                if self._first is None:
+                    self._first = found["value"]
+                if "selected" in found:
+                    self._first = found["value"]
+            case "textarea":
+                self._textarea = name
+                self.sent.append((name, ""))
+
+    @override
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "select" and self._select:
+            self.sent.append((self._select, self._first or ""))
+            self._select = ""
+        if tag == "textarea":
+            self._textarea = ""
+
+    @override
+    def handle_data(self, data: str) -> None:
+        if self._textarea:
+            self.sent[-1] = (self._textarea, data.removeprefix("\n"))
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        """All words of the page."""
+        return " ".join(" ".join(self.words).split())
+
+    def with_values(self, values: dict[str, str], *more: tuple[str, str]) -> Pairs:
+        """Return what would be sent once a person has typed these values."""
+        names = {name for name, _value in self.sent}
+        assert set(values) <= names, set(values) - names
+        kept = [(name, values.get(name, value)) for name, value in self.sent if name not in {"q", "language", "back"}]
+        return [*kept, *more]
+
+
+async def press(browser: Browser, path: str, pairs: Pairs, button: str) -> Answer:
+    """Send the form of a draft with one of its buttons, and follow where it leads."""
+    body = urlencode([*pairs, ("_do", button)]).encode()
+    headers = {"origin": OWN, "sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"}
+    answer = await browser.ask("POST", path, body, headers)
+    assert answer.status == 303, answer.text
+    return await browser.get(answer.headers["location"].partition("#")[0])
+
+
+async def begin(browser: Browser, kind: str) -> tuple[str, Form]:
+    """Begin a draft of a kind; return its path and its form."""
+    answer = await browser.post("/write", {"kind": kind})
+    path = answer.headers["location"]
+    return path, Form((await browser.get(path)).text)
+
+
+async def test_a_notice_is_written_put_right_and_sent_without_a_script(federation: Federation) -> None:
+    """Faults stand in a summary and at their fields; what is previewed is sent, once, and its receipt is shown."""
+    async with browser("kaz-liaison") as console:
+        path, form = await begin(console, "seizure-notice")
+        answer = await press(console, path, form.with_values(NOTICE, ("to", "tjk")), "add:content.transport")
+        form = Form(answer.text)
+        wrong = {"content.transport[0].container_number": "CSQU3054384", "content.seized_at": "вчера"}
+        answer = await press(console, path, form.with_values(wrong), "check")
+        assert answer.status == 400
+        faulty = Form(answer.text)
+        assert "Исправьте 2 поля" in faulty.text
+        assert 'href="#content.transport[0].container_number"' in answer.text
+        assert 'aria-invalid="true"' in answer.text
+        assert "12,5 килограмма = 12 500 г" in faulty.text.replace("\xa0", " ")
+        assert "Героин, CAS 561-27-3" in faulty.text
+        right = {"content.transport[0].container_number": "CSQU3054383", "content.seized_at": "20.11.2026 02:15"}
+        answer = await press(console, path, faulty.with_values(right), "check")
+        assert answer.status == 200
+        shown = Form(answer.text)
+        assert "Вы подписываете ровно то, что здесь показано" in shown.text
+        assert "Казахстан" in shown.text
+        fingerprint = dict(shown.sent)["_fingerprint"]
+        stale = await console.post(f"{path}/send", {"_fingerprint": "0" * 64})
+        assert stale.headers["location"].startswith(f"{path}/preview")
+        both = await asyncio.gather(*(console.post(f"{path}/send", {"_fingerprint": fingerprint}) for _ in "12"))
+        assert len({each.headers["location"] for each in both}) == 1
+        receipt = Form((await console.get(both[0].headers["location"])).text)
+        assert "Отправлено: KAZ-" in receipt.text
+        assert "доказано журналом вашего узла" in receipt.text
+    profile = profiles.load(federation.home / "kaz-liaison")
+    assert path.rpartition("/")[2] not in {each.name for each in draft_store.stored(profile)}
+
+
+async def test_two_officers_sign_what_they_read(paiza: Paiza) -> None:
+    """A request about a person waits for the second officer, who sees what changed since the version they declined."""
+    async with browser("kaz-liaison") as console:
+        waits = ""
+        for facts, surname in (("Грузовик.", "Вымышленный"), ("Грузовик, красный.", "Придуманный")):
+            path, form = await begin(console, "information-request")
+            words = {key: text for key, text in REQUEST.items() if key in dict(form.sent)} | {"content.facts": facts}
+            pairs = form.with_values(words, ("content.purposes", "investigate"), ("to", "tjk"), ("to", "uzb"))
+            answer = await press(console, path, pairs, "add:annex.persons")
+            form = Form(answer.text)
+            person = {
+                "annex.persons[0].surname": surname,
+                "annex.persons[0].role": "driver",
+                "annex.persons[0].category": "other",
+            }
+            answer = await press(console, path, form.with_values(person), "check")
+            assert answer.status == 400
+            assert "Это сообщение должны подписать два сотрудника." in Form(answer.text).text
+            form = Form(answer.text)
+            second = [each for each in form.with_values({}) if each[0] != "_second"]
+            answer = await press(console, path, [*second, ("_second", "duty")], "check")
+            assert answer.status == 200, Form(answer.text).text
+            fields = dict(Form(answer.text).sent)
+            sent = await console.post(f"{path}/send", {key: fields[key] for key in ("_fingerprint", "_second")})
+            assert "ждёт подписи: duty" in Form((await console.get(sent.headers["location"])).text).text
+            waits = sent.headers["location"].rpartition("/")[2]
+            async with browser("kaz-duty") as colleague:
+                page = await colleague.get(f"/approve/{waits}")
+                assert "Сведения о лицах уходят более чем одному участнику." in html.unescape(page.text)
+                assert surname in page.text
+                if facts == "Грузовик.":
+                    refused = await colleague.post(f"/approve/{waits}/decline", {"reason": ""})
+                    assert refused.status == 400
+                    await colleague.post(f"/approve/{waits}/decline", {"reason": "какой цвет?"})
+                    continue
+                assert "какой цвет?" in page.text
+                assert re.search(r"<ins>[^<]*красный", page.text)
+                assert re.search(r"<del>Вымышленный</del>", page.text)
+                digest = dict(Form(page.text).sent)["digest"]
+                unread = await colleague.post(f"/approve/{waits}/sign", {"digest": "0" * 64})
+                assert unread.headers["location"] == f"/approve/{waits}"
+                signed = await colleague.post(f"/approve/{waits}/sign", {"digest": digest})
+                assert signed.headers["location"] == f"/message/{waits}"
+    listed = (await command(paiza, "kaz-liaison", "inbox", "--sent", "--json")).json
+    assert waits in {each["id"] for each in listed["messages"]}
+
+
+async def test_a_draft_of_the_command_line_opens_and_the_other_way(federation: Federation, paiza: Paiza) -> None:
+    """One folder of drafts: what one wrote the other reads; hostile words stay words."""
+    profile = profiles.load(federation.home / "kaz-liaison")
+    hostile = "<script>alert(1)</script> {{7*7}} \"'&\u202e"
+    draft_store.write_text(
+        profile, "by-hand", f"kind: free-message\nto: tjk\ncontent:\n  subject: {hostile[:25]}\n  x: 1\n"
+    )
+    async with browser("kaz-liaison") as console:
+        page = await console.get("/write/by-hand")
+        assert "content.x" in page.text
+        assert "<script>alert" not in page.text
+        pairs = Form(page.text).with_values({"content.subject": hostile, "content.text": f"a\n{hostile}"})
+        saved = await press(console, "/write/by-hand", pairs, "save")
+        assert "<script>alert" not in saved.text
+        assert "{{7*7}}" in saved.text
+    path = draft_store.path_of(profile, "by-hand")
+    checked = await command(paiza, "kaz-liaison", "send", "free-message", path, "--dry-run", "--json")
+    assert "U+202E" in checked.err
+    draft_store.remove(profile, "by-hand")
+
+
+async def test_what_no_form_asks_is_refused() -> None:
+    """A field that the form does not have, a draft that is not there, a name that leads elsewhere: none is taken."""
+    async with browser("kaz-liaison") as console:
+        path, form = await begin(console, "free-message")
+        body = urlencode([*form.with_values({}), ("content.secret", "1"), ("_do", "save")]).encode()
+        headers = {"origin": OWN, "sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"}
+        assert (await console.ask("POST", path, body, headers)).status == 400
+        assert (await console.get("/write/no-such-draft")).status == 400
+        assert (await console.get("/write/..%2f..%2fprofile")).status in {400, 404}
+        await console.post(f"{path}/delete", {})
+
+
+async def test_an_answer_is_made_from_the_request(paiza: Paiza, federation: Federation) -> None:
+    """The answer stands in the thread of the request, to its author, with an entry for each of its questions."""
+    text = (
+        "kind: information-request\nto: [tjk]\nhandling: {tlp: AMBER, code: H1, classification: 1}\nreview: 3 years\n"
+        "content:\n  reference: EX-9\n  subject: Exercise\n  purposes: [investigate]\n  facts: A lorry.\n"
+        "  why_addressee: It crossed.\n  questions:\n"
+        "    - {number: 1, text: Whose is it?}\n    - {number: 2, text: When?}\n"
+    )
+    path = federation.home.parent / "request.yaml"
+    path.write_text(text)
+    sent = (await command(paiza, "kaz-liaison", "send", "information-request", path, "--json")).json
+    async with browser("tjk-liaison") as console:
+        for _attempt in range(200):  # until the node has it
+            if (await console.get(f"/reply/{sent['id']}")).status == 200:
+                break
+            await asyncio.sleep(0.3)
+        answer = await console.post(f"/reply/{sent['id']}", {"kind": "information-answer"})
+        form = dict(Form((await console.get(answer.headers["location"])).text).sent)
+        assert form["to"] == "kaz"
+        assert form["in_reply_to"] == sent["id"]
+        assert [form[f"content.answers[{n}].question_number"] for n in (0, 1)] == ["1", "2"]
+        assert form["handling.code"] == "H1"
