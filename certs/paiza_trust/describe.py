@@ -81,6 +81,8 @@ def founding(act: Founding, language: Language, translate: Translate) -> list[st
         ),
         *_threshold_warning(act.threshold, count, translate),
     ]
+    if act.exercise:
+        told.insert(1, translate(N_("All its messages will be exercises. This never changes.")))
     for each in act.applications:
         told.append(
             translate(N_("{title} ({member}) will belong to it, reached at {endpoints}")).format(

@@ -80,11 +80,13 @@ def create(
     now: datetime | None = None,
     passphrase: bytes | None = None,
     agreements: Mapping[str, str] | None = None,
+    exercise: bool = False,
 ) -> Created:
     """Make a federation in a folder that is empty or not there yet: all of it or nothing.
 
     ``agreements``: Cedar text by name, published as ``agreement-<name>.cedar``. ``passphrase`` encrypts the officers'
-    keys. The reference data that come with the program are published too.
+    keys. ``exercise``: all messages are marked as exercises. The reference data that come with the program are
+    published too.
     """
     started = time.monotonic()
     _check(folder, members, federation, base_port)
@@ -94,7 +96,7 @@ def create(
     building = Path(tempfile.mkdtemp(prefix=".paiza-new-", dir=folder.absolute().parent))
     try:
         made = [_create_member(building, folder, member, federation, ports, moment) for member in ports]
-        act = _founding([each.application for each in made], agreements or {}, moment)
+        act = _founding([each.application for each in made], agreements or {}, moment, exercise=exercise)
         proposal = Proposal(act)
         for each in made:
             proposal = signing.sign(each.keys, signing.find_keys(each.keys, proposal), proposal, moment)
@@ -149,13 +151,15 @@ def _create_member(
     return _Member(address, node, keys, application)
 
 
-def _founding(applications: Sequence[Application], agreements: Mapping[str, str], now: datetime) -> Founding:
+def _founding(
+    applications: Sequence[Application], agreements: Mapping[str, str], now: datetime, *, exercise: bool
+) -> Founding:
     """Propose that more than half of the custodians decide."""
     names = {"ru": "Учебная федерация (вымышленная)", "en": "Exercise federation (fictional)"}
     legal_bases = {**legal_base_titles(OURS), **LEGAL_BASES}
     own = {f"agreement-{name}.cedar": text.encode() for name, text in agreements.items()}
     documents = {**shared_documents(OURS), **own}
-    return found(names, len(applications) // 2 + 1, applications, documents, legal_bases, now)
+    return found(names, len(applications) // 2 + 1, applications, documents, legal_bases, now, exercise=exercise)
 
 
 def _join(register: RegisterFile, nodes: Sequence[Path], now: datetime) -> None:

@@ -17,6 +17,7 @@ def describe(base: Base, now: datetime) -> Mapping[str, object]:
     register = base.register
     return {
         "federation": register.federation,
+        "exercise": register.exercise,
         "version": register.version.hex(),
         "issued_time": register.issued_time.isoformat(),
         "expiry_time": register.expiry_time.isoformat(),

@@ -304,6 +304,13 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The content was erased; its header, signatures and proofs remain."),
             N_("See its status with: paiza audit trail ID"),
         ),
+        "exercise_differs": Remedy(
+            N_("Exercise and reality do not mix: a message and what it answers are both exercises, or neither is."),
+            N_(
+                "Answer without --exercise; the mark comes from the message you answer. "
+                "Begin an exercise in a new thread."
+            ),
+        ),
         "legal_hold": Remedy(
             N_("The message is under legal hold and is not erased."),
             N_("See paiza holds; lift the hold first with: paiza hold ID --lift"),

@@ -110,6 +110,14 @@ def number(values: Mapping[str, Any], name: str) -> int:
     return value
 
 
+def flag(values: Mapping[str, Any], name: str) -> bool:
+    """Return a field that is true or false; ``Rejected("malformed")`` otherwise."""
+    value = values[name]
+    if type(value) is not bool:
+        raise Rejected("malformed", f"{name} is neither true nor false")
+    return value
+
+
 def sha256_of(values: Mapping[str, Any], name: str) -> bytes:
     """Return a field that is a SHA-256 in hex, 32 bytes; ``Rejected("malformed")`` otherwise."""
     value = text(values, name)

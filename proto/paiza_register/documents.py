@@ -134,6 +134,13 @@ class Fields:
             raise self.refuse(name, f"is not a whole number from {least} to {most}")
         return value
 
+    def flag(self, name: str) -> bool:
+        """Read true or false."""
+        value = self._values.get(name)
+        if type(value) is not bool:
+            raise self.refuse(name, "is neither true nor false")
+        return value
+
     def base64(self, name: str, most: int) -> bytes:
         """Read bytes in base64."""
         value = self._values.get(name)
@@ -180,6 +187,8 @@ class Fields:
 class Federation:
     """The content of federation.json: name, members with their status, who signs, keys ever admitted, legal bases.
 
+    ``exercise``: all its messages are exercises.
+
     ``removed`` are the ids of those that belonged before; ``members`` does not hold them.
     ``custodians``, ``publishers`` (in the order in which they publish) and ``reference`` map a member to the id of its
     key. A member describes itself, except for its logs and witnesses: the members together admit each of their keys.
@@ -193,6 +202,7 @@ class Federation:
         fields = Fields.load("federation.json", data)
         self.name = fields.text("name", FEDERATION_NAME)
         self.names = fields.names("names")
+        self.exercise = fields.has("exercise") and fields.flag("exercise")
         self.life = timedelta(hours=fields.number("timestamp_life_hours", 1, MAX_LIFE_HOURS))
         self.grace = timedelta(hours=fields.number("grace_hours", 0, MAX_GRACE_HOURS))
         listed = fields.inner_each("members", MAX_MEMBERS)

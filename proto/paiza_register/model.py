@@ -172,6 +172,8 @@ class Register:
     suspended_ids: frozenset[str] = frozenset()
     life: timedelta = timedelta(hours=24)
     grace: timedelta = timedelta(hours=48)
+    exercise: bool = False
+    """Whether all messages of the federation are exercises."""
     custodians: Mapping[str, PairKey] = field(default_factory=_nothing, repr=False)
     threshold: int = 1
     publishers: Mapping[str, str] = field(default_factory=_nothing, repr=False)

@@ -240,6 +240,7 @@ def _verify(repository: Repository) -> Register:
         suspended_ids=frozenset(member for member, status in federation.members.items() if status == "suspended"),
         life=federation.life,
         grace=federation.grace,
+        exercise=federation.exercise,
         custodians=_custodians(repository.root, federation),
         threshold=repository.root.roles[Root.type].threshold,
         publishers=federation.publishers,

@@ -58,6 +58,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "disk_full": "The disk has no room left; free some and try again.",
     "encryption_key_expired": "A member has no encryption key that is valid now; that member must publish a new one.",
     "erased": "The content was erased; its header, signatures and proofs remain.",
+    "exercise_differs": "What answers an exercise is an exercise, and an exercise answers nothing else; in a federation that is an exercise every message is marked.",
     "file_unreadable": "A file does not exist or cannot be read; check its name and permissions.",
     "file_unwritable": "A file cannot be written, or exists already; name another one.",
     "folder_not_empty": "The folder is not empty, and nothing is overwritten; name an empty folder or one that does not exist.",

@@ -84,6 +84,7 @@ def apply(
 @click.option("--threshold", type=int, required=True, help=N_("How many custodians must sign a change."))
 @click.option("--name-ru", help=N_("Name of the federation in Russian; default: NAME."))
 @click.option("--name-en", help=N_("Name of the federation in English; default: NAME."))
+@click.option("--exercise", is_flag=True, help=N_("All messages of the federation are exercises. It never changes."))
 @LIFE
 @GRACE
 @AGREEMENTS
@@ -100,6 +101,7 @@ def found(
     agreements: tuple[Path, ...],
     output: Path,
     *,
+    exercise: bool,
     as_json: bool,
 ) -> None:
     """Propose a founding."""
@@ -117,7 +119,7 @@ def found(
     with carried_files.located(f"--threshold {threshold}"):
         founding.check_threshold(threshold, len(read))
     with carried_files.located(output):
-        act = founding.found(names, threshold, read, documents, titles, datetime.now(UTC), **hours)
+        act = founding.found(names, threshold, read, documents, titles, datetime.now(UTC), **hours, exercise=exercise)
         proposal = Proposal(act)
         data = proposal.to_bytes()
         display.show_proposal(proposal, str(output), as_json=as_json)

@@ -12,7 +12,7 @@ from paiza_client.cli import display
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.language import N_, _, span_text
-from paiza_client.sdk import breaches, controlled_delivery, threads
+from paiza_client.sdk import breaches, controlled_delivery, threads, wording
 from paiza_domain import kinds
 
 
@@ -35,7 +35,7 @@ def board(*, over_too: bool) -> None:
     columns = [_("Thread"), _("Stands"), _("States"), _("Responsible"), _("Due"), _("Alarms")]
     rows = [
         (
-            each.thread_name,
+            wording.thread_title(each.thread_name, exercise=each.exercise),
             text(each.overall_text) + (f" → {each.offered_to}" if each.offered_to else ""),
             "; ".join(f"{state.member}: {text(state.status_text)}" for state in each.states),
             each.responsible or "–",
@@ -70,7 +70,7 @@ def show(*, thread: str) -> None:
 def _tell(terminal: Terminal, found: workflow_pb2.GetWorkflowResponse, ids: Mapping[bytes, str]) -> None:
     status, now = found.status, datetime.now(UTC)
     rows = [
-        (_("Thread"), status.thread_name),
+        (_("Thread"), wording.thread_title(status.thread_name, exercise=status.exercise)),
         (_("Stands"), text(status.overall_text)),
         (_("Responsible"), status.responsible or "–"),
         (_("Offered to"), status.offered_to),

@@ -94,6 +94,9 @@ def _step_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--urgency", type=CodeParameter("urgency"), metavar="URGENCY", help=N_("How soon it must be acted on.")
         ),
         click.option(
+            "--exercise", is_flag=True, help=N_("Mark the message as an exercise. Its answers are marked too.")
+        ),
+        click.option(
             "--set", "given", multiple=True, metavar="FIELD=TEXT", help=N_("Fill a field in, instead of a draft.")
         ),
     ):
@@ -203,4 +206,5 @@ def _given(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def _overrides(options: Mapping[str, Any]) -> Overrides:
-    return Overrides((), options["urgency"] or "", options["reason_code"], second=options["second"])
+    second, exercise = options["second"], options["exercise"]
+    return Overrides((), options["urgency"] or "", options["reason_code"], second=second, exercise=exercise)

@@ -68,6 +68,7 @@ _PIECE: Final = 1 << 20  # bytes of the file handed on together
     "--format", "form", type=click.Choice(exports.FORMATS), default=None, help=N_("Format; else the form's usual.")
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help=N_("File to write; else standard output."))
+@click.option("--exercise", is_flag=True, help=N_("Exercises alone. Without it a table holds none."))
 @click.option("--continue", "go_on", is_flag=True, help=N_("Finish an interrupted export to the file of --output."))
 @shared
 def export(
@@ -84,6 +85,7 @@ def export(
     audience: str,
     whom: str,
     partial: bool,
+    exercise: bool,
     form: str | None,
     output: Path | None,
     go_on: bool,
@@ -120,6 +122,7 @@ def export(
         since=since,
         until=until,
         partial=partial,
+        exercise=exercise,
     )
     with tempfile.TemporaryDirectory() as folder:
         # For standard output too the file is made first: a part of it never looks like the whole.
@@ -152,6 +155,7 @@ async def _continued(terminal: Terminal, target: Path) -> ExportResult:
 
 def _print(terminal: Terminal, result: ExportResult, output: Path | None) -> None:
     note_superseded(terminal, result.superseded)
+    note_exercises(terminal, result.exercises)
     for each in result.left_out.first:
         why = wording.why_left_out(each.reason, each.detail)
         terminal.warn(_("Left out: {id}: {reason}").format(id=each.name[: display.SHORT_ID], reason=why))
@@ -161,6 +165,12 @@ def _print(terminal: Terminal, result: ExportResult, output: Path | None) -> Non
         terminal.note(_("It carries the mark {mark}").format(mark=wording.handling(result.mark)))
     warn_left_out(terminal, result.left_out)
     end_incomplete(result.left_out)
+
+
+def note_exercises(terminal: Terminal, count: int) -> None:
+    """Print how many messages were left out because they are exercises."""
+    if count:
+        terminal.note(_("Left out, because they are exercises: {n}").format(n=number_text(count)))
 
 
 def note_superseded(terminal: Terminal, count: int) -> None:

@@ -39,6 +39,9 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--second", default="", metavar="OFFICER", help=N_("Who must sign as well: paiza approve --officers.")
         ),
+        click.option(
+            "--exercise", is_flag=True, help=N_("Mark the message as an exercise. Its answers are marked too.")
+        ),
         click.option("--dry-run", is_flag=True, help=N_("Check everything, send nothing.")),
         click.option(
             "--reason-code",
@@ -142,6 +145,7 @@ def _overrides(options: dict[str, Any], answered: str = "") -> Overrides:
         second=options["second"],
         attach=options["attach"],
         strip_location=options["strip_location"],
+        exercise=options["exercise"],
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from paiza_client.cli.exports import end_incomplete, note_superseded, warn_left_out
+from paiza_client.cli.exports import end_incomplete, note_exercises, note_superseded, warn_left_out
 from paiza_client.cli.options import MembersParameter, TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data.exports import missing_package
@@ -85,6 +85,7 @@ def statistics(
 
     counted = run(work())
     note_superseded(terminal, counted.superseded)
+    note_exercises(terminal, counted.exercises)
     _print(terminal, counted, form or FORMATS[0], output)
     if output is not None or terminal.wants_json:  # on the screen it stands below the table
         warn_left_out(terminal, counted.left_out)
@@ -114,6 +115,7 @@ def _print(terminal: Terminal, counted: Statistics, form: str, output: Path | No
             "notes": list(table.notes),
             "notices": counted.notices,
             "superseded": counted.superseded,
+            "exercises": counted.exercises,
             "complete": counted.complete,
             "left_out": [
                 {"reason": reason, "detail": detail, "count": count}

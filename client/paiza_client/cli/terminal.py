@@ -117,6 +117,8 @@ class Terminal:
         async with connect(profile or self.profile(), self.passphrase, self.pin) as session:
             session.tell_meant = self._tell_meant
             self._tell_renewal(session.renewal)
+            if session.register().exercise:
+                self.warn(_("EXERCISE: this federation is an exercise, and so is everything that is sent in it."))
             await self._send_waiting(session)
             yield session
 

@@ -51,6 +51,8 @@ class Envelope:
     second: tuple[str, str] | None = None
     """SPIFFE ID of the officer who must sign as well, and their role."""
     attachments: tuple[Attachment, ...] = ()
+    exercise: bool = False
+    """Whether it is an exercise; in a federation that is one every message is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,7 @@ class Composer:
             handling=envelope.handling,
             legal_bases=envelope.legal_bases,
             register_version=self._register.version,
+            exercise=envelope.exercise or self._register.exercise,
         )
         header.author_time.CopyFrom(_timestamp(now))
         header.review_time.CopyFrom(_timestamp(envelope.review_time))

@@ -43,6 +43,7 @@ def header(parsed: message_pb2.Header) -> dict[str, Any]:
         "parents": [digest.hex() for digest in parsed.parent_digests],
         "kind": parsed.kind,
         "kind_version": parsed.kind_version,
+        "exercise": parsed.exercise,
         "author": parsed.author,
         "signers": [{"id": signer.id, "role": signer.role} for signer in parsed.required_signers],
         "recipients": [

@@ -144,7 +144,8 @@ def step_of_draft(
     prepared = drafts.prepare(draft, source, _urgent(draft.kind.name, overrides), now)
     named = [*delivery.workflow.participants, *(each.member for each in prepared.envelope.recipients)]
     prepared = drafts.address(prepared, [member for member in dict.fromkeys(named) if member != delivery.own])
-    return drafts.in_thread(prepared, delivery.workflow.status.thread_id, delivery.workflow.heads)
+    workflow, exercise = delivery.workflow, delivery.opening.exercise
+    return drafts.in_thread(prepared, workflow.status.thread_id, workflow.heads, exercise=exercise)
 
 
 def warnings(delivery: Delivery, prepared: Prepared, now: datetime | None = None) -> list[str]:

@@ -84,7 +84,8 @@ def replacement(
     recipients = tuple(dict.fromkeys([*original.holders, *(each.member for each in draft.recipients)]))
     prepared = drafts.prepare(draft, source, replace(overrides, recipients=recipients), now)
     # In the place of the old one: behind what that followed from, and behind itself.
-    return drafts.in_thread(prepared, header.thread_id, [*header.parent_digests, original.message.digest])
+    parents = [*header.parent_digests, original.message.digest]
+    return drafts.in_thread(prepared, header.thread_id, parents, exercise=header.exercise)
 
 
 def replaced(

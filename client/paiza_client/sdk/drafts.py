@@ -47,7 +47,7 @@ class Overrides:
     ``recipients`` are ids of members; ``urgency`` is "flash", "urgent", "priority", "routine" or "information", and
     ``reason_code`` says why it is one of the first two. ``parents`` name the messages that are answered, as
     `messages.find` takes them. ``second`` is the officer who must sign as well, by id or name. ``attach`` are files;
-    ``strip_location`` takes out of pictures among them where they were taken.
+    ``strip_location`` takes out of pictures among them where they were taken. ``exercise`` marks the message as one.
     """
 
     recipients: tuple[str, ...] = ()
@@ -57,6 +57,7 @@ class Overrides:
     second: str = ""
     attach: tuple[str | Path, ...] = ()
     strip_location: bool = False
+    exercise: bool = False
 
 
 UNCHANGED: Final = Overrides()
@@ -208,6 +209,7 @@ def prepare(draft: Draft, source: str, overrides: Overrides = UNCHANGED, now: da
         handling=draft.handling,
         legal_bases=draft.legal_bases,
         review_time=draft.review_time or default,
+        exercise=draft.exercise or overrides.exercise,
     )
     parents = (*overrides.parents, *draft.parents)
     return Prepared(source, draft.kind, draft.content, draft.annex, envelope, parents, overrides.second)
@@ -239,7 +241,8 @@ async def resolve(session: Session, prepared: Prepared) -> Prepared:
     recipients = prepared.envelope.recipients or _answered(found[0], session.profile.member)
     envelope = replace(prepared.envelope, recipients=recipients)
     raised = raise_marks(replace(prepared, envelope=envelope), found)
-    return in_thread(raised, threads.pop(), [each.digest for each in found])
+    exercise = any(each.header.exercise for each in found)
+    return in_thread(raised, threads.pop(), [each.digest for each in found], exercise=exercise)
 
 
 def completed(register: Register, own: str, prepared: Prepared) -> Prepared:
@@ -294,9 +297,15 @@ def raise_marks(prepared: Prepared, sources: Sequence[MessageSummary]) -> Prepar
     return replace(prepared, envelope=replace(prepared.envelope, handling=handling))
 
 
-def in_thread(prepared: Prepared, thread_id: bytes, parents: Sequence[bytes]) -> Prepared:
-    """Return a message in a thread (16 bytes), following from the messages with these digests (32 bytes each)."""
-    envelope = replace(prepared.envelope, thread_id=thread_id, parent_digests=tuple(dict.fromkeys(parents)))
+def in_thread(prepared: Prepared, thread_id: bytes, parents: Sequence[bytes], *, exercise: bool) -> Prepared:
+    """Return a message in a thread (16 bytes), following from the messages with these digests (32 bytes each).
+
+    It is an exercise if the thread is. Refused("exercise_differs") for an exercise that answers a message that is none.
+    """
+    if prepared.envelope.exercise and not exercise:
+        raise Refused("exercise_differs", prepared.source)
+    parent_digests = tuple(dict.fromkeys(parents))
+    envelope = replace(prepared.envelope, thread_id=thread_id, parent_digests=parent_digests, exercise=exercise)
     return replace(prepared, envelope=envelope, parents=())
 
 

@@ -73,7 +73,8 @@ def opening(prepared: Prepared, own: str) -> Prepared:
 
 def behind(joint: JointOperation, prepared: Prepared) -> Prepared:
     """Return a message in the thread of an operation, following from the description in force."""
-    return drafts.in_thread(prepared, joint.message.header.thread_id, [joint.message.digest])
+    header = joint.message.header
+    return drafts.in_thread(prepared, header.thread_id, [joint.message.digest], exercise=header.exercise)
 
 
 def within(joint: JointOperation, prepared: Prepared) -> Prepared:

@@ -82,7 +82,8 @@ def prepare(
         handling=about.handling,
         legal_bases=tuple(about.legal_bases),
     )
-    return drafts.in_thread(drafts.prepare(draft, kind.name, overrides), about.thread_id, parents)
+    prepared = drafts.prepare(draft, kind.name, overrides)
+    return drafts.in_thread(prepared, about.thread_id, parents, exercise=about.exercise)
 
 
 async def holders(session: Session, concerned: Sequence[MessageSummary]) -> list[str]:

@@ -10,6 +10,7 @@ from paiza_client.sdk.as_json import URGENCIES
 from paiza_client.sdk.model import LeftOut
 from paiza_client.verify.model import OpenedPart, Proof
 from paiza_domain import kinds
+from paiza_domain.exercise import marked
 from paiza_domain.log_events import event_text
 from paiza_domain.schema.kind import Kind
 from paiza_officer.errors import Refused
@@ -119,11 +120,17 @@ def kind_of(header: message_pb2.Header) -> Kind:
 
 
 def kind_title(header: message_pb2.Header) -> str:
-    """Name a kind for reading; by its code where this program does not know it."""
+    """Name a kind for reading, an exercise as one; by its code where this program does not know it."""
     try:
-        return kinds.get(header.kind, header.kind_version).titles[language()]
+        title = kinds.get(header.kind, header.kind_version).titles[language()]
     except Rejected:
-        return header.kind
+        title = header.kind
+    return marked(title, language(), exercise=header.exercise)
+
+
+def thread_title(name: str, *, exercise: bool) -> str:
+    """Return the short name of a thread, that of an exercise with its mark."""
+    return marked(name, language(), exercise=exercise)
 
 
 def sender(header: message_pb2.Header) -> str:

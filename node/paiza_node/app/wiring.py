@@ -20,6 +20,7 @@ from paiza_node.core.api.services import Service
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.receive.arrivals import Arrivals
 from paiza_node.core.exchange.receive.receive import Receive
+from paiza_node.core.exchange.send.exercises import exercise_stage
 from paiza_node.core.exchange.send.known_threads import KNOWN_THREADS
 from paiza_node.core.exchange.send.queue import OutboundQueues
 from paiza_node.core.exchange.send.submit import Submit
@@ -400,6 +401,7 @@ def _stages(dependencies: Dependencies, steps: Steps) -> tuple[ReleaseStage, ...
 
     return (
         KNOWN_THREADS,
+        exercise_stage(lambda: core.register_cache.current.exercise),
         recall_stage(core.member, active),
         erasure_stage(core.member, active),
         OperationLimits(core.decryption_keys).stage(),

@@ -28,7 +28,7 @@ from paiza_domain.schema.shapes import Field as ShapeField
 
 _KEYS: Final = (
     "kind", "version", "to", "attention", "urgency", "urgency_reason", "handling", "legal_bases", "review",
-    "in_reply_to", "attachments", "content", "annex",
+    "in_reply_to", "attachments", "exercise", "content", "annex",
 )  # fmt: skip
 
 MAX_ERRORS: Final = 100  # reported at once; the rest follows after a correction
@@ -64,6 +64,7 @@ class Draft:
     parents: tuple[str, ...] = ()
     attachments: tuple[tuple[str, str], ...] = ()
     """Files to attach, as paths from the draft's folder, each with a note."""
+    exercise: bool = False
 
 
 def read(
@@ -108,6 +109,7 @@ def read(
         review_time=header.review(),
         parents=header.parents(),
         attachments=header.attachments(),
+        exercise=header.exercise(),
     )
     if found := [*above.errors, *header.errors, *errors]:
         raise DraftError(found, lang)
@@ -199,6 +201,8 @@ def write(draft: Draft, lang: str = "en") -> str:
     if any(each.attention for each in draft.recipients):
         lines.append("attention:")
         lines += [f"  {each.member}: {scalar(each.attention)}" for each in draft.recipients if each.attention]
+    if draft.exercise:
+        lines.append("exercise: true")
     lines.append(f"urgency: {urgency}")
     if draft.urgency_reason:
         lines.append(f"urgency_reason: {scalar(draft.urgency_reason)}")

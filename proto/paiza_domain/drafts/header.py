@@ -12,7 +12,7 @@ from paiza_domain.codes import lookup
 from paiza_domain.drafts.content import ContentReader
 from paiza_domain.drafts.members import UNKNOWN, Members
 from paiza_domain.drafts.yaml_tree import Group, Node, Scalar
-from paiza_domain.schema import partial_times
+from paiza_domain.schema import partial_times, scalars
 from paiza_domain.schema.field_checks import unknown_code
 from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.text_rules import line_problem
@@ -193,6 +193,13 @@ class HeaderReader(ContentReader):
     def parents(self) -> tuple[str, ...]:
         """Return the ids of the messages this one follows from, as written."""
         return self._list(self.nodes, "in_reply_to", MAX_PARENTS, _reference_problem)
+
+    def exercise(self) -> bool:
+        """Return whether the message is an exercise."""
+        text = self._text(self.nodes, "exercise").casefold()
+        if text and text not in scalars.FLAGS:
+            self.add_error("exercise", "flag_malformed", self.nodes["exercise"])
+        return scalars.FLAGS.get(text, False)
 
     def attachments(self) -> tuple[tuple[str, str], ...]:
         """Return the files to attach with their notes: a list of paths, or of `file` and `note`."""

@@ -17,10 +17,11 @@ _INTEGER: Final = re.compile(r"\d{1,10}", re.ASCII)
 _MAX_UINT32: Final = 2**32 - 1
 _DEGREES: Final = re.compile(r"(-?)(\d{1,3}(?:\.\d{1,6})?)", re.ASCII)
 _QUANTITY: Final = re.compile(r"([^a-zа-яё%]*\d)\s*([a-zа-яё%].*)", re.IGNORECASE | re.DOTALL)  # a number, a unit
-_FLAGS: Final = {
+FLAGS: Final = {
     **dict.fromkeys(("true", "yes", "да", "истина"), True),
     **dict.fromkeys(("false", "no", "нет", "ложь"), False),
 }
+"""The words for true and false, in small letters."""
 _PERCENT: Final = "_percent"  # ends the name of a field of which a percent sign may be written
 _DIGEST: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
@@ -112,9 +113,9 @@ def _plain(field: Field, text: str) -> str | int | bool | bytes:
                 raise ScalarError(("not_integer", {}))
             return int(number)
         case FieldType.FLAG:
-            if text.casefold() not in _FLAGS:
+            if text.casefold() not in FLAGS:
                 raise ScalarError(("flag_malformed", {}))
-            return _FLAGS[text.casefold()]
+            return FLAGS[text.casefold()]
         case FieldType.DEGREES:
             found = _DEGREES.fullmatch(plain_number(text))
             if found is None:

@@ -27,11 +27,13 @@ def federation_file(
     legal_bases: Mapping[str, Mapping[str, str]],
     life: timedelta = LIFE,
     grace: timedelta = GRACE,
+    exercise: bool = False,
 ) -> bytes:
     """Return federation.json of a new federation, all of whose members are active.
 
     ``members`` are their member.json, as values: every key that one names in it is pinned. Keys are by member.
     ``life`` is that of a timestamp, ``grace`` the use of a register after its expiry, both in whole hours.
+    ``exercise``: all its messages are exercises.
     """
     own = list(members)
     return to_json(
@@ -39,6 +41,7 @@ def federation_file(
             "format": FORMAT,
             "name": name,
             "names": dict(names),
+            "exercise": exercise,
             "timestamp_life_hours": life // timedelta(hours=1),
             "grace_hours": grace // timedelta(hours=1),
             "members": {member["id"]: {"status": "active"} for member in own},

@@ -34,14 +34,15 @@ _HOUR: Final = timedelta(hours=1)
 _BOTH: Final = 2  # of two custodians both must sign, or one decides alone
 
 _HOURS: Final = ("timestamp_life_hours", "grace_hours")
-_FIELDS: Final = ("kind", "names", "threshold", "time", "applications", "documents", "legal_bases", *_HOURS)
+_FIELDS: Final = ("kind", "names", "threshold", "time", "applications", "documents", "legal_bases", "exercise", *_HOURS)
 
 
 @dataclass(frozen=True)
 class Founding:
     """The act of founding: ``documents`` are the first reference data and agreements, by target path.
 
-    A timestamp lives ``timestamp_life_hours``, and an expired register is used for ``grace_hours`` more.
+    A timestamp lives ``timestamp_life_hours``, and an expired register is used for ``grace_hours`` more. ``exercise``:
+    all messages of the federation are exercises, for good.
     """
 
     names: Mapping[str, str]
@@ -52,6 +53,7 @@ class Founding:
     legal_bases: Mapping[str, Mapping[str, str]]
     timestamp_life_hours: int = LIFE // _HOUR
     grace_hours: int = GRACE // _HOUR
+    exercise: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no federation can be founded on."""
@@ -94,6 +96,7 @@ class Founding:
             legal_bases={code: carried.texts(titles, code) for code in titles},
             timestamp_life_hours=carried.number(values, "timestamp_life_hours"),
             grace_hours=carried.number(values, "grace_hours"),
+            exercise=carried.flag(values, "exercise"),
         )
 
     def values(self) -> dict[str, Any]:
@@ -108,6 +111,7 @@ class Founding:
             "legal_bases": {code: dict(titles) for code, titles in self.legal_bases.items()},
             "timestamp_life_hours": self.timestamp_life_hours,
             "grace_hours": self.grace_hours,
+            "exercise": self.exercise,
         }
 
     @property
@@ -138,6 +142,7 @@ class Founding:
                 legal_bases=self.legal_bases,
                 life=timedelta(hours=self.timestamp_life_hours),
                 grace=timedelta(hours=self.grace_hours),
+                exercise=self.exercise,
             ),
         }
         Federation(documents[FEDERATION])  # refuses names, titles and times that no reader would read
@@ -227,10 +232,13 @@ def found(
     *,
     timestamp_life_hours: int = LIFE // _HOUR,
     grace_hours: int = GRACE // _HOUR,
+    exercise: bool = False,
 ) -> Founding:
     """Propose a founding."""
     time = now.astimezone(UTC).replace(microsecond=0)
-    return Founding(names, threshold, time, applications, documents, legal_bases, timestamp_life_hours, grace_hours)
+    return Founding(
+        names, threshold, time, applications, documents, legal_bases, timestamp_life_hours, grace_hours, exercise
+    )
 
 
 def _described(documents: Mapping[str, bytes]) -> dict[str, TargetFile]:

@@ -31,7 +31,7 @@ class ExportResult:
     """An export that is written: where, in which format, how many messages, and the strictest mark of it all.
 
     ``left_out`` are the messages that were asked for and are not in it; ``superseded`` is how many were passed over
-    because their authors recalled or replaced them.
+    because their authors recalled or replaced them, ``exercises`` because a table never mixes exercise and reality.
     """
 
     path: Path
@@ -40,6 +40,7 @@ class ExportResult:
     mark: Handling
     left_out: LeftOut
     superseded: int
+    exercises: int
 
     @property
     def complete(self) -> bool:
@@ -127,8 +128,17 @@ async def _permit(session: Session, journal: Journal) -> None:
         token=journal.written.token,
     )
     async for page in pages:
-        allowed, refused = await _leave(session, page.messages, journal)
-        journal.permit(allowed, refused, len(page.superseded), page.next_token)
+        wanted = [each for each in page.messages if _is_wanted(order, each)]
+        allowed, refused = await _leave(session, wanted, journal)
+        exercises = len(page.messages) - len(wanted)
+        journal.permit(allowed, refused, len(page.superseded), exercises, page.next_token)
+
+
+def _is_wanted(order: Order, message: MessageSummary) -> bool:
+    """Return whether a message goes into the file: a table holds no exercises, or they alone were ordered."""
+    if order.exercise:
+        return message.header.exercise
+    return not (message.header.exercise and forms.FORMS[order.form].sheet is not None)
 
 
 async def _leave(
@@ -150,7 +160,7 @@ def _check_permitted(journal: Journal) -> None:
     """Raise the refusal of an export of nothing, or of a whole that must not leave."""
     written = journal.written
     if not written.permitted and not written.left_out:
-        raise Refused("unknown_id", _("no message fits"))
+        raise Refused("unknown_id", _("only exercises fit") if written.exercises else _("no message fits"))
     if written.left_out and not (journal.order.partial and written.permitted):
         raise _refusal(written.left_out)
 
@@ -209,14 +219,15 @@ def _finished(journal: Journal, target: Path) -> ExportResult:
     whole = target.with_name(f"{target.name}.{secrets.token_hex(4)}{journal.path.suffix}")
     try:
         with os.fdopen(os.open(whole, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as file:
-            forms.write(order.form, file_format, journal.pieces(), mark, file)
+            forms.write(order.form, file_format, journal.pieces(), mark, file, exercise=order.exercise)
             file.flush()
             os.fsync(file.fileno())
         _check_free(target)
         whole.replace(target)
     finally:
         whole.unlink(missing_ok=True)
-    return ExportResult(target, file_format, written.messages, mark, written.left_out, written.superseded)
+    exercises = 0 if order.exercise else written.exercises
+    return ExportResult(target, file_format, written.messages, mark, written.left_out, written.superseded, exercises)
 
 
 def _check_free(target: Path) -> None:

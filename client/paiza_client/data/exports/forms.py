@@ -80,8 +80,10 @@ def pieces(
     return [whole.described(opened, record)]
 
 
-def write(form: str, file_format: str, found: Iterable[Any], mark: Handling, file: BinaryIO) -> None:
-    """Write a file of `pieces`, one after the other, with the mark of all of them.
+def write(
+    form: str, file_format: str, found: Iterable[Any], mark: Handling, file: BinaryIO, *, exercise: bool = False
+) -> None:
+    """Write a file of `pieces`, one after the other, with the mark of all of them; ``exercise``: all are exercises.
 
     Text is UTF-8; CSV begins with a byte-order mark, as spreadsheets want it. Refused("too_large") for more rows than
     a spreadsheet has room for.
@@ -91,7 +93,7 @@ def write(form: str, file_format: str, found: Iterable[Any], mark: Handling, fil
         from paiza_client.data.exports.writing import WRITERS  # noqa: PLC0415 - only tables need the writer of spreadsheets
 
         rows = (tuple(from_json(cell) for cell in row) for row in found)
-        WRITERS[file_format](sheet.table(rows, mark), file)
+        WRITERS[file_format](sheet.table(rows, mark, exercise=exercise), file)
     elif form == "print":
         printing.write(found, mark, file)
     else:

@@ -31,7 +31,8 @@ class Order:
     ``form`` is a key of `FORMS`, ``file_format`` one of its formats (empty: the usual one). ``names`` and the four
     filters choose the messages (`open_many.choose`); a form that takes one kind takes only that kind of them. With
     ``intent.with_annex`` the nominal annexes are opened and written too. With ``partial`` the messages that must not be
-    exported are left out; without it a single one of them refuses the whole.
+    exported are left out; without it a single one of them refuses the whole. With ``exercise`` only exercises are
+    taken, and the file says so; without it a table holds none.
     """
 
     intent: Intent
@@ -43,6 +44,7 @@ class Order:
     since: datetime | None = None
     until: datetime | None = None
     partial: bool = False
+    exercise: bool = False
 
     def as_object(self) -> dict[str, Any]:
         """Return it as it stands in the file."""
@@ -68,7 +70,8 @@ class Written:
     """How far an export has come.
 
     token       where the choice of messages goes on; empty once ``chosen``
-    permitted   messages that may leave, and ``superseded`` ones that are no longer in force
+    permitted   messages that may leave, ``superseded`` ones that are no longer in force
+    exercises   messages passed over: exercises, or real messages where exercises were ordered
     opened      messages of the permitted ones that were opened or found not to open
     messages    messages that stand in it
     marks       their different marks, serialized
@@ -78,6 +81,7 @@ class Written:
     chosen: bool = False
     permitted: int = 0
     superseded: int = 0
+    exercises: int = 0
     opened: int = 0
     messages: int = 0
     marks: dict[bytes, None] = field(default_factory=dict)
@@ -90,6 +94,7 @@ class Written:
         if "permitted" in line:
             self.permitted += len(line["permitted"])
             self.superseded += line["superseded"]
+            self.exercises += line["exercises"]
             self.token = line["next"]
             self.chosen = not self.token
         else:
@@ -144,13 +149,19 @@ class Journal:
         return cls(path, file, order, begun, written)
 
     def permit(
-        self, permitted: Iterable[bytes], refused: Iterable[NotOpened], superseded: int, next_token: str
+        self,
+        permitted: Iterable[bytes],
+        refused: Iterable[NotOpened],
+        superseded: int,
+        exercises: int,
+        next_token: str,
     ) -> None:
         """Write a page of what the node permits and refuses, and where the choice goes on."""
         self._note({
             "permitted": [each.hex() for each in permitted],
             "left_out": _left_out(refused),
             "superseded": superseded,
+            "exercises": exercises,
             "next": next_token,
         })  # fmt: skip
 

@@ -14,6 +14,7 @@ from paiza.core.v1.message_pb2 import Handling
 from paiza_client.data.exports.records import Record
 from paiza_client.language import _, language
 from paiza_client.sdk import wording
+from paiza_domain import exercise
 
 Rows = Sequence[tuple[str, str]]
 
@@ -33,8 +34,11 @@ h1 { font-size: 14pt; margin: 6pt 0; } h2 { font-size: 11.5pt; margin: 10pt 0 3p
 """
 
 
-def write(articles: Iterable[str], mark: Handling, file: BinaryIO) -> None:
-    """Write the whole file, with the mark of all messages in it; ``articles`` are made by `article`."""
+def write(articles: Iterable[tuple[str, bool]], mark: Handling, file: BinaryIO) -> None:
+    """Write the whole file, with the mark of all messages in it; ``articles`` are made by `article`.
+
+    Every page of an exercise has its mark before that.
+    """
     title, marked = _text(_("Paiza: messages for printing")), _text(wording.handling(mark))
     file.write(
         (
@@ -44,22 +48,30 @@ def write(articles: Iterable[str], mark: Handling, file: BinaryIO) -> None:
             f"<style>{_STYLE}</style>\n</head>\n<body>\n"
         ).encode()
     )
-    file.writelines((_table(body, marked) + "\n").encode() for body in articles)
+    drill = f"{_text(exercise.mark(language()))} · {marked}"
+    file.writelines((_table(body, drill if is_drill else marked) + "\n").encode() for body, is_drill in articles)
     file.write(b"</body>\n</html>\n")
 
 
-def article(record: Record, header: Rows) -> str:
-    """Return the rows of one message's table, in the language in use; ``header`` describes its header for reading."""
+def article(record: Record, header: Rows) -> tuple[str, bool]:
+    """Return the rows of one message's table, in the language in use, and whether it is an exercise.
+
+    ``header`` describes its header for reading.
+    """
     lang = language()
     content = [*record.kind.show(record.content, lang)]
     content += [("!", remark) for remark in record.kind.remarks(record.content, record.written, lang)]
-    rows = [_across(f"<h1>{_text(record.kind.titles[lang])}</h1>{_text(record.kind.summary(record.content, lang))}")]
+    rows = [
+        _across(
+            f"<h1>{_text(wording.kind_title(record.header))}</h1>{_text(record.kind.summary(record.content, lang))}"
+        )
+    ]
     rows += [*_rows(header), _section(_("Content")), *_rows(content)]
     if record.annex is not None:
         rows += [_section(_("Nominal annex")), *_rows(record.kind.show_annex(record.annex, lang))]
     if record.proofs:
         rows += [_section(_("Proven")), *_rows(record.proofs)]
-    return "\n".join(rows)
+    return "\n".join(rows), record.header.exercise
 
 
 def _table(body: str, mark: str) -> str:

@@ -47,7 +47,10 @@ Row = tuple[Cell, ...]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table. ``name`` is short and plain: it names the sheet. ``rows`` may be read once only."""
+    """One table. ``name`` is short and plain: it names the sheet. ``rows`` may be read once only.
+
+    ``exercise``: every row is of an exercise.
+    """
 
     name: str
     title: str
@@ -55,6 +58,7 @@ class Table:
     rows: Iterable[Row]
     mark: Handling
     notes: tuple[str, ...] = ()
+    exercise: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +85,17 @@ class Sheet:
                 raise AssertionError(f"{self.name}: {len(row)} cells in a row of {width} columns")
         return rows
 
-    def table(self, rows: Iterable[Row], mark: Handling) -> Table:
-        """Return rows of messages as a table that carries this mark."""
-        return Table(self.name, _(self.title), self.columns(), rows, mark)
+    def table(self, rows: Iterable[Row], mark: Handling, *, exercise: bool = False) -> Table:
+        """Return rows of messages as a table that carries this mark; ``exercise``: all are exercises."""
+        return Table(self.name, _(self.title), self.columns(), rows, mark, exercise=exercise)
 
 
 MARK_COLUMN: Final = EXPORT_COLUMN
 """The last column of every file: the mark of the whole, in each row, so that no part of the file goes without it."""
+
+
+EXERCISE_COLUMN: Final = "exercise"
+"""The column before it, in a file of exercises alone: the mark of an exercise, in each row."""
 
 
 def amount(millionths: int) -> Amount:

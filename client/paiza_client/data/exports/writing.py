@@ -14,10 +14,11 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any, BinaryIO, Final
 
-from paiza_client.data.exports.tables import MARK_COLUMN, Amount, Cell, Table, fit
+from paiza_client.data.exports.tables import EXERCISE_COLUMN, MARK_COLUMN, Amount, Cell, Table, fit
 from paiza_client.data.imports.rows import armed
-from paiza_client.language import _
+from paiza_client.language import _, language
 from paiza_client.sdk import wording
+from paiza_domain import exercise
 from paiza_officer.errors import Refused
 
 EXACT_DIGITS: Final = 15  # of a number in a spreadsheet; a longer one is written as a text, so that no digit is lost
@@ -35,20 +36,30 @@ _OPTIONS: Final = {
 
 
 def as_csv(table: Table, file: BinaryIO) -> None:
-    """Write UTF-8 with a byte-order mark, commas and line feeds; the last column is the mark of the whole table."""
+    """Write UTF-8 with a byte-order mark, commas and line feeds; the last column is the mark of the whole table.
+
+    A file of exercises says so in the column before it.
+    """
     stream = io.TextIOWrapper(file, "utf-8-sig", newline="")
     writer = csv.writer(stream, lineterminator="\n")
-    mark = armed(fit(wording.handling(table.mark)))
-    writer.writerow([armed(fit(each)) for each in (*table.columns, MARK_COLUMN)])
+    columns, marks = _marks(table)
+    writer.writerow([armed(fit(each)) for each in (*table.columns, *columns)])
+    armed_marks = [armed(fit(each)) for each in marks]
     for row in table.rows:
-        writer.writerow([*(armed(fit(str(each))) for each in row), mark])
+        writer.writerow([*(armed(fit(str(each))) for each in row), *armed_marks])
     stream.flush()
     stream.detach()
 
 
 def as_json(table: Table, file: BinaryIO) -> None:
     """Write one object: title, mark, notes, and the rows by column."""
-    head = {"title": table.title, "handling": wording.handling(table.mark), "notes": list(table.notes), "rows": []}
+    head = {
+        "title": _title(table),
+        "exercise": table.exercise,
+        "handling": wording.handling(table.mark),
+        "notes": list(table.notes),
+        "rows": [],
+    }
     text = json.dumps(head, ensure_ascii=False, indent=2)
     file.write(text.removesuffix("]\n}").encode())
     before = "\n"
@@ -72,17 +83,18 @@ def as_xlsx(table: Table, file: BinaryIO) -> None:
 
     with tempfile.TemporaryDirectory() as folder, xlsxwriter.Workbook(file, {**_OPTIONS, "tmpdir": folder}) as book:
         book.set_properties(
-            {"title": fit(table.title), "comments": fit(wording.handling(table.mark)), "author": "Paiza"}
+            {"title": fit(_title(table)), "comments": fit(wording.handling(table.mark)), "author": "Paiza"}
         )
         sheet = book.add_worksheet(table.name)
         bold = book.add_format({"bold": True})
-        mark = fit(wording.handling(table.mark))
-        widths = [_WIDTHS[0]] * (len(table.columns) + 1)
+        columns, marks = _marks(table)
+        mark = fit(" · ".join(marks))
+        widths = [_WIDTHS[0]] * (len(table.columns) + len(columns))
         lines: Iterable[Sequence[Cell]] = chain([table.columns], table.rows)
         for place, line in enumerate(lines):
             if place > MAX_ROWS:
                 raise Refused("too_large", table.title, _("a sheet has room for {n} rows: use CSV").format(n=MAX_ROWS))
-            for column, cell in enumerate((*line, mark if place else MARK_COLUMN)):
+            for column, cell in enumerate((*line, *(marks if place else columns))):
                 _write(sheet, place, column, cell, None if place else bold)
                 widths[column] = min(max(widths[column], len(str(cell)) + 1), _WIDTHS[1])
         for column, width in enumerate(widths):
@@ -96,9 +108,21 @@ def as_xlsx(table: Table, file: BinaryIO) -> None:
         sheet.set_footer(f"&C{printed[: _MOST_HEADER - 12]}&R&P/&N")
         if table.notes:
             notes = book.add_worksheet(_("Notes"))
-            for place, note in enumerate((table.title, mark, *table.notes)):
+            for place, note in enumerate((_title(table), mark, *table.notes)):
                 _write(notes, place, 0, note, None)
             notes.set_header(f"&C{printed}")
+
+
+def _marks(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the columns of the marks of a table, and what stands in every row of them."""
+    handling = wording.handling(table.mark)
+    if not table.exercise:
+        return (MARK_COLUMN,), (handling,)
+    return (EXERCISE_COLUMN, MARK_COLUMN), (exercise.mark(language()), handling)
+
+
+def _title(table: Table) -> str:
+    return exercise.marked(table.title, language(), exercise=table.exercise)
 
 
 _A4: Final = 9  # the format's number of the paper

@@ -27,14 +27,16 @@ class Statistics:
     """Seizures counted: the figures, and the same as a table in one measure, which carries the notices' mark.
 
     ``notices`` is how many messages were counted, older versions of a notice included; ``superseded`` is how many were
-    left out because their authors recalled or replaced them. ``left_out`` are those that should be counted and are not:
-    where there are any, the figures are incomplete, and the table's notes say so.
+    left out because their authors recalled or replaced them, ``exercises`` because they are exercises. ``left_out`` are
+    those that should be counted and are not: where there are any, the figures are incomplete, and the table's notes say
+    so.
     """
 
     tabulation: Tabulation
     table: Table
     notices: int
     superseded: int
+    exercises: int
     left_out: LeftOut
 
     @property
@@ -61,9 +63,10 @@ async def count_seizures(
     seizures by substance (``measure`` "count") or their weight in kilograms where it is known ("kg"), with totals last.
     ``author`` is a member's id; the own node stored the notices at ``since`` or later and before ``until``.
 
-    A notice counts in its newest version, a cancelled one not at all. A number behind which fewer than three notices
-    stand is hidden (None in the figures, `HIDDEN` in the table), with as many others as would give it away. A notice
-    that its author gave for other purposes than statistics, or that the node does not open, is left out and counted.
+    A notice counts in its newest version, a cancelled one and an exercise not at all. A number behind which fewer than
+    three notices stand is hidden (None in the figures, `HIDDEN` in the table), with as many others as would give it
+    away. A notice that its author gave for other purposes than statistics, or that the node does not open, is left out
+    and counted.
 
     The node logs the openings with ``reason`` (`open_many`); nothing is marked as read. ``on_progress`` is called with
     the notices opened, and 0 as long as their number is not known. Misused("usage") where rows and columns are the
@@ -73,14 +76,16 @@ async def count_seizures(
     if across == by:
         raise misused("across", _("rows and columns are the same"))
     tally, mark, left_out = Tally(by, across), Strictest(), LeftOut()
-    notices = superseded = done = 0
+    notices = superseded = exercises = done = 0
 
     async def chosen() -> AsyncIterator[Sequence[bytes]]:
-        nonlocal superseded
+        nonlocal superseded, exercises
         async for page in choose(session, kind=observations.KIND, author=author, since=since, until=until):
             superseded += len(page.superseded)
-            if page.messages:
-                yield [each.digest for each in page.messages]
+            real = [each.digest for each in page.messages if not each.header.exercise]
+            exercises += len(page.messages) - len(real)
+            if real:
+                yield real
 
     async with aclosing(open_pages(session, chosen(), reason, PURPOSE)) as pages:
         async for opened in pages:
@@ -103,4 +108,4 @@ async def count_seizures(
         on_progress(done, done)
     counted = tally.tabulation()
     table = tabulation.as_table(counted, by, across, measure, mark.mark(), wording.left_out(left_out))
-    return Statistics(counted, table, notices, superseded, left_out)
+    return Statistics(counted, table, notices, superseded, exercises, left_out)

@@ -5,6 +5,7 @@ from typing import Final
 from paiza.core.v1 import message_pb2, text_pb2
 from paiza.officer.v1 import notice_pb2
 from paiza_domain import kinds
+from paiza_domain.exercise import marked
 from paiza_domain.threads import notices
 
 ASKED: Final = "approval_asked"
@@ -22,7 +23,7 @@ def approval_notice(header: message_pb2.Header, digest: bytes, code: str, said: 
         thread_id=header.thread_id,
         message_digest=digest,
         text=text_pb2.BilingualText(
-            ru=notices.approval_text(code, titles["ru"], short, said, "ru"),
-            en=notices.approval_text(code, titles["en"], short, said, "en"),
+            ru=notices.approval_text(code, marked(titles["ru"], "ru", exercise=header.exercise), short, said, "ru"),
+            en=notices.approval_text(code, marked(titles["en"], "en", exercise=header.exercise), short, said, "en"),
         ),
     )

@@ -4,7 +4,7 @@ from typing import Final
 
 from paiza.core.v1 import message_pb2, text_pb2
 from paiza.officer.v1 import notice_pb2
-from paiza_domain import kinds
+from paiza_domain import exercise, kinds
 from paiza_domain.threads import notices
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.features.tasks.model import TaskRow
@@ -22,7 +22,6 @@ OVERDUE: Final = "task_overdue"
 def task_notice(row: MessageRow, code: str, task: TaskRow) -> notice_pb2.Notice:
     """Return a notice that a task was assigned or is late; its time is that to acknowledge, or else to answer."""
     header: message_pb2.Header = wire.parse_header(row.header)
-    known = kinds.all_kinds().get(header.kind)
     short = header.message_id.hex()[: notices.SHORT_ID]
     notice = notice_pb2.Notice(
         code=code,
@@ -31,11 +30,16 @@ def task_notice(row: MessageRow, code: str, task: TaskRow) -> notice_pb2.Notice:
         message_digest=row.digest,
         overdue=code in (ESCALATED, OVERDUE),
         text=text_pb2.BilingualText(
-            ru=notices.work_text(code, known.titles["ru"] if known else header.kind, short, "ru"),
-            en=notices.work_text(code, known.titles["en"] if known else header.kind, short, "en"),
+            ru=notices.work_text(code, _title(header, "ru"), short, "ru"),
+            en=notices.work_text(code, _title(header, "en"), short, "en"),
         ),
     )
     due = task.due_time if code == OVERDUE else task.acknowledge_time
     if due is not None:
         notice.due_time.FromDatetime(due)
     return notice
+
+
+def _title(header: message_pb2.Header, lang: str) -> str:
+    known = kinds.all_kinds().get(header.kind)
+    return exercise.marked(known.titles[lang] if known else header.kind, lang, exercise=header.exercise)

@@ -16,6 +16,7 @@ import structlog
 from paiza.core.v1 import text_pb2
 from paiza.officer.v1 import notice_pb2
 from paiza_domain import kinds
+from paiza_domain.exercise import marked
 from paiza_domain.threads import notices
 from paiza_domain.workflows.step import Step
 from paiza_node.core.executors.periodic import PeriodicTask, backoff
@@ -344,7 +345,7 @@ def _reminder(workflow_state: WorkflowState, deadline: Any, now: datetime) -> no
     notice.text.CopyFrom(
         bilingual(
             lambda lang: notices.due_text(
-                workflow_state.thread_name,
+                marked(workflow_state.thread_name, lang, exercise=workflow_state.exercise),
                 deadline.code,
                 deadline.member,
                 deadline.due_time,

@@ -115,6 +115,7 @@ class WorkflowState:
 
     ``held`` counts the stored messages of the thread, including unreadable ones. ``heads`` are the parents of the next
     step: steps only, if steps follow from nothing else, since other messages are not for every participant.
+    ``exercise``: the message that opened the thread, or else the first one stored, is an exercise.
     """
 
     thread_id: bytes
@@ -125,6 +126,7 @@ class WorkflowState:
     steps: tuple[Step, ...]
     view: Any
     heads: tuple[bytes, ...]
+    exercise: bool = False
 
     @property
     def live(self) -> bool:
@@ -159,8 +161,17 @@ class WorkflowStates:
         steps = tuple(self._steps.of_thread(reads, thread_id))
         thread_name = next((row.thread_name for row in rows if row.thread_name), "")
         view = workflows.get(name).reduce(steps)
+        opener = next((row for row in rows if row.thread_id == row.message_id), rows[0])
         workflow_state = WorkflowState(
-            thread_id, thread_name, name, rows[-1].seq, len(rows), steps, view, _heads(name, steps, view)
+            thread_id,
+            thread_name,
+            name,
+            rows[-1].seq,
+            len(rows),
+            steps,
+            view,
+            _heads(name, steps, view),
+            wire.parse_header(opener.header).exercise,
         )
         with self._lock:
             self._kept[thread_id] = workflow_state

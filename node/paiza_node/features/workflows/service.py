@@ -167,6 +167,7 @@ class WorkflowService(Service):
             overlaps=self._overlaps(workflow_state, officer),
             lacking=_breaches(view.lacking),
             offered_to=view.offer.taker if view.offer is not None else "",
+            exercise=workflow_state.exercise,
         )
 
     def _overlaps(self, workflow_state: WorkflowState, officer: Officer) -> list[workflow_pb2.WorkflowOverlap]:

@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpaiza/core/v1/message.proto\x12\rpaiza.core.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x01\n\rSignedMessage\x12\x0e\n\x06header\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.paiza.core.v1.Signature\x12\x0f\n\x07subject\x18\x03 \x01(\x0c\x12\"\n\x05wraps\x18\x04 \x03(\x0b\x32\x13.paiza.core.v1.Wrap\x12(\n\x05parts\x18\x05 \x03(\x0b\x32\x19.paiza.core.v1.SealedPart\"F\n\tSignature\x12\x11\n\tsigner_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"S\n\x04Wrap\x12\x13\n\x0bpart_number\x18\x01 \x01(\r\x12\x11\n\trecipient\x18\x02 \x01(\t\x12\x0e\n\x06key_id\x18\x03 \x01(\x0c\x12\x13\n\x0bwrapped_key\x18\x04 \x01(\x0c\"5\n\nSealedPart\x12\x13\n\x0bpart_number\x18\x01 \x01(\r\x12\x12\n\nciphertext\x18\x02 \x01(\x0c\"\xcb\x04\n\x06Header\x12#\n\x05suite\x18\x01 \x01(\x0e\x32\x14.paiza.core.v1.Suite\x12\x12\n\nmessage_id\x18\x02 \x01(\x0c\x12\x11\n\tthread_id\x18\x03 \x01(\x0c\x12\x16\n\x0eparent_digests\x18\x04 \x03(\x0c\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x14\n\x0ckind_version\x18\x06 \x01(\r\x12\x0e\n\x06\x61uthor\x18\x07 \x01(\t\x12\x37\n\x10required_signers\x18\x08 \x03(\x0b\x32\x1d.paiza.core.v1.RequiredSigner\x12,\n\nrecipients\x18\t \x03(\x0b\x32\x18.paiza.core.v1.Recipient\x12/\n\x0b\x61uthor_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x07urgency\x18\x0b \x01(\x0e\x32\x16.paiza.core.v1.Urgency\x12\x16\n\x0eurgency_reason\x18\x0c \x01(\t\x12)\n\x08handling\x18\r \x01(\x0b\x32\x17.paiza.core.v1.Handling\x12\x13\n\x0blegal_bases\x18\x0e \x03(\t\x12/\n\x0breview_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10register_version\x18\x10 \x01(\x0c\x12-\n\x05parts\x18\x11 \x03(\x0b\x32\x1e.paiza.core.v1.PartDescription\x12\x16\n\x0esubject_sha256\x18\x12 \x01(\x0c\"*\n\x0eRequiredSigner\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\".\n\tRecipient\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x11\n\tattention\x18\x02 \x01(\t\"\x9e\x01\n\x08Handling\x12\x19\n\x11\x65valuation_scheme\x18\x01 \x01(\t\x12\x12\n\nevaluation\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x11\n\tcode_text\x18\x04 \x01(\t\x12\x0b\n\x03tlp\x18\x05 \x01(\t\x12\x0b\n\x03pap\x18\x06 \x01(\t\x12\x16\n\x0e\x63lassification\x18\x07 \x01(\r\x12\x10\n\x08purposes\x18\x08 \x03(\t\"\x97\x01\n\x0fPartDescription\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.paiza.core.v1.PartKind\x12\x19\n\x11\x63iphertext_sha256\x18\x02 \x01(\x0c\x12\x17\n\x0f\x63iphertext_size\x18\x03 \x01(\x04\x12)\n\x08handling\x18\x04 \x01(\x0b\x32\x17.paiza.core.v1.Handling\"4\n\x07Subject\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.paiza.core.v1.SubjectItem\"\xa4\x02\n\x0bSubjectItem\x12/\n\x04term\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.SubjectItem.TermH\x00\x12\x33\n\x06\x61mount\x18\x02 \x01(\x0b\x32!.paiza.core.v1.SubjectItem.AmountH\x00\x12-\n\x03way\x18\x03 \x01(\x0b\x32\x1e.paiza.core.v1.SubjectItem.WayH\x00\x12\x0e\n\x04more\x18\x04 \x01(\rH\x00\x1a\"\n\x04Term\x12\x0c\n\x04list\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x1a*\n\x06\x41mount\x12\x12\n\nmillionths\x18\x01 \x01(\x04\x12\x0c\n\x04unit\x18\x02 \x01(\t\x1a\x18\n\x03Way\x12\x11\n\tcountries\x18\x01 \x03(\tB\x06\n\x04item*+\n\x05Suite\x12\x15\n\x11SUITE_UNSPECIFIED\x10\x00\x12\x0b\n\x07SUITE_1\x10\x01*\x8d\x01\n\x07Urgency\x12\x17\n\x13URGENCY_UNSPECIFIED\x10\x00\x12\x17\n\x13URGENCY_INFORMATION\x10\x01\x12\x13\n\x0fURGENCY_ROUTINE\x10\x02\x12\x14\n\x10URGENCY_PRIORITY\x10\x03\x12\x12\n\x0eURGENCY_URGENT\x10\x04\x12\x11\n\rURGENCY_FLASH\x10\x05*p\n\x08PartKind\x12\x19\n\x15PART_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0ePART_KIND_MAIN\x10\x01\x12\x1b\n\x17PART_KIND_NOMINAL_ANNEX\x10\x02\x12\x18\n\x14PART_KIND_ATTACHMENT\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpaiza/core/v1/message.proto\x12\rpaiza.core.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x01\n\rSignedMessage\x12\x0e\n\x06header\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.paiza.core.v1.Signature\x12\x0f\n\x07subject\x18\x03 \x01(\x0c\x12\"\n\x05wraps\x18\x04 \x03(\x0b\x32\x13.paiza.core.v1.Wrap\x12(\n\x05parts\x18\x05 \x03(\x0b\x32\x19.paiza.core.v1.SealedPart\"F\n\tSignature\x12\x11\n\tsigner_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"S\n\x04Wrap\x12\x13\n\x0bpart_number\x18\x01 \x01(\r\x12\x11\n\trecipient\x18\x02 \x01(\t\x12\x0e\n\x06key_id\x18\x03 \x01(\x0c\x12\x13\n\x0bwrapped_key\x18\x04 \x01(\x0c\"5\n\nSealedPart\x12\x13\n\x0bpart_number\x18\x01 \x01(\r\x12\x12\n\nciphertext\x18\x02 \x01(\x0c\"\xdd\x04\n\x06Header\x12#\n\x05suite\x18\x01 \x01(\x0e\x32\x14.paiza.core.v1.Suite\x12\x12\n\nmessage_id\x18\x02 \x01(\x0c\x12\x11\n\tthread_id\x18\x03 \x01(\x0c\x12\x16\n\x0eparent_digests\x18\x04 \x03(\x0c\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x14\n\x0ckind_version\x18\x06 \x01(\r\x12\x0e\n\x06\x61uthor\x18\x07 \x01(\t\x12\x37\n\x10required_signers\x18\x08 \x03(\x0b\x32\x1d.paiza.core.v1.RequiredSigner\x12,\n\nrecipients\x18\t \x03(\x0b\x32\x18.paiza.core.v1.Recipient\x12/\n\x0b\x61uthor_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x07urgency\x18\x0b \x01(\x0e\x32\x16.paiza.core.v1.Urgency\x12\x16\n\x0eurgency_reason\x18\x0c \x01(\t\x12)\n\x08handling\x18\r \x01(\x0b\x32\x17.paiza.core.v1.Handling\x12\x13\n\x0blegal_bases\x18\x0e \x03(\t\x12/\n\x0breview_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10register_version\x18\x10 \x01(\x0c\x12-\n\x05parts\x18\x11 \x03(\x0b\x32\x1e.paiza.core.v1.PartDescription\x12\x16\n\x0esubject_sha256\x18\x12 \x01(\x0c\x12\x10\n\x08\x65xercise\x18\x13 \x01(\x08\"*\n\x0eRequiredSigner\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\".\n\tRecipient\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x11\n\tattention\x18\x02 \x01(\t\"\x9e\x01\n\x08Handling\x12\x19\n\x11\x65valuation_scheme\x18\x01 \x01(\t\x12\x12\n\nevaluation\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x11\n\tcode_text\x18\x04 \x01(\t\x12\x0b\n\x03tlp\x18\x05 \x01(\t\x12\x0b\n\x03pap\x18\x06 \x01(\t\x12\x16\n\x0e\x63lassification\x18\x07 \x01(\r\x12\x10\n\x08purposes\x18\x08 \x03(\t\"\x97\x01\n\x0fPartDescription\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.paiza.core.v1.PartKind\x12\x19\n\x11\x63iphertext_sha256\x18\x02 \x01(\x0c\x12\x17\n\x0f\x63iphertext_size\x18\x03 \x01(\x04\x12)\n\x08handling\x18\x04 \x01(\x0b\x32\x17.paiza.core.v1.Handling\"4\n\x07Subject\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.paiza.core.v1.SubjectItem\"\xa4\x02\n\x0bSubjectItem\x12/\n\x04term\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.SubjectItem.TermH\x00\x12\x33\n\x06\x61mount\x18\x02 \x01(\x0b\x32!.paiza.core.v1.SubjectItem.AmountH\x00\x12-\n\x03way\x18\x03 \x01(\x0b\x32\x1e.paiza.core.v1.SubjectItem.WayH\x00\x12\x0e\n\x04more\x18\x04 \x01(\rH\x00\x1a\"\n\x04Term\x12\x0c\n\x04list\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x1a*\n\x06\x41mount\x12\x12\n\nmillionths\x18\x01 \x01(\x04\x12\x0c\n\x04unit\x18\x02 \x01(\t\x1a\x18\n\x03Way\x12\x11\n\tcountries\x18\x01 \x03(\tB\x06\n\x04item*+\n\x05Suite\x12\x15\n\x11SUITE_UNSPECIFIED\x10\x00\x12\x0b\n\x07SUITE_1\x10\x01*\x8d\x01\n\x07Urgency\x12\x17\n\x13URGENCY_UNSPECIFIED\x10\x00\x12\x17\n\x13URGENCY_INFORMATION\x10\x01\x12\x13\n\x0fURGENCY_ROUTINE\x10\x02\x12\x14\n\x10URGENCY_PRIORITY\x10\x03\x12\x12\n\x0eURGENCY_URGENT\x10\x04\x12\x11\n\rURGENCY_FLASH\x10\x05*p\n\x08PartKind\x12\x19\n\x15PART_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0ePART_KIND_MAIN\x10\x01\x12\x1b\n\x17PART_KIND_NOMINAL_ANNEX\x10\x02\x12\x18\n\x14PART_KIND_ATTACHMENT\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.core.v1.message_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUITE']._serialized_start=1812
-  _globals['_SUITE']._serialized_end=1855
-  _globals['_URGENCY']._serialized_start=1858
-  _globals['_URGENCY']._serialized_end=1999
-  _globals['_PARTKIND']._serialized_start=2001
-  _globals['_PARTKIND']._serialized_end=2113
+  _globals['_SUITE']._serialized_start=1830
+  _globals['_SUITE']._serialized_end=1873
+  _globals['_URGENCY']._serialized_start=1876
+  _globals['_URGENCY']._serialized_end=2017
+  _globals['_PARTKIND']._serialized_start=2019
+  _globals['_PARTKIND']._serialized_end=2131
   _globals['_SIGNEDMESSAGE']._serialized_start=80
   _globals['_SIGNEDMESSAGE']._serialized_end=252
   _globals['_SIGNATURE']._serialized_start=254
@@ -47,23 +47,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEALEDPART']._serialized_start=411
   _globals['_SEALEDPART']._serialized_end=464
   _globals['_HEADER']._serialized_start=467
-  _globals['_HEADER']._serialized_end=1054
-  _globals['_REQUIREDSIGNER']._serialized_start=1056
-  _globals['_REQUIREDSIGNER']._serialized_end=1098
-  _globals['_RECIPIENT']._serialized_start=1100
-  _globals['_RECIPIENT']._serialized_end=1146
-  _globals['_HANDLING']._serialized_start=1149
-  _globals['_HANDLING']._serialized_end=1307
-  _globals['_PARTDESCRIPTION']._serialized_start=1310
-  _globals['_PARTDESCRIPTION']._serialized_end=1461
-  _globals['_SUBJECT']._serialized_start=1463
-  _globals['_SUBJECT']._serialized_end=1515
-  _globals['_SUBJECTITEM']._serialized_start=1518
-  _globals['_SUBJECTITEM']._serialized_end=1810
-  _globals['_SUBJECTITEM_TERM']._serialized_start=1698
-  _globals['_SUBJECTITEM_TERM']._serialized_end=1732
-  _globals['_SUBJECTITEM_AMOUNT']._serialized_start=1734
-  _globals['_SUBJECTITEM_AMOUNT']._serialized_end=1776
-  _globals['_SUBJECTITEM_WAY']._serialized_start=1778
-  _globals['_SUBJECTITEM_WAY']._serialized_end=1802
+  _globals['_HEADER']._serialized_end=1072
+  _globals['_REQUIREDSIGNER']._serialized_start=1074
+  _globals['_REQUIREDSIGNER']._serialized_end=1116
+  _globals['_RECIPIENT']._serialized_start=1118
+  _globals['_RECIPIENT']._serialized_end=1164
+  _globals['_HANDLING']._serialized_start=1167
+  _globals['_HANDLING']._serialized_end=1325
+  _globals['_PARTDESCRIPTION']._serialized_start=1328
+  _globals['_PARTDESCRIPTION']._serialized_end=1479
+  _globals['_SUBJECT']._serialized_start=1481
+  _globals['_SUBJECT']._serialized_end=1533
+  _globals['_SUBJECTITEM']._serialized_start=1536
+  _globals['_SUBJECTITEM']._serialized_end=1828
+  _globals['_SUBJECTITEM_TERM']._serialized_start=1716
+  _globals['_SUBJECTITEM_TERM']._serialized_end=1750
+  _globals['_SUBJECTITEM_AMOUNT']._serialized_start=1752
+  _globals['_SUBJECTITEM_AMOUNT']._serialized_end=1794
+  _globals['_SUBJECTITEM_WAY']._serialized_start=1796
+  _globals['_SUBJECTITEM_WAY']._serialized_end=1820
 # @@protoc_insertion_point(module_scope)

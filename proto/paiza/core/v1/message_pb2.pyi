@@ -267,6 +267,7 @@ class Header(_message.Message):
     REGISTER_VERSION_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
     SUBJECT_SHA256_FIELD_NUMBER: _builtins.int
+    EXERCISE_FIELD_NUMBER: _builtins.int
     suite: Global___Suite.ValueType
     """Cryptographic suite and format of this message."""
     message_id: _builtins.bytes
@@ -287,6 +288,8 @@ class Header(_message.Message):
     """SHA-256 of the register snapshot the author relied on."""
     subject_sha256: _builtins.bytes
     """SHA-256 of the sealed subject."""
+    exercise: _builtins.bool
+    """True if the message is an exercise. What answers an exercise is one, and an exercise answers nothing else."""
     @_builtins.property
     def parent_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Digests of the messages this one follows from, 32 bytes each."""
@@ -340,10 +343,11 @@ class Header(_message.Message):
         register_version: _builtins.bytes = ...,
         parts: _abc.Iterable[Global___PartDescription] | None = ...,
         subject_sha256: _builtins.bytes = ...,
+        exercise: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["author_time", b"author_time", "handling", b"handling", "review_time", b"review_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "author_time", b"author_time", "handling", b"handling", "kind", b"kind", "kind_version", b"kind_version", "legal_bases", b"legal_bases", "message_id", b"message_id", "parent_digests", b"parent_digests", "parts", b"parts", "recipients", b"recipients", "register_version", b"register_version", "required_signers", b"required_signers", "review_time", b"review_time", "subject_sha256", b"subject_sha256", "suite", b"suite", "thread_id", b"thread_id", "urgency", b"urgency", "urgency_reason", b"urgency_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "author_time", b"author_time", "exercise", b"exercise", "handling", b"handling", "kind", b"kind", "kind_version", b"kind_version", "legal_bases", b"legal_bases", "message_id", b"message_id", "parent_digests", b"parent_digests", "parts", b"parts", "recipients", b"recipients", "register_version", b"register_version", "required_signers", b"required_signers", "review_time", b"review_time", "subject_sha256", b"subject_sha256", "suite", b"suite", "thread_id", b"thread_id", "urgency", b"urgency", "urgency_reason", b"urgency_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -251,6 +251,7 @@ class WorkflowStatus(_message.Message):
     OVERLAPS_FIELD_NUMBER: _builtins.int
     LACKING_FIELD_NUMBER: _builtins.int
     OFFERED_TO_FIELD_NUMBER: _builtins.int
+    EXERCISE_FIELD_NUMBER: _builtins.int
     thread_id: _builtins.bytes
     """Its thread, 16 bytes."""
     thread_name: _builtins.str
@@ -271,6 +272,8 @@ class WorkflowStatus(_message.Message):
     """Number of named steps that this node does not hold."""
     offered_to: _builtins.str
     """The member to which a handover is offered; empty where none is."""
+    exercise: _builtins.bool
+    """True if it is an exercise."""
     @_builtins.property
     def overall_text(self) -> _text_pb2.BilingualText:
         """The same for a person."""
@@ -314,10 +317,11 @@ class WorkflowStatus(_message.Message):
         overlaps: _abc.Iterable[Global___WorkflowOverlap] | None = ...,
         lacking: _abc.Iterable[Global___WorkflowBreach] | None = ...,
         offered_to: _builtins.str = ...,
+        exercise: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["overall_text", b"overall_text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms", "author", b"author", "deadlines", b"deadlines", "ineffective_count", b"ineffective_count", "lacking", b"lacking", "live", b"live", "missing_count", b"missing_count", "offered_to", b"offered_to", "overall", b"overall", "overall_text", b"overall_text", "overlaps", b"overlaps", "responsible", b"responsible", "states", b"states", "thread_id", b"thread_id", "thread_name", b"thread_name", "workflow", b"workflow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms", "author", b"author", "deadlines", b"deadlines", "exercise", b"exercise", "ineffective_count", b"ineffective_count", "lacking", b"lacking", "live", b"live", "missing_count", b"missing_count", "offered_to", b"offered_to", "overall", b"overall", "overall_text", b"overall_text", "overlaps", b"overlaps", "responsible", b"responsible", "states", b"states", "thread_id", b"thread_id", "thread_name", b"thread_name", "workflow", b"workflow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,5 +1,6 @@
 """Composing: what every receiver would refuse is refused before it is sealed, and what was validated is sealed."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 
 from paiza.core.v1 import message_pb2
 from paiza_client.compose.composer import Composer
-from paiza_client.sdk.drafts import Overrides, Prepared, prepare
+from paiza_client.sdk.drafts import Overrides, Prepared, in_thread, prepare
+from paiza_client.sdk.wording import kind_title
 from paiza_domain import validation
 from paiza_domain.drafts import drafts
 from paiza_officer.errors import Refused
@@ -105,3 +107,23 @@ def test_an_unknown_recipient_is_refused_before_sealing(composer: Composer) -> N
     ready = prepared(DRAFT.replace("tjk", "uzb"))
     with pytest.raises(Refused, match="unknown_recipient"):
         composer.validate(ready.kind, ready.content, None, ready.envelope, NOW)
+
+
+@pytest.mark.parametrize("federation", [False, True])
+@pytest.mark.parametrize("marked", [False, True])
+def test_an_exercise_is_marked_in_the_signed_header(composer: Composer, *, federation: bool, marked: bool) -> None:
+    """By its draft, or because the whole federation is one; its kind is shown with the mark."""
+    composer._register = replace(composer._register, exercise=federation)
+    text = DRAFT.replace("urgency: routine", f"exercise: {'да' if marked else 'нет'}\nurgency: routine")
+    message = prepared(text)
+    header = composer.validate(message.kind, message.content, message.annex, message.envelope, NOW).header
+    assert header.exercise is (federation or marked)
+    assert kind_title(header).startswith("EXERCISE: ") is header.exercise
+
+
+def test_an_exercise_answers_no_real_message() -> None:
+    """And what answers an exercise is one, whatever its draft says."""
+    plain, marked = prepared(), prepared(DRAFT.replace("urgency", "exercise: true\nurgency", 1))
+    assert in_thread(plain, bytes(16), [bytes(32)], exercise=True).envelope.exercise
+    with pytest.raises(Refused, match="exercise_differs"):
+        in_thread(marked, bytes(16), [bytes(32)], exercise=False)

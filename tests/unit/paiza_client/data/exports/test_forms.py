@@ -5,6 +5,7 @@ import io
 import json
 import re
 import zipfile
+from dataclasses import replace
 from fractions import Fraction
 from xml.etree import ElementTree as ET
 
@@ -14,11 +15,12 @@ from hypothesis import strategies as st
 
 from paiza.content.v1 import nominal_annex_pb2 as pb
 from paiza.content.v1 import seizure_notice_pb2
+from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.content.v1.precursor_incident_pb2 import PrecursorIncident
 from paiza.core.v1.message_pb2 import Handling
 from paiza_client import language
 from paiza_client.data.exports import customs, forms, precursors, unodc, writing
-from paiza_client.data.exports.tables import MARK_COLUMN, Amount, Cell, Table, amount
+from paiza_client.data.exports.tables import EXERCISE_COLUMN, MARK_COLUMN, Amount, Cell, Table, amount
 from paiza_client.data.imports.rows import armed, disarmed
 from paiza_client.sdk import wording
 from paiza_domain import kinds, reference
@@ -234,3 +236,19 @@ def test_a_missing_package_is_named_before_anything_is_opened(monkeypatch: pytes
     assert "pip install 'paiza[data]'" in refused[1]
     assert forms.misfit("unodc", "csv", "", annex=False) is None
     assert forms.misfit("unodc", "json", "", annex=False) is None
+
+
+def test_a_file_of_exercises_says_so_in_every_row_and_at_its_head() -> None:
+    """In a column of CSV and XLSX, in the title of JSON, and on every printed page."""
+    drill = replace(table("one", "two"), exercise=True)
+    head, *lines = csv.reader(io.StringIO(written(writing.as_csv, drill).decode("utf-8-sig")))
+    assert head[1:] == [EXERCISE_COLUMN, MARK_COLUMN]
+    assert [line[1] for line in lines] == ["EXERCISE", "EXERCISE"]
+    whole = json.loads(written(writing.as_json, drill))
+    assert (whole["title"], whole["exercise"]) == ("EXERCISE: Test", True)
+    assert strings(written(writing.as_xlsx, drill)).count("EXERCISE") == 2
+    notice = record("free-message", FreeMessage(subject="Lorry"))
+    notice.header.exercise = True
+    page = printed([notice, record("free-message", FreeMessage(subject="Lorry"))], rows)
+    assert page.count("EXERCISE · ") == 2  # head and foot of the one
+    assert page.count("EXERCISE: ") >= 1
