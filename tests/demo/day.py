@@ -125,7 +125,7 @@ def questions(day: Day) -> None:
     day.shown = answer["id"]
     thanks = day.send("kaz-liaison", "reply", short(answer), "thanks.yaml")
     day.arrive("kaz-liaison", thanks)
-    draft = day.desk.template("tjk-duty", "reply", short(thanks), "--kind", "acknowledgement", "--template", "--short")
+    draft = day.desk.template("tjk-duty", "reply", short(thanks), "--kind", "acknowledgement", "--template")
     filled = draft.replace("  message_digest:", f"  message_digest: {thanks['digest']}")
     (day.desk.folder / "acknowledgement.yaml").write_text(filled)
     day.arrive("tjk-duty", day.send("tjk-duty", "reply", short(thanks), "acknowledgement.yaml"))

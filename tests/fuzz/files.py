@@ -20,6 +20,8 @@ from paiza_client.evidence import container
 from paiza_domain import directory, kinds, reference
 from paiza_domain.directory.content import Known
 from paiza_domain.drafts import drafts, yaml_tree
+from paiza_domain.drafts.templates import template
+from paiza_domain.drafts.templates_full import Form
 from paiza_node.features.officers import admit
 from paiza_node.ops import config
 from paiza_node.ops.backup import container as backups
@@ -44,7 +46,7 @@ from tests.fuzz.target import DefectError, Mutate, Target, demand
 from tests.registers import base_of, newest
 from tests.unit.paiza_register.conftest import Holder
 
-FORMS: Final = ("long", "short")
+FORMS: Final[tuple[Form, ...]] = ("long", "short")
 HEAD_BYTES: Final = 1
 
 
@@ -368,7 +370,7 @@ content:
     Nothing of this is real.
     Nothing at all.
 """
-    templates = [kind.template("en", form).encode() for kind in kinds.all_kinds().values() for form in FORMS]
+    templates = [template(kind, "en", form).encode() for kind in kinds.all_kinds().values() for form in FORMS]
     # The templates are no drafts yet, but changes of them get far.
     yield Target("draft", draft, [free], lambda random, data: _or(random, data, templates), executions=100)
     known = Known(frozenset({"seizure-notice"}), frozenset({"kaz", "tjk", "uzb"}))

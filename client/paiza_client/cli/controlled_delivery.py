@@ -15,7 +15,7 @@ import click
 from paiza_cli.confirmation import confirm
 from paiza_client.cli import board, drafting, sending
 from paiza_client.cli.options import CodeParameter, shared
-from paiza_client.cli.terminal import current_terminal, lang, run
+from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.language import N_, _
 from paiza_client.sdk import controlled_delivery, drafts
 from paiza_client.sdk.controlled_delivery import Delivery
@@ -81,7 +81,7 @@ def _step_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--dry-run", is_flag=True, help=N_("Check everything, send nothing.")),
         click.option("--template", is_flag=True, help=N_("Print an empty draft with comments, and stop.")),
-        click.option("--short", is_flag=True, help=N_("With --template: the mandatory fields only.")),
+        click.option("--full", is_flag=True, help=N_("With --template: every field, not only those needed.")),
         click.option("--second", default="", metavar="OFFICER", help=N_("The officer who signs as the second.")),
         click.option(
             "--reason-code",
@@ -111,7 +111,7 @@ def request(*, draft: str | None, template: bool, dry_run: bool, given: Sequence
     """Open the thread."""
     if template:
         kind = drafts.find_kind(controlled_delivery.REQUEST)
-        click.echo(kind.template(lang(), "short" if options["short"] else "long"), nl=False)
+        click.echo(drafting.empty(current_terminal(), kind, full=options["full"]), nl=False)
         return
     if draft is None:
         raise misused("paiza cd request", _("no draft: name a file, or use --template"))
@@ -160,7 +160,7 @@ def _take(
 ) -> None:
     """Make the step and send it; what the thread determines is filled in."""
     if template:
-        click.echo(_template(drafts.find_kind(step.kind), short=options["short"]), nl=False)
+        click.echo(_template(drafts.find_kind(step.kind), full=options["full"]), nl=False)
         return
     terminal, now = current_terminal(), drafts.writing_time()
     fields, overrides = _given(given), _overrides(options)
@@ -185,13 +185,13 @@ def _take(
     sending.finish(terminal, prepared, None, dry_run=dry_run)
 
 
-def _template(kind: Kind, *, short: bool) -> str:
+def _template(kind: Kind, *, full: bool) -> str:
     """Return the draft without what is filled in."""
-    text, remark = kind.template(lang(), "short" if short else "long"), _("filled in")
+    text, remark = drafting.empty(current_terminal(), kind, full=full), _("filled in")
     for name in controlled_delivery.filled_fields(kind.name):
-        text = re.sub(rf"(?m)^  {name}:$", f"  # {name}:  # {remark}", text)
+        text = re.sub(rf"(?m)^  {name}:(?:  #.*)?$", f"  # {name}:  # {remark}", text)
     for name in ("to", "in_reply_to"):
-        text = re.sub(rf"(?m)^{name}: \[\]$", f"# {name}: []  # {remark}", text)
+        text = re.sub(rf"(?m)^{name}: \[\](?:  #.*)?$", f"# {name}: []  # {remark}", text)
     return text
 
 

@@ -1,4 +1,4 @@
-"""Draft files as commands name them: a path, or - for standard input."""
+"""Draft files as commands name them (a path, or - for standard input), and the empty drafts that they print."""
 
 import sys
 from collections.abc import Mapping
@@ -7,8 +7,10 @@ from types import MappingProxyType
 from typing import Final
 
 from paiza_client.cli.terminal import Terminal
-from paiza_client.sdk import drafts
+from paiza_client.sdk import drafts, templates
 from paiza_domain.drafts.drafts import Draft
+from paiza_domain.schema.kind import Kind
+from paiza_officer.errors import ProfileProblem
 
 STDIN: Final = "-"
 
@@ -19,3 +21,12 @@ def read(terminal: Terminal, path: str, now: datetime, given: Mapping[str, str] 
         return drafts.read(path, terminal.profile(), now=now, given=given)
     data = sys.stdin.buffer.read(drafts.MAX_DRAFT_BYTES + 1)
     return drafts.parse(data, path, terminal.profile(), now=now, given=given)
+
+
+def empty(terminal: Terminal, kind: Kind, *, full: bool) -> str:
+    """Return an empty draft with what the profile knows; without a profile, with less."""
+    try:
+        profile = terminal.profile()
+    except ProfileProblem:  # nobody need be known for an empty draft
+        profile = None
+    return templates.empty(kind, profile, "long" if full else "short")

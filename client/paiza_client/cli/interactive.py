@@ -25,10 +25,10 @@ from paiza_domain.drafts import forms
 from paiza_domain.drafts.drafts import Draft, DraftError
 from paiza_domain.drafts.forms import FormField
 from paiza_domain.drafts.members import Members
+from paiza_domain.drafts.templates_full import Form
 from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.shapes import FieldType
-from paiza_domain.schema.templates import Form
 from paiza_officer.profiles import write_private
 
 SHORT_LIST: Final = 12  # choices shown with the question; of a longer list, "?" shows them

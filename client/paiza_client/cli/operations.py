@@ -1,5 +1,6 @@
 """`paiza operation`: joint operations. Who gets what follows from the participants' limits; figures are computed."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -180,10 +181,8 @@ def _look(terminal: Terminal, thread: str, *, counted: bool = False) -> JointOpe
 
 
 def _template(kind: str) -> None:
-    click.echo(
-        drafts.find_kind(kind).template(lang()).replace("to: []", "# to: by the participants' limits, filled in"),
-        nl=False,
-    )
+    text = drafting.empty(current_terminal(), drafts.find_kind(kind), full=False)
+    click.echo(re.sub(r"(?m)^to: \[\].*$", "# to: by the participants' limits, filled in", text), nl=False)
 
 
 def _read(terminal: Terminal, path: str | None, kind: str, urgency: str | None, reason_code: str) -> Prepared:

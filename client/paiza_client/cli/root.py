@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "contacts": "paiza_client.cli.contacts:contacts",
     "correct": "paiza_client.cli.recalls:correct",
     "directory": "paiza_client.cli.directory:directory",
+    "draft": "paiza_client.cli.draft:draft",
     "enrol": "paiza_client.cli.enrolment:enrol",
     "erase": "paiza_client.cli.retention:erase",
     "erasures": "paiza_client.cli.retention:erasures",

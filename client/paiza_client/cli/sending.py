@@ -60,7 +60,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="MEMBERS",
             help=N_("Recipients: kaz,uzb. Instead of the draft's."),
         ),
-        click.option("--short", is_flag=True, help=N_("With --template or -i: the mandatory fields only.")),
+        click.option("--full", is_flag=True, help=N_("With --template or -i: every field, not only those needed.")),
         click.option("--template", is_flag=True, help=N_("Print an empty draft with comments, and stop.")),
         click.option("-i", "--interactive", "ask", is_flag=True, help=N_("Fill the fields in at prompts.")),
     ):
@@ -85,15 +85,13 @@ class _ListsKinds(click.Command):
 @click.argument("kind", metavar="KIND")
 @click.argument("draft", metavar="[DRAFT]", required=False)
 @_options
-def send(
-    *, kind: str, draft: str | None, ask: bool, template: bool, short: bool, dry_run: bool, **options: Any
-) -> None:
+def send(*, kind: str, draft: str | None, ask: bool, template: bool, full: bool, dry_run: bool, **options: Any) -> None:
     """Send a message."""
     chosen = drafts.find_kind(kind)
     if template:
-        click.echo(chosen.template(lang(), "short" if short else "long"), nl=False)
+        click.echo(drafting.empty(current_terminal(), chosen, full=full), nl=False)
         return
-    prepared, written = _prepared(current_terminal(), chosen, draft, _overrides(options), ask=ask, short=short)
+    prepared, written = _prepared(current_terminal(), chosen, draft, _overrides(options), ask=ask, full=full)
     finish(current_terminal(), prepared, written, dry_run=dry_run)
 
 
@@ -111,7 +109,7 @@ def reply(
     kind: str,
     ask: bool,
     template: bool,
-    short: bool,
+    full: bool,
     dry_run: bool,
     **options: Any,
 ) -> None:
@@ -126,11 +124,11 @@ def reply(
     if chosen is None and draft is None:
         chosen = run(customary())
     if template and chosen is not None:
-        text = chosen.template(lang(), "short" if short else "long")
+        text = drafting.empty(terminal, chosen, full=full)
         click.echo(text.replace("in_reply_to: []", f"in_reply_to: [{message}]"), nl=False)
         return
     prepared, written = _prepared(
-        terminal, chosen, draft, _overrides(options, message), ask=ask or draft is None, short=short
+        terminal, chosen, draft, _overrides(options, message), ask=ask or draft is None, full=full
     )
     finish(terminal, prepared, written, dry_run=dry_run)
 
@@ -150,7 +148,7 @@ def _overrides(options: dict[str, Any], answered: str = "") -> Overrides:
 
 
 def _prepared(
-    terminal: Terminal, kind: Kind | None, path: str | None, overrides: Overrides, *, ask: bool, short: bool
+    terminal: Terminal, kind: Kind | None, path: str | None, overrides: Overrides, *, ask: bool, full: bool
 ) -> tuple[Prepared, Draft | None]:
     """Read or ask for a draft; the draft itself is given where it exists nowhere else and must not be lost."""
     now = drafts.writing_time()
@@ -161,7 +159,7 @@ def _prepared(
         return drafts.prepare(draft, path, overrides, now), None
     if not ask or kind is None:
         raise misused("paiza send", _("no draft: name a file, or use -i or --template"))
-    draft = interactive.fill(terminal, kind, "short" if short else "long", now, overrides.recipients)
+    draft = interactive.fill(terminal, kind, "long" if full else "short", now, overrides.recipients)
     return drafts.prepare(draft, kind.name, overrides, now), draft
 
 

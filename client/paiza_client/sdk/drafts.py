@@ -114,12 +114,27 @@ def read(
 
     Refused("invalid_draft") names every line that is wrong, Refused("file_unreadable") or ("too_large") the file.
     """
+    return parse(read_bytes(path), str(path), profile, now=now, given=given)
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return the bytes of a file, one more than `MAX_DRAFT_BYTES` at most; Refused("file_unreadable")."""
     try:
         with Path(path).open("rb") as file:
-            data = file.read(MAX_DRAFT_BYTES + 1)
+            return file.read(MAX_DRAFT_BYTES + 1)
     except OSError as error:
         raise Refused("file_unreadable", str(path), error.strerror or "") from error
-    return parse(data, str(path), profile, now=now, given=given)
+
+
+def decoded(data: bytes, source: str) -> str:
+    """Return the text of a draft; Refused("too_large"), or ("invalid_draft") where it is not UTF-8."""
+    if len(data) > MAX_DRAFT_BYTES:
+        raise Refused("too_large", source, f"over {MAX_DRAFT_BYTES} bytes")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        problem = FieldProblem(source, _("The file is not in UTF-8."), "encoding")
+        raise Refused("invalid_draft", source, "not UTF-8", [problem]) from error
 
 
 def parse(
@@ -131,13 +146,7 @@ def parse(
     given: Mapping[str, str] = MappingProxyType({}),
 ) -> Draft:
     """Return the draft in the bytes of a YAML text; ``source`` names it in errors. Otherwise as `read`."""
-    if len(data) > MAX_DRAFT_BYTES:
-        raise Refused("too_large", source, f"over {MAX_DRAFT_BYTES} bytes")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        problem = FieldProblem(source, _("The file is not in UTF-8."), "encoding")
-        raise Refused("invalid_draft", source, "not UTF-8", [problem]) from error
+    text = decoded(data, source)
     try:
         return written.read(
             text,

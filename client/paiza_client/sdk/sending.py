@@ -8,7 +8,7 @@ from datetime import datetime
 from paiza_client.compose.composer import Composer, Sealed
 from paiza_client.files.attaching import Progress
 from paiza_client.local.outbox import Outbox
-from paiza_client.sdk import breaches, drafts
+from paiza_client.sdk import breaches, drafts, templates
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.session import Session
 from paiza_client.verify.model import Outcome
@@ -86,6 +86,7 @@ async def send(
         raise Refused(_known(outcome.reason), sealed.id, outcome.detail, breaches.problems(outcome.breaches))
     if outcome.state == "retry":
         raise Unreachable(_known(outcome.reason), sealed.id, outcome.detail, saved=True)
+    templates.remember(session.profile, prepared.kind, prepared.content)
     return Sent(sealed, outcome)
 
 

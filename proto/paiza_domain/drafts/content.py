@@ -99,12 +99,13 @@ class ContentReader:
         return member
 
     def _group(self, field: Field, shape: Shape, node: Node, owner: Message, path: str) -> None:
-        if field.most:
-            self.fill(shape, node, getattr(owner, field.name).add(), path)
-            return
         below = shape.message()
         self.fill(shape, node, below, path)
-        if below.ListFields() or field.required:
+        if field.most:
+            # Fields left empty are absent, and so is an entry of them alone; {} is an entry that somebody wrote.
+            written = below.ListFields() or field.stands_open or not (isinstance(node, Group) and node.entries)
+            getattr(owner, field.name).extend([below] if written else [])
+        elif below.ListFields() or field.required:
             getattr(owner, field.name).CopyFrom(below)
 
     def _read(self, path: str, node: Node, reading: Any) -> None:

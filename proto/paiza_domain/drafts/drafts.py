@@ -117,6 +117,16 @@ def read(
     return draft
 
 
+def kind_of(tree: Group, lang: str = "en") -> Kind:
+    """Return the kind that the tree of a draft names; raise `DraftError` with its text in `lang` if there is none."""
+    above = ContentReader()
+    nodes = {key.text: node for key, node in tree.entries}
+    kind = _kind(above, nodes, tree)
+    if kind is None:
+        raise DraftError(above.errors, lang)
+    return kind
+
+
 def _kind(above: ContentReader, nodes: Mapping[str, Node], tree: Group) -> Kind | None:
     words = {key: nodes[key] for key in ("kind", "version") if key in nodes}
     name, version = (

@@ -12,13 +12,13 @@ from google.protobuf.message import Message
 from paiza_domain.drafts.content import ContentReader
 from paiza_domain.drafts.drafts import DraftError, read_contents
 from paiza_domain.drafts.members import UNKNOWN, Members
+from paiza_domain.drafts.templates_full import HINTS, Form
 from paiza_domain.drafts.yaml_tree import Group, Items, Node, Scalar
 from paiza_domain.i18n import LANGUAGES, translate
 from paiza_domain.schema import scalars
 from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.shapes import Field, FieldType, Shape
-from paiza_domain.schema.templates import HINTS, Form
 
 _STEP: Final = re.compile(r"([a-z_]{1,64})(?:\[(\d{1,4})\])?", re.ASCII)
 

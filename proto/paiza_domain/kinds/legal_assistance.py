@@ -52,7 +52,7 @@ SHAPE: Final = Shape(
     LegalAssistanceNotice,
     (
         Field("reference", N_("Number of the request"), required=True, term="reference"),
-        Field("requesting_authority", N_("Requesting authority"), required=True),
+        Field("requesting_authority", N_("Requesting authority"), required=True, known="agency"),
         Field("central_authority", N_("Central authority that sends the original")),
         Field("addressed_authority", N_("Addressed authority"), required=True),
         Field("subject", N_("Subject"), required=True, term="subject"),

@@ -58,7 +58,7 @@ PARTICIPANT: Final = Shape(
 
 
 def _related(content: Operation) -> Iterator[tuple[str, Problem]]:
-    members = [each.member for each in content.participants]
+    members = [each.member for each in content.participants if each.member]
     if len(set(members)) != len(members):
         yield "participants", ("value_repeated", {"value": max(members, key=members.count)})
     yield from period_in_order(content)

@@ -155,7 +155,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             pb.PreExportNotification,
             (
                 Field("reference", N_("Number of the notification"), required=True, max_length=64, term="reference"),
-                Field("authority", N_("Notifying authority"), required=True),
+                Field("authority", N_("Notifying authority"), required=True, known="agency"),
                 Field("exporter", N_("Exporter"), FieldType.GROUP, required=True, shape=_NOTIFIED),
                 Field("importer", N_("Importer"), FieldType.GROUP, required=True, shape=_NOTIFIED),
                 Field("consignee", N_("Ultimate consignee"), FieldType.GROUP, shape=_NOTIFIED),

@@ -68,9 +68,15 @@ SHAPE: Final = Shape(
         ),
         Field("status", N_("Status"), FieldType.CODE, required=True, codes="seizure_status", default="initial"),
         Field("incident_type", N_("Type of incident"), FieldType.CODE, required=True, codes="precursor_incident_type"),
-        Field("occurred_at", N_("Date and time of the incident"), FieldType.PARTIAL_TIME, required=True),
-        Field("reporting_agency", N_("Reporting agency"), required=True),
-        Field("place", N_("Place of the incident"), FieldType.GROUP, required=True, shape=PLACE),
+        Field(
+            "occurred_at",
+            N_("Date and time of the incident"),
+            FieldType.PARTIAL_TIME,
+            required=True,
+            known="today",
+        ),
+        Field("reporting_agency", N_("Reporting agency"), required=True, known="agency"),
+        Field("place", N_("Place of the incident"), FieldType.GROUP, required=True, shape=PLACE, known="place"),
         Field(
             "chemicals",
             N_("Chemical"),

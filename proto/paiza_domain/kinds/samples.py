@@ -247,7 +247,7 @@ KINDS: Final[tuple[Kind, ...]] = (
                 Field("destroyed_at", N_("Date and time of the destruction"), FieldType.PARTIAL_TIME, required=True),
                 Field("place", N_("Place of the destruction"), FieldType.GROUP, required=True, shape=PLACE),
                 Field("method", N_("Method of destruction"), FieldType.CODE, required=True, codes="destruction_method"),
-                Field("authority", N_("Authority that answers for it"), required=True),
+                Field("authority", N_("Authority that answers for it"), required=True, known="agency"),
                 _samples(DESTROYED),
                 Field("witnesses", N_("Number of witnesses"), FieldType.INTEGER, required=True, least=MIN_WITNESSES,
                       greatest=MAX_WITNESSES, default="2"),

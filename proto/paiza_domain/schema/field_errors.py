@@ -96,6 +96,8 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "seal_note_missing": N_("Say what was found: the seal is not intact."),
     "shift_overlaps": N_("The same person is on duty at this time already."),
     "shift_too_long": N_("A shift is not longer than {most} days."),
+    "section_in_braces": N_("This is written in braces or on one line: write its fields below each other first."),
+    "section_present": N_("This is in the draft already."),
     "silence_not_sent": N_(
         "Silence is shown by itself and is never consent: a reply says no objection, objection or more time."
     ),

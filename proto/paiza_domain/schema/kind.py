@@ -11,10 +11,9 @@ from google.protobuf.message import Message
 
 from paiza.core.v1.message_pb2 import Handling
 from paiza_domain.i18n import LANGUAGES, translate
-from paiza_domain.schema import reading, subjects, templates
+from paiza_domain.schema import reading, subjects
 from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.shapes import Shape
-from paiza_domain.schema.templates import Form
 
 KIND_NAME: Final = re.compile(r"[a-z][a-z0-9]{0,19}(-[a-z0-9]{1,20}){0,3}")
 
@@ -136,10 +135,3 @@ class Kind:
     def remarks(self, content: Message, reported: datetime, lang: str) -> tuple[str, ...]:
         """Return the remarks for a reader that no field holds, for a message reported at that time (such as late)."""
         return self.remark(content, reported, lang)
-
-    def template(self, lang: str, form: Form = "long") -> str:
-        """Return an empty draft with comments in `lang`; the short form has the mandatory fields only."""
-        by_content = self.handling_for is not None
-        return templates.render(
-            self.name, self.title, self.shape, self.annex_shape, lang, form, marks_by_content=by_content
-        )

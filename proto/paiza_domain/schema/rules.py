@@ -37,13 +37,13 @@ def any_of(*names: str) -> Related:
 
 
 def once(group: str, name: str, code: str = "value_repeated") -> Related:
-    """Return the rule that no two entries of `group` have the same value in the field `name`."""
+    """Return the rule that no two entries of `group` have the same value in the field `name`; left out is none."""
 
     def related(content: Any) -> Iterator[tuple[str, Problem]]:
         seen = set()
         for index, entry in enumerate(getattr(content, group)):
             value = getattr(entry, name)
-            if value in seen:
+            if value and value in seen:
                 yield f"{group}[{index}].{name}", (code, {"value": value})
             seen.add(value)
 

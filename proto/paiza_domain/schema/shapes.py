@@ -44,7 +44,9 @@ class Field:
     a single one. `label` and `hint` are marked texts. `short`: an optional field of the short form; `opened`: an
     optional field that a draft shows uncommented; `default`: shown with this value. `derived`: computed, not entered.
     `term` is its search field (`paiza_domain.terms.folding.FOLDS`). `begins`: a start time, so that a day alone is the
-    start of that day and not its end. `coarse`: a month or a year will do for a moment.
+    start of that day and not its end. `coarse`: a month or a year will do for a moment. `known`: what a template may
+    fill in: "agency" (that of the author), "today", "place" (the last one used). `instead` is the key of the field that
+    must go where this one is given.
     """
 
     name: str
@@ -67,6 +69,8 @@ class Field:
     term: str = ""
     begins: bool = False
     coarse: bool = False
+    known: str = ""
+    instead: str = ""
 
     def __post_init__(self) -> None:
         """Fill in the key."""

@@ -127,6 +127,22 @@ def test_a_template_filled_in_is_a_valid_draft(paiza: Paiza, tmp_path: Path) -> 
         assert paiza("kaz-liaison", "send", "free", draft, "--dry-run", "--json").json["state"] == "checked"
 
 
+def test_a_draft_grows_by_sections(paiza: Paiza, tmp_path: Path) -> None:
+    """A template knows the member's authority; sections are listed in both languages, and added to its file."""
+    draft = tmp_path / "notice.yaml"
+    text = paiza("kaz-liaison", "send", "seizure", "--template", "--lang", "ru").out
+    assert "country: KAZ" in text
+    draft.write_text(text)
+    listed = paiza("kaz-liaison", "draft", "add", draft, "--json").json
+    assert {"section": "route", "ru": "Маршрут", "en": "Route"} in listed
+    assert "Маршрут" in paiza("kaz-liaison", "draft", "add", draft, "--lang", "ru").out
+    assert paiza("kaz-liaison", "draft", "add", draft, "маршрут", "Transport").code == 0
+    refused = paiza("kaz-liaison", "draft", "add", draft, "weather")
+    assert (refused.code, "transport" in refused.err) == (2, True)
+    checked = paiza("kaz-liaison", "send", "seizure", draft, "--to", "tjk", "--dry-run")
+    assert (checked.code, "notice_id" in checked.err, "transport" in checked.err) == (3, True, False)
+
+
 def test_a_dry_run_sends_nothing(paiza: Paiza, draft: Path) -> None:
     """A dry run leaves the list of sent messages unchanged."""
     before = paiza("kaz-liaison", "inbox", "--sent", "--json").json

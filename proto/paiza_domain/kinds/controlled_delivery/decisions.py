@@ -108,7 +108,7 @@ STEPS: Final[tuple[Kind, ...]] = (
             pb.ControlledDeliveryRequest,
             (
                 reference(),
-                Field("requesting_authority", N_("Requesting authority"), required=True),
+                Field("requesting_authority", N_("Requesting authority"), required=True, known="agency"),
                 contact("case_officer", N_("Case officer"), required=True),
                 contact("duty_contact", N_("Contact at any hour"), required=True),
                 Field("states", N_("States asked"), FieldType.GROUP, required=True, most=shapes.MAX_STATES,
@@ -180,7 +180,7 @@ STEPS: Final[tuple[Kind, ...]] = (
             pb.ControlledDeliveryAuthorisation,
             (
                 reference(),
-                Field("authority", N_("Authority that decided"), required=True),
+                Field("authority", N_("Authority that decided"), required=True, known="agency"),
                 paragraph("legal_basis", N_("Legal basis"), required=True),
                 Field("scope", N_("What is permitted"), FieldType.GROUP, required=True, shape=shapes.SCOPE),
                 shapes.conditions(),

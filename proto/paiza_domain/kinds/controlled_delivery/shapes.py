@@ -227,7 +227,7 @@ def substitution_mode() -> Field:
 def route_rules(content: Any) -> Iterator[tuple[str, Problem]]:
     """Return errors of legs out of time order, in the state of the leg before, or without the border point between."""
     for index, (before, leg) in enumerate(zip(content.route, content.route[1:], strict=False), start=1):
-        if leg.member == before.member:
+        if leg.member and leg.member == before.member:
             yield f"route[{index}].member", ("value_repeated", {"value": leg.member})
         if leg.entry_time.seconds < before.exit_time.seconds:
             yield f"route[{index}].entry", ("before_previous_leg", {})

@@ -1,6 +1,7 @@
 """Drafts: what an officer writes is read with line numbers, and what is written reads back the same."""
 
 from datetime import UTC, datetime
+from typing import get_args
 
 import pytest
 from google.protobuf.message import Message
@@ -13,6 +14,8 @@ from paiza_domain import codes, kinds
 from paiza_domain.drafts import drafts
 from paiza_domain.drafts.content import ContentReader
 from paiza_domain.drafts.drafts import Draft, DraftError
+from paiza_domain.drafts.templates import template
+from paiza_domain.drafts.templates_full import Form
 from paiza_domain.drafts.writing import message_lines
 from paiza_domain.drafts.yaml_tree import MAX_BYTES, MAX_NODES, parse
 from paiza_domain.schema.shapes import FieldType, Shape
@@ -114,7 +117,7 @@ def test_scalars_stay_the_text_they_are() -> None:
     assert (draft.content.subject, draft.content.text) == ("no", "012")  # type: ignore[attr-defined]
 
 
-def filled(shape: Shape, template: str) -> str:
+def filled(shape: Shape, text: str) -> str:
     """Fill every open, empty field of a template with something valid."""
     values = {
         FieldType.TEXT: "Пример",
@@ -129,36 +132,37 @@ def filled(shape: Shape, template: str) -> str:
     }
     for field in shape.fields:
         if field.shape is not None:
-            template = filled(field.shape, template) if field.stands_open else template
+            text = filled(field.shape, text) if field.stands_open else text
         elif field.stands_open and not field.default:
             value = CHECKED[field.name] if field.check else values.get(field.value_type, "")
             value = next(iter(codes.load(field.codes))) if field.codes else value
             value = f"[{value}]" if field.most else value
-            lines = template.split("\n")
+            lines = text.split("\n")
             key = field.key
             for number, line in enumerate(lines):
-                if line.strip(" -") in {f"{key}:", f"{key}: []"} and "#" not in line:
-                    lines[number] = f"{line.split(':')[0]}: {value}"
-            template = "\n".join(lines)
-    return template
+                body, _mark, remark = line.partition("  #")
+                if body.strip(" -") in {f"{key}:", f"{key}: []"}:
+                    lines[number] = f"{body.split(':')[0]}: {value}  #{remark}"
+            text = "\n".join(lines)
+    return text
 
 
 @pytest.mark.parametrize("name", sorted(kinds.all_kinds()))
 @pytest.mark.parametrize("lang", ["ru", "en"])
-@pytest.mark.parametrize("form", ["short", "long"])
-def test_a_template_filled_in_is_valid(name: str, lang: str, form: str) -> None:
+@pytest.mark.parametrize("form", get_args(Form))
+def test_a_template_filled_in_is_valid(name: str, lang: str, form: Form) -> None:
     """A template as it comes names what is missing; with its open fields filled in, it is a valid draft."""
     kind = kinds.all_kinds()[name]
-    template = kind.template(lang, form)  # type: ignore[arg-type]
-    assert {code for _line, _path, code in errors(template)} <= {"missing", "substance_unnamed"}
-    assert errors(template)
-    assert errors(filled(kind.shape, template)) == []
+    empty = template(kind, lang, form)
+    assert {code for _line, _path, code in errors(empty)} <= {"missing", "substance_unnamed"}
+    assert errors(empty)
+    assert errors(filled(kind.shape, empty)) == []
 
 
 @pytest.mark.parametrize("name", sorted(kinds.all_kinds()))
 def test_every_commented_field_can_be_used(name: str) -> None:
     """With every comment mark before a key removed, the template is still YAML with known keys only."""
-    lines = kinds.all_kinds()[name].template("en").replace("\nto: []", "\nto: kaz").split("\n")
+    lines = template(kinds.all_kinds()[name], "en", "long").replace("\nto: []", "\nto: kaz").split("\n")
     shape_errors = {"key_unknown", "yaml", "expected_group", "expected_list", "key_repeated", "annex_not_allowed"}
     keyed = [line.replace("# ", "", 1) if _is_key(line) else line for line in lines]
     assert not {code for _line, _path, code in errors("\n".join(keyed))} & shape_errors

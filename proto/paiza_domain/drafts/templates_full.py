@@ -1,4 +1,4 @@
-"""Empty drafts: every field with its label, the expected value and the choices of its code list, as comments.
+"""Long empty drafts: every field with its label, the expected value and all choices of its code list, as comments.
 
 Mandatory fields are uncommented (`subject:`), the rest is commented out. An empty field counts as absent.
 """
@@ -67,7 +67,7 @@ class _Template:
     def render(self, name: str, title: str, shape: Shape, annex: Shape | None) -> str:
         lines = [f"# {self.text(title)}", *self.header(name), "content:", *self.fields(shape, "  ", off=False)]
         if annex is not None and self.form == "long":
-            lines += ["", *_comment(self.text(_ANNEX_REMARK), ""), "# annex:", *self.fields(annex, "  ", off=True)]
+            lines += ["", *comment(self.text(_ANNEX_REMARK), ""), "# annex:", *self.fields(annex, "  ", off=True)]
         return "\n".join(lines) + "\n"
 
     def header(self, name: str) -> list[str]:
@@ -75,18 +75,18 @@ class _Template:
         evaluation = self.text(N_("in that scheme, for example B2"))
         off = "# " if self.marks_by_content else ""
         return [
-            *_comment(self.text(_HEADER_REMARK), ""),
+            *comment(self.text(_HEADER_REMARK), ""),
             f"kind: {name}",
-            *_comment(self.text(N_("Members the message is addressed to; all of them see each other")), ""),
+            *comment(self.text(N_("Members the message is addressed to; all of them see each other")), ""),
             "to: []",
-            *_comment(self.text(N_("Unit or officer for attention, by member")), ""),
+            *comment(self.text(N_("Unit or officer for attention, by member")), ""),
             "# attention: {kaz: …}",
             *self.choice(N_("Urgency"), "urgency", ""),
             "urgency: routine",
             *self.choice(N_("Reason, for urgent and flash only"), "urgency_reason", ""),
             "# urgency_reason:",
-            *_comment(self.text(N_("How the content may be used")), ""),
-            *_comment(self.text(_MARKS_REMARK) if self.marks_by_content else "", ""),
+            *comment(self.text(N_("How the content may be used")), ""),
+            *comment(self.text(_MARKS_REMARK) if self.marks_by_content else "", ""),
             "handling:",
             f"  {off}tlp: AMBER  # {', '.join(TLP)}",
             f"  {off}code: H2  # {', '.join(CODES)}",
@@ -97,20 +97,20 @@ class _Template:
             f"  # evaluation:  # {evaluation}",
             *self.choice(N_("Purposes"), "purpose", "  "),
             "  # purposes: []",
-            *_comment(
+            *comment(
                 self.text(N_("Codes of the legal bases, as listed by the federation; see: paiza law STATE STATE")), ""
             ),
             "legal_bases: []",
-            *_comment(
+            *comment(
                 self.text(N_("When the need to keep the message is to be reviewed: a date, or for example 3 years")), ""
             ),
             "review: 3 years",
-            *_comment(self.text(N_("Messages this one answers or follows from: their ids")), ""),
+            *comment(self.text(N_("Messages this one answers or follows from: their ids")), ""),
             "in_reply_to: []",
         ]
 
     def choice(self, label: str, list_name: str, indent: str) -> list[str]:
-        return _comment(f"{self.text(label)}: {self.codes(list_name)}", indent)
+        return comment(f"{self.text(label)}: {self.codes(list_name)}", indent)
 
     def fields(self, shape: Shape, indent: str, *, off: bool) -> list[str]:
         lines: list[str] = []
@@ -120,13 +120,13 @@ class _Template:
         return lines
 
     def field(self, field: Field, indent: str, *, off: bool) -> list[str]:
-        lines = _comment(self.remark(field), indent)
+        lines = comment(self.remark(field), indent)
         key = f"{indent}{'# ' if off else ''}{field.key}:"
         if field.shape is None:
             value = field.default or ("[]" if field.most else "")
             return [*lines, f"{key} {value}".rstrip()]
         below = self.fields(field.shape, f"{indent}  ", off=off)
-        return [*lines, key, *(_as_entry(below, f"{indent}  ") if field.most else below)]
+        return [*lines, key, *(as_entry(below, f"{indent}  ") if field.most else below)]
 
     def remark(self, field: Field) -> str:
         words = [field.label]
@@ -150,8 +150,8 @@ class _Template:
         return ", ".join(shown)
 
 
-def _comment(text: str, indent: str) -> list[str]:
-    """Break a comment into lines."""
+def comment(text: str, indent: str) -> list[str]:
+    """Return a comment, broken into lines; nothing for an empty text."""
     return wrap(
         text,
         _WIDTH,
@@ -162,11 +162,11 @@ def _comment(text: str, indent: str) -> list[str]:
     )
 
 
-def _as_entry(lines: list[str], indent: str) -> list[str]:
-    """Format the lines of a group as the one entry of a list: a dash before the first key, the rest indented."""
+def as_entry(lines: list[str], indent: str) -> list[str]:
+    """Format the lines of a group as the one entry of a list: a dash before the first key, what follows indented."""
     found = [f"  {line}" for line in lines]
     for number, line in enumerate(found):
         if key := _KEY_LINE.fullmatch(line):
-            found[number] = f"{indent}{key['mark']}- {key['rest']}"
+            found[: number + 1] = [*lines[:number], f"{indent}{key['mark']}- {key['rest']}"]
             break
     return found

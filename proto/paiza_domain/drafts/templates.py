@@ -1,0 +1,200 @@
+"""Empty drafts. The short one fits on a screen: what must be filled in, with what is known; `sections` add the rest.
+
+Names stand where the choices of a code list are shown: a draft takes them as well as codes.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from paiza_domain import codes
+from paiza_domain.codes import lookup
+from paiza_domain.drafts import templates_full
+from paiza_domain.drafts.sections import sections
+from paiza_domain.drafts.templates_full import EXAMPLE_COUNTRIES, Form
+from paiza_domain.drafts.writing import scalar
+from paiza_domain.handling import CODES, MAX_CLASSIFICATION, TLP
+from paiza_domain.i18n import N_, translate
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.shapes import Field, FieldType, Shape
+
+MAX_LINES: Final = 60  # of a short template
+WIDTH: Final = 110  # columns of a line with its comment
+FURTHER: Final = N_("further fields:")
+"""Begins the comment with the fields of a group that are left out."""
+_CHOICE: Final = " | "  # between the choices of a code list; names have commas
+_UNSAFE: Final = re.compile(r"""^[-?:,\[\]{}#&*!|>'"%@`]|: | #""")  # what YAML does not take for a text without quotes
+_MAX_SECTIONS: Final = 3  # lines that name the sections
+
+HINTS: Final[Mapping[FieldType, str]] = MappingProxyType({
+    FieldType.TEXT: "",
+    FieldType.LINES: "",
+    FieldType.CODE: "",
+    FieldType.INTEGER: N_("whole number"),
+    FieldType.FLAG: N_("yes, or left out"),
+    FieldType.DECIMAL: "12.5",
+    FieldType.QUANTITY: N_("12.5 kg"),
+    FieldType.DEGREES: "43.238949",
+    FieldType.TIME: N_("2026-11-23 14:30"),
+    FieldType.PARTIAL_TIME: N_("2026-11-23 14:30, or the day"),
+    FieldType.DATE: N_("2026-11-23, or the month"),
+    FieldType.DIGEST: N_("64 hexadecimal digits"),
+    FieldType.GROUP: "",
+})  # fmt: skip
+"""Examples of values, by type."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What may be filled in before anybody writes: see `Field.known`. ``place`` holds texts by key of a place."""
+
+    agency: str = ""
+    today: str = ""
+    place: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING_KNOWN: Final = Known()
+
+
+def template(kind: Kind, lang: str, form: Form = "short", known: Known = NOTHING_KNOWN) -> str:
+    """Return an empty draft of a kind with comments in `lang`; the long form has every field and every choice."""
+    if form == "long":
+        by_content = kind.handling_for is not None
+        return templates_full.render(
+            kind.name, kind.title, kind.shape, kind.annex_shape, lang, form, marks_by_content=by_content
+        )
+    writer = Writer(lang, known)
+    lines = [*_header(kind, writer), "content:", *writer.fields(kind.shape, "  ", needed=True), *_more(kind, writer)]
+    return "\n".join(lines) + "\n"
+
+
+def _header(kind: Kind, writer: "Writer") -> list[str]:
+    remark = N_("Fill in what is open. For every field and all choices: --full")
+    urgencies = _CHOICE.join(codes.load("urgency"))
+    marks = [
+        "handling:",
+        f"  tlp: AMBER  # {_CHOICE.join(TLP)}",
+        f"  code: H2  # {_CHOICE.join(CODES)}",
+        f"  classification: 1  # 0-{MAX_CLASSIFICATION}",
+    ]
+    if kind.handling_for is not None:
+        marks = writer.comment(N_("The limits on use follow from the content; to set them: section handling"), "")
+    return [
+        f"# {writer.text(kind.title)}",
+        *writer.comment(remark, ""),
+        f"kind: {kind.name}",
+        writer.line("to", "[]", N_("members, for example kaz, tjk")),
+        f"urgency: routine  # {urgencies}",
+        *marks,
+        writer.line("legal_bases", "[]", N_("codes of legal bases; see: paiza law STATE STATE")),
+        writer.line("review", "3 years", N_("a date, or years")),
+        writer.line("in_reply_to", "[]", N_("ids of the messages that this one answers")),
+    ]
+
+
+def _more(kind: Kind, writer: "Writer") -> list[str]:
+    """Return the comment that names the sections, cut to a few lines: `paiza draft add` lists them all."""
+    text = writer.text(N_("To add a section: paiza draft add FILE SECTION. Sections:"))
+    lines = templates_full.comment(f"{text} {', '.join(each.key for each in sections(kind))}", "")
+    if len(lines) > _MAX_SECTIONS:
+        lines = [*lines[: _MAX_SECTIONS - 1], f"{lines[_MAX_SECTIONS - 1].rstrip(',')} …"]
+    return lines
+
+
+class Writer:
+    """The writer of the lines of a template, each field with what it is and an example or choices."""
+
+    def __init__(self, lang: str, known: Known = NOTHING_KNOWN) -> None:
+        self.lang, self._known = lang, known
+
+    def text(self, text: str) -> str:
+        """Return a marked text in the language of the template."""
+        return translate(text, self.lang)
+
+    def comment(self, text: str, indent: str) -> list[str]:
+        """Return a marked text as comment lines."""
+        return templates_full.comment(self.text(text), indent)
+
+    def line(self, key: str, value: str, remark: str) -> str:
+        """Return one field of the header."""
+        return f"{key}: {value}  # {self.text(remark)}"
+
+    def fields(self, shape: Shape, indent: str, *, needed: bool, known: Mapping[str, str] | None = None) -> list[str]:
+        """Return the lines of a message: all fields, or with ``needed`` those that stand open or are known."""
+        lines: list[str] = []
+        left: list[str] = []
+        for each in shape.fields:
+            if each.derived:
+                continue
+            value = (known or {}).get(each.key, "")
+            if not needed or each.stands_open or value:
+                lines += self.field(each, indent, needed=needed, value=scalar(value) if value else "")
+            else:
+                left.append(each.key)
+        if left and len(indent) > len("  "):
+            lines += self._left(left, indent)
+        return lines
+
+    def field(self, field: Field, indent: str, *, needed: bool, value: str = "") -> list[str]:
+        """Return the lines of one field with its comment, beside it or above."""
+        remark = self._remark(field)
+        if field.shape is None:
+            value = value or self._value(field)
+            return self._commented(f"{indent}{field.key}: {value}".rstrip(), remark, field, indent)
+        known = self._known.place if field.known == "place" else None
+        below = self.fields(field.shape, f"{indent}  ", needed=needed, known=known)
+        lines = self._commented(f"{indent}{field.key}:", remark, field, indent)
+        return [*lines, *(self.entry(below, f"{indent}  ") if field.most else below)]
+
+    def entry(self, lines: list[str], indent: str) -> list[str]:
+        """Return the lines of a group as an entry of a list."""
+        return templates_full.as_entry(lines, indent)
+
+    def _value(self, field: Field) -> str:
+        known = {"agency": self._known.agency, "today": self._known.today}.get(field.known, "")
+        return scalar(known) if known else field.default or ("[]" if field.most else "")
+
+    def _remark(self, field: Field) -> str:
+        words = [field.label]
+        words += [N_("several possible")] * bool(field.most)
+        words += [N_("may stay empty")] * (field.opened and not field.hint)
+        words += [field.hint or HINTS[field.value_type]]
+        return "; ".join(self.text(each) for each in words if each)
+
+    def _commented(self, line: str, remark: str, field: Field, indent: str) -> list[str]:
+        list_name = "unit" if field.value_type is FieldType.QUANTITY else field.codes
+        if not list_name or field.value_type is FieldType.QUANTITY:
+            beside = f"{line}  # {remark}"
+            return [beside] if len(beside) <= WIDTH else [f"{indent}# {remark}", line]
+        beside = f"{line}  # {remark}: "
+        if len(beside) + sum(len(each) + len(_CHOICE) for each in self._choices(list_name)) <= WIDTH:
+            return [beside + _CHOICE.join(self._choices(list_name))]
+        above = f"{indent}# {remark}: "
+        return [above + self._shortened(self._choices(list_name), WIDTH - len(above)), line]
+
+    def _choices(self, list_name: str) -> list[str]:
+        """Return the choices by their names, by the code where a name is not the name of one alone."""
+        entries = codes.load(list_name)
+        shown = EXAMPLE_COUNTRIES if len(entries) > templates_full.MAX_CHOICES else tuple(entries)
+        named = [(code, entries.text(code, self.lang)) for code in shown if code in entries]
+        found = [
+            name if lookup.find(list_name, name) == code and not _UNSAFE.search(name) else code for code, name in named
+        ]
+        return found if len(shown) == len(entries) else [*found, "…"]
+
+    def _shortened(self, choices: Iterable[str], room: int) -> str:
+        """Return as many choices as fit."""
+        text = ""
+        for each in choices:
+            longer = f"{text}{_CHOICE}{each}" if text else each
+            if len(longer) > room - len(f"{_CHOICE}…"):
+                return f"{text}{_CHOICE}…"
+            text = longer
+        return text
+
+    def _left(self, keys: list[str], indent: str) -> list[str]:
+        """Return the comment with the keys of the fields that are left out."""
+        text = f"{indent}# {self.text(FURTHER)} {', '.join(keys)}"
+        return [text if len(text) <= WIDTH else text[: WIDTH - 1].rsplit(",", 1)[0] + ", …"]

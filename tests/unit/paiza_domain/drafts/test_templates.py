@@ -1,0 +1,220 @@
+"""Templates fit on a screen, and sections added to them make drafts that are read."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from paiza_domain import codes, kinds
+from paiza_domain.drafts import adding, drafts
+from paiza_domain.drafts.drafts import DraftError
+from paiza_domain.drafts.sections import Section, find, sections
+from paiza_domain.drafts.templates import MAX_LINES, WIDTH, Known, template
+from paiza_domain.i18n import LANGUAGES
+from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.shapes import Field, FieldType
+from tests.unit.paiza_domain.strategies import CHECKED
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+KINDS = sorted(kinds.all_kinds())
+NOTICE = kinds.all_kinds()["seizure-notice"]
+PLACE = {"country": "KAZ", "border_point": "Жана-Жол: пост", "place_type": "land-border-crossing"}
+KNOWN = Known("Вымышленное ведомство", "2026-11-22", PLACE)
+
+# What a form has when its fields are filled in and nothing else: whether the values go together is another matter.
+OPEN = {"missing", "substance_unnamed", "answer_text_missing"}
+EMPTY = {*OPEN, "annex_empty", "route_missing"}
+VALUES = {
+    FieldType.TEXT: "Пример",
+    FieldType.LINES: "Пример",
+    FieldType.QUANTITY: "12.5 kg",
+    FieldType.PARTIAL_TIME: "2026-11-20",
+    FieldType.DIGEST: "ab" * 32,
+    FieldType.INTEGER: "1",
+    FieldType.DECIMAL: "1",
+    FieldType.DEGREES: "43.2",
+    FieldType.TIME: f"{NOW + timedelta(days=30):%Y-%m-%dT10:00Z}",
+    FieldType.DATE: "2026-11",
+    FieldType.FLAG: "true",
+}
+
+
+def section(kind: Kind, key: str) -> Section:
+    """Return a section by its key."""
+    found = find(kind, key)
+    assert found is not None, key
+    return found
+
+
+def errors(text: str) -> tuple[FieldError, ...]:
+    """Return what is wrong with a draft."""
+    try:
+        drafts.read(text, now=NOW)
+    except DraftError as wrong:
+        return wrong.errors
+    return ()
+
+
+def field_at(kind: Kind, path: str) -> Field:
+    """Return the field that the path of an error names."""
+    steps = re.sub(r"\[\d+\]", "", path).split(".")
+    shape = kind.shape
+    if steps[0] == "annex":
+        assert kind.annex_shape is not None
+        shape, steps = kind.annex_shape, steps[1:]
+    for step in steps[:-1]:
+        below = shape.by_key[step].shape
+        assert below is not None
+        shape = below
+    return shape.by_key[steps[-1]]
+
+
+def filled(kind: Kind, text: str) -> str:
+    """Fill in what is reported as missing, each at the line that the report names, and nothing else."""
+    for _round in range(40):
+        missing = [each for each in errors(text) if each.code in OPEN]
+        if not missing:
+            return text
+        lines = text.split("\n")
+        for each in missing:
+            field = field_at(kind, each.path)
+            value = CHECKED[field.name] if field.check else VALUES.get(field.value_type, "")
+            value = next(iter(codes.load(field.codes))) if field.codes else value
+            value = f"[{value}]" if field.most else value
+            found = re.fullmatch(rf"(\s*(?:- )?{field.key}:)(?: \[\])?(  #.*)?", lines[each.line - 1])
+            assert found, (each.path, each.line, lines[each.line - 1])
+            lines[each.line - 1] = f"{found[1]} {value}{found[2] or ''}"
+        text = "\n".join(lines)
+    raise AssertionError(text)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("known", [Known(), KNOWN])
+def test_a_template_fits_on_a_screen_and_needs_its_required_fields_alone(name: str, lang: str, known: Known) -> None:
+    """Every kind has at most 60 lines, in either language, and is valid once what is reported missing is filled in."""
+    kind = kinds.all_kinds()[name]
+    text = template(kind, lang, known=known)
+    assert text.count("\n") <= MAX_LINES
+    assert all(len(line) <= WIDTH + 10 for line in text.split("\n"))
+    assert errors(filled(kind, text)) == ()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("name", KINDS)
+def test_every_section_gives_a_draft_that_is_read(name: str, lang: str) -> None:
+    """A section added to a template leaves only fields to be filled in; those filled in, the draft is valid."""
+    kind = kinds.all_kinds()[name]
+    text = template(kind, lang)
+    for each in sections(kind):
+        more = adding.add(text, each, lang)
+        assert len(more) > len(text), each.key
+        assert {error.code for error in errors(more)} <= EMPTY, each.key
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_all_sections_together_give_a_draft_that_is_read(name: str) -> None:
+    """Sections are added one after the other, in any state of the draft."""
+    kind = kinds.all_kinds()[name]
+    text = template(kind, "ru")
+    for each in reversed(sections(kind)):
+        text = adding.add(text, each, "ru")
+    assert {error.code for error in errors(text)} <= EMPTY
+
+
+def test_a_notice_with_sections_is_valid_when_filled_in() -> None:
+    """A route goes in place of its being unknown; an empty entry or group is none."""
+    text = template(NOTICE, "ru", known=KNOWN)
+    for key in ("маршрут", "Transport", "concealment", "substances", "persons", "place", "handling"):
+        text = adding.add(text, section(NOTICE, key), "ru")
+    assert "route_unknown" not in text
+    text = text.replace("    - role:", "    - role: транзит", 1)
+    text = text.replace("country:\n      place:", "country: Узбекистан\n      place:", 1)
+    text = text.replace("    - surname:", "    - surname: Вымышлев", 1)
+    assert errors(text)
+    read = drafts.read(filled(NOTICE, text), "ru", now=NOW)
+    content, annex = read.content, read.annex
+    assert [(leg.role, leg.country) for leg in content.route] == [("transit", "UZB")]  # type: ignore[attr-defined]
+    assert len(content.substances) == 2  # type: ignore[attr-defined]
+    assert not content.transport  # type: ignore[attr-defined]
+    assert not content.concealment  # type: ignore[attr-defined]
+    assert content.place.border_point == PLACE["border_point"]  # type: ignore[attr-defined]
+    assert annex is not None
+
+
+def test_what_is_known_is_filled_in() -> None:
+    """Agency, day and place are those known; a template without them leaves them open."""
+    lines = [line.partition("  #")[0].strip() for line in template(NOTICE, "en", known=KNOWN).split("\n")]
+    assert {"seized_at: 2026-11-22", "reporting_agency: Вымышленное ведомство", "country: KAZ"} <= set(lines)
+    assert 'border_point: "Жана-Жол: пост"' in lines
+    assert "town:" not in lines
+    bare = [line.partition("  #")[0].strip() for line in template(NOTICE, "en").split("\n")]
+    assert {"seized_at:", "reporting_agency:", "country:"} <= set(bare)
+
+
+def test_what_a_template_shows_is_accepted() -> None:
+    """Every choice that stands in a template is read where it stands, in the language of the template."""
+    for lang in LANGUAGES:
+        text = template(NOTICE, lang)
+        shown = re.findall(r"(?m)^ *# [^:]*: (.* \| .*)$", text)
+        assert shown
+        groups = next(each for each in shown if codes.load("drug_group").text("opioids", lang) in each)
+        for choice in groups.removesuffix("…").split("|"):
+            if choice.strip():
+                found = filled(NOTICE, text.replace("      drug_group:", f"      drug_group: {choice.strip()}"))
+                assert errors(found) == (), choice
+
+
+def test_what_a_person_wrote_stays() -> None:
+    """Only lines are added: remarks, blank lines and their order are as they were, and a numbered entry goes on."""
+    kind = kinds.all_kinds()["information-request"]
+    before = template(kind, "en").replace("  facts:", "  facts: |\n    One.\n\n    # Two.\n  # mine", 1)
+    text = adding.add(before, section(kind, "questions"), "en")
+    text = adding.add(text, section(kind, "vehicles"), "en")
+    assert "number: 2" in text
+    rest = iter(text.split("\n"))
+    assert all(line in rest for line in before.split("\n")), "a line is gone or was moved"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "code"),
+    [
+        ("kind: seizure-notice\ncontent:\n  routing: transit\n", "routing", "section_present"),
+        ("kind: seizure-notice\ncontent: {routing: transit}\n", "route", "section_in_braces"),
+        ("kind: seizure-notice\ncontent:\n  place: {country: KAZ}\n", "place", "section_in_braces"),
+        ("kind: seizure-notice\ncontent:\n  route: [{country: KAZ}]\n", "route", "section_in_braces"),
+        ("kind: seizure-notice\nattachments: []\n", "attachments", "section_present"),
+        ("kind: seizure-notice\ncontent: text\n", "route", "section_in_braces"),
+        ("- kind", "route", "expected_group"),
+        ("kind: [", "route", "yaml"),
+    ],
+)
+def test_what_cannot_be_added_to_is_said_with_its_line(text: str, key: str, code: str) -> None:
+    """A section that is there, or a part without lines of its own, is refused; the text stays as it was."""
+    with pytest.raises(DraftError) as wrong:
+        adding.add(text, section(NOTICE, key), "ru")
+    assert [each.code for each in wrong.value.errors] == [code]
+    assert wrong.value.errors[0].line > 0
+
+
+@pytest.mark.parametrize(
+    "text", ["kind: seizure-notice", "kind: seizure-notice\ncontent:\n", "kind: seizure-notice\n\n"]
+)
+def test_a_draft_with_nothing_yet_takes_sections(text: str) -> None:
+    """Sections of content, annex and header can be added to the barest draft."""
+    for key in ("route", "persons", "attention", "handling", "urgency_reason", "attachments"):
+        text = adding.add(text, section(NOTICE, key), "en")
+    found = {each.path.split(".")[0].split("[")[0] for each in errors(text)}
+    assert "kind" not in found
+    assert text.index("attention:") < text.index("content:") < text.index("annex:")
+
+
+def test_sections_are_found_by_their_names() -> None:
+    """A key, or the name in either language, in any case; companies of the papers are not those of the annex."""
+    for name in ("packaging", "Упаковка", "УПАКОВКА", "Packaging"):
+        assert section(NOTICE, name).key == "packaging"
+    assert section(NOTICE, "other items").key == "other_items"
+    assert find(NOTICE, "weather") is None
+    incident = {each.key: each.root for each in sections(kinds.all_kinds()["precursor-incident"])}
+    assert (incident["companies"], incident["annex.companies"]) == ("content", "annex")
