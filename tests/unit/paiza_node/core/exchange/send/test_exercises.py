@@ -80,7 +80,7 @@ def judged(
         item: Any = SimpleNamespace(message=SimpleNamespace(header=written), goes_first=first)
         judge = exercise_stage(lambda: all_are).open(tx, OFFICER, [item]).judge
         assert judge is not None
-        found: Any = judge(item, before)
+        found: Rejected | None = judge(item, before)
         return found
 
     refused: Rejected | None = room.ledger.commit_now(work).result
