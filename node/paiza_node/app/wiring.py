@@ -214,6 +214,7 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
             queues.run,
             attachments.downloads.run,
             witness.submit_checkpoints.run,
+            witness.checkpoint_exchange.task.run,
             witness.upgrade_proofs.run,
             restore_from_peers.run,
             core.ledger.changes.task.run,

@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from paiza_node.core.dependencies import Core
+from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.peers import store as peers_store
 from paiza_node.features.witness import store as witness_store
@@ -31,6 +32,7 @@ from paiza_wire.tlog.notes import parse_note
 
 SIGN_AGAIN: Final = timedelta(seconds=5)  # greatest age of the log's own ML-DSA-44 signature on an unchanged candidate
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
+KEEP_SECONDS: Final = 1.0  # between two times at which late cosignatures are stored; those of a quorum are at once
 COSIGN_AGAIN: Final = timedelta(seconds=15)  # for a caller, an unchanged log is cosigned again no more often than this
 
 log = structlog.get_logger("paiza.witness")
@@ -56,6 +58,7 @@ class CheckpointExchange:
         self._register: Register | None = None
         self._witnesses: Witnesses = {}
         self._next_end = NEVER  # the next time at which a witness abandons a key
+        self.task = PeriodicTask(self.keep_witnessed, period=KEEP_SECONDS, failed="witnessed_not_stored")
 
     def use(self, signer: WitnessSigner) -> None:
         """Cosign with another key of ours from now on, and sign the next candidate with it."""
@@ -100,6 +103,8 @@ class CheckpointExchange:
             tell("cosignature_refused", peer=member, reason=error.reason, detail=error.detail)
             return False
         self.reasons.pop(member, None)
+        if useful and self.rounds.has_grown:
+            self.task.wake()
         return useful
 
     def _check_clock(self, member: str, note: bytes) -> None:

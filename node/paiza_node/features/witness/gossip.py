@@ -5,6 +5,7 @@ A log therefore cannot show different histories to different members for long. R
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final, Protocol
 
 from paiza.core.v1 import fork_proof_pb2
@@ -15,6 +16,7 @@ from paiza_wire.tlog.notes import format_note, parse_note
 
 MAX_REPORTED: Final = 128  # notes in one exchange: of each log the largest accepted one, and a larger unverified one
 MAX_FORK_PROOFS: Final = 16  # of forks, in one exchange
+REMEMBERED: Final = 64  # notes: those of each log go to every other member
 
 
 ReportHandler = Callable[[str, Sequence[bytes], Sequence[fork_proof_pb2.ForkProof]], None]
@@ -79,7 +81,11 @@ class LargestKnown:
 
 def bare(note: bytes, member: Member) -> bytes:
     """Return a note with only that member's own signatures; other lines of the note are not passed on."""
-    names = {*member.origins, *(key.name for key in member.witness_keys)}
+    return _signed_by(note, frozenset((*member.origins, *(key.name for key in member.witness_keys))))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _signed_by(note: bytes, names: frozenset[str]) -> bytes:
     try:
         parsed = parse_note(note)
     except PaizaError:

@@ -29,6 +29,7 @@ from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.peers.model import Finding, FindingKind, FindingState
 from paiza_node.core.peers.unverified_checkpoints import ToldEntry
 from paiza_node.features.witness.consistency_monitor import FORKED, IN_DEFAULT, ConsistencyMonitor, Default, Question
+from paiza_register import Register
 from paiza_wire import log_entries
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.tlog import checkpoint as checkpoints
@@ -70,23 +71,33 @@ class MisbehaviourRecorder:
         self.task = PeriodicTask(self.step, period=LOOK_SECONDS, failed="misbehaviour_not_recorded")
 
     def queue_report(self, teller: str, notes: Sequence[bytes], proofs: Sequence[fork_proof_pb2.ForkProof]) -> None:
-        """Queue the reports of a member for verification; they replace its earlier ones that still wait."""
+        """Queue the reports of a member for verification; they replace its earlier ones that still wait.
+
+        Notes come with every exchange, and are verified together at the next step; a proof of a fork at once.
+        """
         self._reports[teller] = (notes, proofs)
-        self.task.wake()
+        if proofs:
+            self.task.wake()
 
     async def step(self) -> None:
         """Verify the queued reports, ask the due questions and commit the findings."""
         core = self._core
         register = core.register_cache.current
         reports, self._reports = self._reports, {}
-        for teller, (notes, proofs) in reports.items():
-            # Signatures are verified: not on the loop that answers callers.
-            await asyncio.to_thread(self._monitor.add_report, teller, notes, proofs, register)
+        if reports:  # signatures are verified: not on the loop that answers callers
+            await asyncio.to_thread(self._verify, reports, register)
         due = self._monitor.due(register, core.clock())
         for first in range(0, len(due), MAX_ASKED):
             await asyncio.gather(*(self._ask(question) for question in due[first : first + MAX_ASKED]))
-        await asyncio.to_thread(self._compare_entries)
+        if core.logs.unverified_checkpoints.entries:
+            await asyncio.to_thread(self._compare_entries)
         await self._record()
+
+    def _verify(
+        self, reports: Mapping[str, tuple[Sequence[bytes], Sequence[fork_proof_pb2.ForkProof]]], register: Register
+    ) -> None:
+        for teller, (notes, proofs) in reports.items():
+            self._monitor.add_report(teller, notes, proofs, register)
 
     def _compare_entries(self) -> None:
         """Compare entries that others proved with those stored here: two different ones at one index prove a fork.

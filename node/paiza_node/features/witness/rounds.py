@@ -127,6 +127,11 @@ class Rounds:
         """Return the size of the largest witnessed note; -1 if there is none."""
         return self._last_size
 
+    @property
+    def has_grown(self) -> bool:
+        """Return whether a quorum cosigned a larger candidate than the largest witnessed note."""
+        return any(each.candidate.size > self._last_size for each in self._changed)
+
     def cosigned_size(self) -> int:
         """Return the size of the largest open candidate that at least one member cosigned; -1 if there is none."""
         return max((each.candidate.size for each in self._open if each.cosigned), default=-1)

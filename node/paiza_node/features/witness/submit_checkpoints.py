@@ -1,10 +1,10 @@
 """Submitting checkpoints: the newest one of this log goes to every other active member, which answers with its own.
 
-There is at most one round a second: one candidate, submitted at the same moment to every member that has not cosigned
-it and has answered the previous call. A quorum can therefore cosign one checkpoint even while the log grows all the
-time; a log that does not grow is submitted again from time to time. No delivery waits for it, and no member for
-another: a slow member gets the candidate of the round in which it is free, and a failing one is tried again after
-growing pauses.
+There is at most one round a second, in a large federation fewer (`round_seconds`): one candidate, submitted at the same
+moment to every member that has not cosigned it and has answered the previous call. A quorum can therefore cosign one
+checkpoint even while the log grows all the time; a log that does not grow is submitted again from time to time. No
+delivery waits for it, and no member for another: a slow member gets the candidate of the round in which it is free, and
+a failing one is tried again after growing pauses.
 """
 
 import asyncio
@@ -28,6 +28,9 @@ from paiza_wire.reasons import REASONS
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 ROUND_SECONDS: Final = 1.0  # between two candidates; more would cost more signatures than it gives
+EXCHANGES_A_SECOND: Final = (
+    4  # begun by a node: among ten members one a second with each would take half of a processor
+)
 IDLE_SECONDS: Final = 30.0  # an unchanged log is submitted again: this shows that its witnesses are online
 FIRST_PAUSE_SECONDS: Final = 1.0  # after a member did not cosign, or could not be reached
 LONGEST_PAUSE_SECONDS: Final = 30.0  # a round finds within this time that a witness is back
@@ -73,9 +76,9 @@ class SubmitCheckpoints:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _round(self) -> None:
+    async def _round(self) -> float:
         self.begin_round()
-        await self._checkpoint_exchange.keep_witnessed()
+        return round_seconds(len(self._peers.sessions))
 
     def begin_round(self) -> None:
         """Submit the newest checkpoint to members that are due; returns at once. NodeStopped on a proven rollback."""
@@ -147,6 +150,11 @@ class SubmitCheckpoints:
         else:
             checkpoint_exchange.reasons[member] = _known_reason(response.not_cosigned_reason)
         await checkpoint_exchange.cosign_when_shown(core.register_cache.current.active_member(member), checkpoint)
+
+
+def round_seconds(peers: int) -> float:
+    """Return the seconds between two rounds of exchanges with so many members."""
+    return max(ROUND_SECONDS, peers / EXCHANGES_A_SECOND)
 
 
 def _known_reason(reason: str) -> str:

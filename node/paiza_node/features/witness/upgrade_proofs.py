@@ -35,12 +35,12 @@ from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.gossip import bare
 from paiza_node.features.witness.model import CosignedProof, Uncosigned
 from paiza_node.features.witness.prove import MAX_INDICES
+from paiza_node.features.witness.submit_checkpoints import ROUND_SECONDS, round_seconds
 from paiza_node.features.witness.verify_cosignatures import judge_span
 from paiza_register import Member, Register
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
-LOOK_SECONDS: Final = 2.0  # between two checks for waiting entries: about as long as a quorum takes
 SWEPT_ENTRIES: Final = 1024  # of our log in one commit
 SWEEP_PAUSE_SECONDS: Final = 0.05  # between two such commits: new entries go before old ones
 LONGEST_PAUSE_SECONDS: Final = 30.0  # until a member that returned nothing new is asked again
@@ -75,7 +75,7 @@ class UpgradeProofs:
     async def run(self) -> None:
         """Upgrade as long as the node runs."""
         try:
-            await PeriodicTask(self._round, period=LOOK_SECONDS, failed="proof_not_upgraded").run()
+            await PeriodicTask(self._round, period=ROUND_SECONDS, failed="proof_not_upgraded").run()
         finally:
             for task in self._tasks.values():
                 task.cancel()
@@ -85,7 +85,12 @@ class UpgradeProofs:
         if await self.sweep():
             return SWEEP_PAUSE_SECONDS
         self._ask_all(await asyncio.to_thread(self._counts))
-        return LOOK_SECONDS
+        return self._look_seconds
+
+    @property
+    def _look_seconds(self) -> float:
+        """The seconds between two checks for waiting entries: about as long as a quorum takes."""
+        return round_seconds(len(self._peers.sessions))
 
     async def sweep(self) -> bool:
         """Note waiting entries, from the next entries of our log on; return whether there may be more."""
@@ -145,7 +150,7 @@ class UpgradeProofs:
         except Exception:  # no answer of one peer may end the node
             log.exception("upgrade_failed", peer=member)
         failures = self._failures[member] = self._failures.get(member, 0) + 1
-        await asyncio.sleep(backoff(failures, LOOK_SECONDS, LONGEST_PAUSE_SECONDS))
+        await asyncio.sleep(backoff(failures, self._look_seconds, LONGEST_PAUSE_SECONDS))
 
     async def upgrade(self, session: PeerSession) -> bool:
         """Ask one member for a batch; return whether it returned new proofs.

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 
@@ -15,7 +16,12 @@ from paiza_node.core.peers.claims import consistency_claim
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.gossip import MAX_REPORTED
 from paiza_node.features.witness.model import WitnessedNote
-from paiza_node.features.witness.submit_checkpoints import FETCH_SECONDS, IDLE_SECONDS, LONGEST_PAUSE_SECONDS
+from paiza_node.features.witness.submit_checkpoints import (
+    FETCH_SECONDS,
+    IDLE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    round_seconds,
+)
 from paiza_node.features.witness.verify_cosignatures import CLOCKS_DIFFER
 from paiza_register import WitnessKey
 from paiza_wire.errors import Rejected, Unavailable
@@ -176,6 +182,23 @@ async def test_all_are_shown_one_candidate_however_fast_the_log_grows(fleet: Fle
     note = last(kaz)
     assert note is not None
     assert note.size == 5
+
+
+async def test_what_a_quorum_cosigned_is_stored_at_once(fleet: Fleet) -> None:
+    """A quorum's cosignatures wake the task that stores them; those of an unchanged log wait for its next time."""
+    kaz = fleet["kaz"]
+    kaz.grow(3)
+    for woken in (True, False):
+        with patch.object(kaz.checkpoint_exchange.task, "wake") as wake:
+            await kaz.show_round()
+        assert wake.called == woken
+        fleet.clock.move(IDLE_SECONDS)
+
+
+@pytest.mark.parametrize(("peers", "seconds"), [(0, 1.0), (1, 1.0), (4, 1.0), (9, 2.25), (20, 5.0)])
+def test_a_node_begins_at_most_four_exchanges_a_second(peers: int, seconds: float) -> None:
+    """Among many members a round is longer: the cost of witnessing does not grow with their square."""
+    assert round_seconds(peers) == seconds
 
 
 async def test_the_called_is_witnessed_too(fleet: Fleet) -> None:
