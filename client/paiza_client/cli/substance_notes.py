@@ -11,6 +11,8 @@ from paiza_client.local import reference_data
 from paiza_client.sdk import substances
 from paiza_client.sdk.substances import Notes
 from paiza_domain import reference
+from paiza_domain.reference import Substance
+from paiza_domain.reference.model import Evidence, Standing
 
 
 def rows(notes: Notes) -> list[tuple[str, str]]:
@@ -19,6 +21,7 @@ def rows(notes: Notes) -> list[tuple[str, str]]:
     for each in notes.mentions:
         if each.substance is not None:
             name = each.substance.name(lang())
+            found += _numbers(each.substance)
             label = _("{name}: status in {state} on {day}")
             found += [
                 (label.format(name=name, state=at.state, day=date_text(at.on)), at.text(lang())) for at in each.statuses
@@ -26,6 +29,21 @@ def rows(notes: Notes) -> list[tuple[str, str]]:
         if each.remark is not None:
             found.append(("!", each.remark.message(lang())))
     return found
+
+
+def _numbers(substance: Substance) -> list[tuple[str, str]]:
+    """Return the CAS numbers and HS codes of a substance, each with how far it can be believed."""
+    known = (("CAS", substance.cas, substance.evidence), (_("HS code"), substance.hs, substance.hs_evidence))
+    return [
+        (f"{substance.name(lang())}: {label}", ", ".join(numbers) + _doubt(evidence))
+        for label, numbers, evidence in known
+        if numbers
+    ]
+
+
+def _doubt(evidence: Evidence) -> str:
+    standing = evidence.standing
+    return "" if standing is Standing.VERIFIED else f" ({standing.text(lang())})"
 
 
 def as_objects(notes: Notes) -> list[dict[str, Any]]:

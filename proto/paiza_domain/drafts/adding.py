@@ -80,6 +80,7 @@ class _Text:
             "urgency_reason": self._writer.field(_REASON, "", needed=False),
             "attachments": [self._writer.line(key, "[]", N_("files beside the draft, for example [photo.jpg]"))],
             "handling": ["handling:", *self._fields(_HANDLING, _BELOW)],
+            "exercise": [self._writer.line(key, "true", N_("nothing of it is real, and every reader sees that"))],
         }[key]
         content = above.get("content")
         return self._inserted(len(self._lines) if content is None else content[0].line - 1, lines)

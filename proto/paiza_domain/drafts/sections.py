@@ -20,6 +20,7 @@ HEADER: Final[Mapping[str, str]] = MappingProxyType({
     "urgency_reason": N_("Reason, for urgent and flash only"),
     "handling": N_("Further limits on use"),
     "attachments": N_("Attachments"),
+    "exercise": N_("Exercise"),
 })  # fmt: skip
 """The sections of the header, each with its label."""
 

@@ -6,14 +6,13 @@ Names stand where the choices of a code list are shown: a draft takes them as we
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final
 
 from paiza_domain import codes
 from paiza_domain.codes import lookup
 from paiza_domain.drafts import templates_full
 from paiza_domain.drafts.sections import sections
-from paiza_domain.drafts.templates_full import EXAMPLE_COUNTRIES, Form
+from paiza_domain.drafts.templates_full import EXAMPLE_COUNTRIES, HINTS, Form
 from paiza_domain.drafts.writing import scalar
 from paiza_domain.handling import CODES, MAX_CLASSIFICATION, TLP
 from paiza_domain.i18n import N_, translate
@@ -26,24 +25,10 @@ FURTHER: Final = N_("further fields:")
 """Begins the comment with the fields of a group that are left out."""
 _CHOICE: Final = " | "  # between the choices of a code list; names have commas
 _UNSAFE: Final = re.compile(r"""^[-?:,\[\]{}#&*!|>'"%@`]|: | #""")  # what YAML does not take for a text without quotes
+_CHOICE_LINES: Final = 3  # lines of a comment that shows choices
+_LOST: Final = 12  # columns lost at the end of a line that is broken between words
+_PLAIN: Final = frozenset({FieldType.TEXT, FieldType.CODE})  # the types that need no example
 _MAX_SECTIONS: Final = 3  # lines that name the sections
-
-HINTS: Final[Mapping[FieldType, str]] = MappingProxyType({
-    FieldType.TEXT: "",
-    FieldType.LINES: "",
-    FieldType.CODE: "",
-    FieldType.INTEGER: N_("whole number"),
-    FieldType.FLAG: N_("yes, or left out"),
-    FieldType.DECIMAL: "12.5",
-    FieldType.QUANTITY: N_("12.5 kg"),
-    FieldType.DEGREES: "43.238949",
-    FieldType.TIME: N_("2026-11-23 14:30"),
-    FieldType.PARTIAL_TIME: N_("2026-11-23 14:30, or the day"),
-    FieldType.DATE: N_("2026-11-23, or the month"),
-    FieldType.DIGEST: N_("64 hexadecimal digits"),
-    FieldType.GROUP: "",
-})  # fmt: skip
-"""Examples of values, by type."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +145,7 @@ class Writer:
         words = [field.label]
         words += [N_("several possible")] * bool(field.most)
         words += [N_("may stay empty")] * (field.opened and not field.hint)
-        words += [field.hint or HINTS[field.value_type]]
+        words += [field.hint or ("" if field.value_type in _PLAIN else HINTS[field.value_type])]
         return "; ".join(self.text(each) for each in words if each)
 
     def _commented(self, line: str, remark: str, field: Field, indent: str) -> list[str]:
@@ -171,8 +156,8 @@ class Writer:
         beside = f"{line}  # {remark}: "
         if len(beside) + sum(len(each) + len(_CHOICE) for each in self._choices(list_name)) <= WIDTH:
             return [beside + _CHOICE.join(self._choices(list_name))]
-        above = f"{indent}# {remark}: "
-        return [above + self._shortened(self._choices(list_name), WIDTH - len(above)), line]
+        room = _CHOICE_LINES * (WIDTH - len(indent) - len("#   ") - _LOST) - len(remark)
+        return [*templates_full.comment(f"{remark}: {self._shortened(self._choices(list_name), room)}", indent), line]
 
     def _choices(self, list_name: str) -> list[str]:
         """Return the choices by their names, by the code where a name is not the name of one alone."""

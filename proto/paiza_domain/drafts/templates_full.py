@@ -4,7 +4,9 @@ Mandatory fields are uncommented (`subject:`), the rest is commented out. An emp
 """
 
 import re
+from collections.abc import Mapping
 from textwrap import wrap
+from types import MappingProxyType
 from typing import Final, Literal
 
 from paiza_domain import codes
@@ -20,21 +22,22 @@ _WIDTH: Final = 110  # columns of a comment
 # A key, perhaps commented out; a comment line has a "# " and then no key at once.
 _KEY_LINE: Final = re.compile(r"\s*(?P<mark>(?:# )?)(?P<rest>[a-z_]+:.*)")
 
-HINTS: Final = {
+HINTS: Final[Mapping[FieldType, str]] = MappingProxyType({
     FieldType.TEXT: N_("one line"),
-    FieldType.LINES: N_("text; several lines after “|”, indented"),
-    FieldType.CODE: N_("one of the codes"),
+    FieldType.LINES: N_("several lines after “|”, indented"),
+    FieldType.CODE: N_("a name of the list, or its code"),
     FieldType.INTEGER: N_("whole number"),
-    FieldType.FLAG: N_("true, or left out"),
-    FieldType.DECIMAL: N_("number with a point, for example 12.5"),
-    FieldType.QUANTITY: N_("number, space, unit, for example 12.5 kg"),
-    FieldType.DEGREES: N_("degrees with a point, for example 43.238949"),
-    FieldType.TIME: N_("2026-11-23T14:30+05:00, or the day alone"),
-    FieldType.PARTIAL_TIME: N_("2026-11-23T14:30+05:00; 2026-11-23T14+05:00 or 2026-11-23 where less is known"),
-    FieldType.DATE: N_("2026-11-23; 2026-11 or 2026 where less is known"),
+    FieldType.FLAG: N_("yes, or left out"),
+    FieldType.DECIMAL: N_("12.5"),
+    FieldType.QUANTITY: N_("12.5 kg"),
+    FieldType.DEGREES: N_("43.238949"),
+    FieldType.TIME: N_("2026-11-23 14:30"),
+    FieldType.PARTIAL_TIME: N_("2026-11-23 14:30, or the day"),
+    FieldType.DATE: N_("2026-11-23, or the month"),
     FieldType.DIGEST: N_("64 hexadecimal digits"),
     FieldType.GROUP: "",
-}
+})  # fmt: skip
+"""What a value looks like, by type; marked texts."""
 
 
 _ANNEX_REMARK: Final = N_(
