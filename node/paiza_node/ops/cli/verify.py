@@ -194,6 +194,8 @@ COUNTED = {
     "proposals": NN_("{n} proposal", "{n} proposals"),
     "indexed": NN_("{n} indexed message", "{n} indexed messages"),
     "tasks": NN_("{n} task", "{n} tasks"),
+    "deputies": NN_("{n} deputy", "{n} deputies"),
+    "shift notes": NN_("{n} shift note", "{n} shift notes"),
     "approvals": NN_("{n} approval", "{n} approvals"),
     "files": NN_("{n} file", "{n} files"),
     "bytes": NN_("{n} byte", "{n} bytes"),
