@@ -96,13 +96,14 @@ FIELDS = {
     "Received": "dispatch_sha256:b attachment:Attachment",
     "Refused": "reason:s dispatch_sha256:b attachment:Attachment",
     "Opened": "part_number:u",
+    "Exported": "purpose:s grant_digest:b without_annex:t messages_sha256:b message_count:u",
     "Passed": "purpose:s grant_digest:b without_annex:t",
     "About": "other_digest:b",
     "Certified": "signing_certificate_sha256:b authentication_certificate_sha256:b "
     "invitation_sha256:b renewal_sha256:b",
     "Together": "messages_sha256:b message_count:u",
     "Entry": "salt:b event:i time:Time actor:s counterpart:s message_digest:b register_version:b text_sha256:b - - "
-    "released:Released received:Received refused:Refused - - - - - - opened:Opened exported:Passed forwarded:Passed "
+    "released:Released received:Received refused:Refused - - - - - - opened:Opened exported:Exported forwarded:Passed "
     "- - - recalled:About erased:About never_held:About erasure_denied:About "
     + "- " * 9
     + "officer_certified:Certified "

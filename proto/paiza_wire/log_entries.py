@@ -17,7 +17,7 @@ from paiza.core.v1 import log_pb2 as pb
 EVENTS: Final = frozenset(pb.LogEvent.values()) - {pb.LOG_EVENT_UNSPECIFIED}
 _PREFIX: Final = "LOG_EVENT_"
 _CASES: Final[Mapping[int, str]] = {event: pb.LogEvent.Name(event).removeprefix(_PREFIX).lower() for event in EVENTS}
-LISTS: Final = frozenset({pb.LOG_EVENT_SUBJECTS_SHOWN, pb.LOG_EVENT_OPENED_TOGETHER})
+LISTS: Final = frozenset({pb.LOG_EVENT_SUBJECTS_SHOWN, pb.LOG_EVENT_OPENED_TOGETHER, pb.LOG_EVENT_EXPORTED})
 """Events about several messages, to whose list the entry commits."""
 _LISTED: Final = b"paiza/v1/listed-messages\n"
 _DETAILS: Final[Mapping[int, type[Any]]] = {event: type(getattr(pb.LogEntry(), case)) for event, case in _CASES.items()}
@@ -140,10 +140,18 @@ def commits_to(entry: pb.LogEntry, digests: Sequence[bytes]) -> bool:
     return (len(digests), listed_sha256(digests)) == (detail.message_count, detail.messages_sha256)
 
 
-def exported(*, actor: str, digest: bytes, purpose: str, grant_digest: bytes, without_annex: bool) -> pb.LogEntry:
-    """Build the entry of content that leaves the system as a file; ``grant_digest`` is empty if none is needed."""
+def exported(
+    *, actor: str, digests: Collection[bytes], purpose: str, grant_digest: bytes, without_annex: bool
+) -> pb.LogEntry:
+    """Build the entry of contents that leave the system as a file; ``grant_digest`` is empty if none is needed."""
     return _entry(
-        pb.LOG_EVENT_EXPORTED, actor, digest, purpose=purpose, grant_digest=grant_digest, without_annex=without_annex
+        pb.LOG_EVENT_EXPORTED,
+        actor,
+        purpose=purpose,
+        grant_digest=grant_digest,
+        without_annex=without_annex,
+        messages_sha256=listed_sha256(digests),
+        message_count=len(digests),
     )
 
 

@@ -39,7 +39,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """The node's decision on one message: the proven EXPORTED entry, or the reason for leaving it out."""
+    """The node's decision on one message: the proven EXPORTED entry about it and others, or why it is left out."""
 
     digest: bytes
     proof: Proof | None
@@ -80,18 +80,25 @@ class Exports:
         if [each.message_digest for each in answer.results] != list(digests):
             raise NotProven("unexpected_answer", self._officer.member, "other messages than those asked about")
         logs = LogReader(self._registers)
-        return [self._permission(each, answer.checkpoint, logs) for each in answer.results]
+        proofs = [logs.entry(each, answer.checkpoint)[0] for each in answer.exported]
+        for proof in proofs:
+            if (proof.event, proof.member, proof.actor) != ("EXPORTED", self._officer.member, str(self._officer)):
+                raise NotProven("bad_proof", f"{proof.origin} #{proof.index}", "the entry is not of this export")
+        permissions = [_permission(each, proofs) for each in answer.results]
+        allowed = sorted(each.digest for each in permissions if each.proof is not None)
+        if sorted(digest for proof in proofs for digest in proof.listed) != allowed:
+            raise NotProven("bad_proof", "EXPORTED", "the entries are about other messages than those permitted")
+        return permissions
 
-    def _permission(self, result: forwarding_pb2.NoteExportResult, checkpoint: bytes, logs: LogReader) -> Permission:
-        match result.WhichOneof("result"):
-            case "exported":
-                proof, _entry = logs.entry(result.exported, checkpoint)
-                expected = ("EXPORTED", self._officer.member, str(self._officer), result.message_digest)
-                if (proof.event, proof.member, proof.actor, proof.digest) != expected:
-                    where = f"{proof.origin} #{proof.index}"
-                    raise NotProven("bad_proof", where, "the entry is not of this export")
-                return Permission(result.message_digest, proof)
-            case "rejection":
-                return Permission(result.message_digest, None, result.rejection.reason, result.rejection.detail)
-            case _:
-                raise NotProven("unexpected_answer", result.message_digest.hex()[:16], "neither leave nor refusal")
+
+def _permission(result: forwarding_pb2.NoteExportResult, proofs: Sequence[Proof]) -> Permission:
+    where = result.message_digest.hex()[:16]
+    match result.WhichOneof("result"):
+        case "exported_at":
+            if result.exported_at >= len(proofs) or result.message_digest not in proofs[result.exported_at].listed:
+                raise NotProven("bad_proof", where, "no entry is about this export")
+            return Permission(result.message_digest, proofs[result.exported_at])
+        case "rejection":
+            return Permission(result.message_digest, None, result.rejection.reason, result.rejection.detail)
+        case _:
+            raise NotProven("unexpected_answer", where, "neither leave nor refusal")

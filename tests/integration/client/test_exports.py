@@ -262,22 +262,18 @@ class LyingStub:
         return self.answer
 
 
-def _swap(answer: Noted) -> None:
-    """Prove the leave for one message with the entry of another."""
-    first, second = (each.exported for each in answer.results)
-    kept = type(first)()
-    kept.CopyFrom(first)
-    first.CopyFrom(second)
-    second.CopyFrom(kept)
-
-
 LIES: list[Callable[[Noted], object]] = [
     lambda answer: answer.results.pop(),
     lambda answer: answer.results.reverse(),
     lambda answer: setattr(answer, "checkpoint", b""),
-    lambda answer: setattr(answer.results[0].exported, "index", answer.results[0].exported.index + 1),
-    lambda answer: answer.results[0].ClearField("exported"),
-    _swap,
+    lambda answer: setattr(answer.exported[0], "index", answer.exported[0].index + 1),
+    lambda answer: setattr(answer.results[0], "exported_at", 1),
+    lambda answer: answer.results[0].ClearField("exported_at"),
+    lambda answer: answer.results[0].rejection.SetInParent(),
+    lambda answer: answer.exported[0].message_digests.pop(),
+    lambda answer: answer.exported[0].ClearField("message_digests"),
+    lambda answer: answer.exported.pop(),
+    lambda answer: answer.exported.append(answer.exported[0]),
 ]
 
 

@@ -253,7 +253,7 @@ class Room(AbstractContextManager["Room"]):
     def events(self, digest: bytes) -> list[str]:
         """Name the events of the log about a message, each with its reason where it has one."""
         with self.store.reads() as reads:
-            entries = [log_pb2.LogEntry.FromString(each.entry) for each in log_store.entries_of(reads, digest)]
+            entries = [log_pb2.LogEntry.FromString(each.entry) for each in log_store.entries_about(reads, digest)]
         names = [log_pb2.LogEvent.Name(each.event).removeprefix("LOG_EVENT_") for each in entries]
         return [f"{name} {log_entries.reason(each)}".strip() for name, each in zip(names, entries, strict=True)]
 

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ VALUES: dict[object, Any] = {
     log_pb2.LoggedSigner: SIGNER,
     Iterable[log_pb2.LoggedSigner]: [SIGNER],
     Collection[bytes]: [bytes(32)],
+    datetime: datetime(2026, 11, 23, tzinfo=UTC),
 }
 BUILDERS = {
     name: function
@@ -73,12 +75,14 @@ def test_facts_are_read_as_they_were_built() -> None:
     )
     passed: dict[str, Any] = {
         "actor": "a",
-        "digest": bytes(32),
         "purpose": "detect",
         "grant_digest": b"",
         "without_annex": True,
     }
-    for entry in (log_entries.exported(**passed), log_entries.forwarded(**passed, recipient="tjk")):
+    for entry in (
+        log_entries.exported(**passed, digests=[bytes(32)]),
+        log_entries.forwarded(**passed, digest=bytes(32), recipient="tjk"),
+    ):
         assert (log_entries.purpose(entry), log_entries.without_annex(entry)) == ("detect", True)
     held = log_entries.held(actor="a", digest=bytes(32))
     assert (log_entries.reason(held), log_entries.part_number(held), log_entries.purpose(held)) == ("", None, "")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from paiza.core.v1 import log_pb2, message_pb2
+from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import forwarding_pb2
 from paiza_domain import kinds
 from paiza_node.core.access.denials import deny
@@ -22,6 +22,9 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection
 from paiza_node.core.exchange.consent import GrantQuery
 from paiza_node.core.exchange.markings import is_recalled
+from paiza_node.core.exchange.proofs import own_proof
+from paiza_node.core.log import store as log_store
+from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
@@ -53,6 +56,22 @@ class _Candidate:
     facts: MessageAttributes
     with_annex: bool
     grant: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An EXPORTED entry and its list."""
+
+    entry: StoredEntry
+    listed: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """For each message the place of its entry in ``entries``, or why it must not leave."""
+
+    outcomes: Sequence[int | Rejected]
+    entries: Sequence[_Entry]
 
 
 class Export:
@@ -87,19 +106,18 @@ class Export:
         committed = await self._ledger.commit(
             lambda tx: self._write(tx, officer, digests, candidates, audience, request)
         )
-        size = committed.checkpoint.size
-        written = [each for each in committed.result if isinstance(each, tuple)]
-        hashes = dict(zip([i for i, _ in written], self._ledger.prove([i for i, _ in written], size), strict=True))
-        results = []
-        for digest, outcome in zip(digests, committed.result, strict=True):
-            result = forwarding_pb2.NoteExportResult(message_digest=digest)
+        size, note = committed.checkpoint.size, committed.checkpoint.note
+        written = committed.result
+        response = forwarding_pb2.AuthorizeExportResponse(
+            checkpoint=note,
+            exported=[own_proof(self._ledger, each.entry, size, note, each.listed).proven for each in written.entries],
+        )
+        for digest, outcome in zip(digests, written.outcomes, strict=True):
             if isinstance(outcome, Rejected):
-                result.rejection.CopyFrom(rejection(outcome))
+                response.results.add(message_digest=digest, rejection=rejection(outcome))
             else:
-                index, entry = outcome
-                result.exported.CopyFrom(log_pb2.ProvenEntry(entry=entry, index=index, inclusion_hashes=hashes[index]))
-            results.append(result)
-        return forwarding_pb2.AuthorizeExportResponse(checkpoint=committed.checkpoint.note, results=results)
+                response.results.add(message_digest=digest, exported_at=outcome)
+        return response
 
     def _check_all(
         self, officer: Officer, digests: Sequence[bytes], audience: str, request: forwarding_pb2.AuthorizeExportRequest
@@ -176,9 +194,10 @@ class Export:
         candidates: Sequence[_Candidate | Rejected],
         audience: str,
         request: forwarding_pb2.AuthorizeExportRequest,
-    ) -> list[tuple[int, bytes] | Rejected]:
+    ) -> _Written:
         """Check every message at the moment of the commit, and log each result; runs in the transaction."""
-        outcomes: list[tuple[int, bytes] | Rejected] = []
+        outcomes: list[int | Rejected] = []
+        granted: dict[bytes, list[bytes]] = {}
         for digest, each in zip(digests, candidates, strict=True):
             judged = each
             if isinstance(each, _Candidate):
@@ -186,13 +205,19 @@ class Export:
             if isinstance(judged, Rejected):
                 outcomes.append(deny(tx, officer, judged, digest) if judged.reason in _LOGGED else judged)
                 continue
+            granted.setdefault(judged.grant, []).append(digest)
+            outcomes.append(list(granted).index(judged.grant))
+        entries = []
+        for grant, messages in granted.items():
+            listed = sorted(messages)
             entry = log_entries.exported(
                 actor=officer.id,
-                digest=digest,
+                digests=listed,
                 purpose=request.purpose,
-                grant_digest=judged.grant,
+                grant_digest=grant,
                 without_annex=not request.with_annex,
             )
             stored = tx.append(entry, text=f"{request.recipient_text}: {request.reason_text}")
-            outcomes.append((stored.index, stored.entry))
-        return outcomes
+            log_store.add_listed(tx.conn, stored.index, listed)
+            entries.append(_Entry(stored, listed))
+        return _Written(outcomes, entries)

@@ -1130,22 +1130,30 @@ class ExportedDetail(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     GRANT_DIGEST_FIELD_NUMBER: _builtins.int
     WITHOUT_ANNEX_FIELD_NUMBER: _builtins.int
+    MESSAGES_SHA256_FIELD_NUMBER: _builtins.int
+    MESSAGE_COUNT_FIELD_NUMBER: _builtins.int
     purpose: _builtins.str
     """Code of the purpose."""
     grant_digest: _builtins.bytes
     """Digest of the originator's grant; empty where none is needed."""
     without_annex: _builtins.bool
-    """True if the nominal annex was left out."""
+    """True if the nominal annexes were left out."""
+    messages_sha256: _builtins.bytes
+    """Digest of the list of messages ("Log" in README.md)."""
+    message_count: _builtins.int
+    """Number of messages."""
     def __init__(
         self,
         *,
         purpose: _builtins.str = ...,
         grant_digest: _builtins.bytes = ...,
         without_annex: _builtins.bool = ...,
+        messages_sha256: _builtins.bytes = ...,
+        message_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant_digest", b"grant_digest", "purpose", b"purpose", "without_annex", b"without_annex"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant_digest", b"grant_digest", "message_count", b"message_count", "messages_sha256", b"messages_sha256", "purpose", b"purpose", "without_annex", b"without_annex"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

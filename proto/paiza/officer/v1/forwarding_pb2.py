@@ -28,7 +28,7 @@ from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 from paiza.core.v1 import outcome_pb2 as paiza_dot_core_dot_v1_dot_outcome__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!paiza/officer/v1/forwarding.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1bpaiza/core/v1/outcome.proto\"y\n\x0e\x46orwardRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x12\n\nrecipients\x18\x02 \x03(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x13\n\x0breason_text\x18\x04 \x01(\t\x12\x15\n\rwithout_annex\x18\x05 \x01(\x08\"W\n\x0f\x46orwardResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x30\n\x07results\x18\x02 \x03(\x0b\x32\x1f.paiza.officer.v1.ForwardResult\"\x8c\x01\n\rForwardResult\x12\x11\n\trecipient\x18\x01 \x01(\t\x12/\n\tforwarded\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result\"\xb7\x01\n\x16\x41uthorizeExportRequest\x12\x17\n\x0fmessage_digests\x18\x01 \x03(\x0c\x12\x32\n\x08\x61udience\x18\x02 \x01(\x0e\x32 .paiza.officer.v1.ExportAudience\x12\x16\n\x0erecipient_text\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x13\n\x0breason_text\x18\x05 \x01(\t\x12\x12\n\nwith_annex\x18\x06 \x01(\x08\"b\n\x17\x41uthorizeExportResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x33\n\x07results\x18\x02 \x03(\x0b\x32\".paiza.officer.v1.NoteExportResult\"\x93\x01\n\x10NoteExportResult\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12.\n\x08\x65xported\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result\"S\n\x12ListHoldersRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x13ListHoldersResponse\x12)\n\x07holders\x18\x01 \x03(\x0b\x32\x18.paiza.officer.v1.Holder\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x06Holder\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x14\n\x0c\x66orwarded_by\x18\x02 \x01(\t\x12\x32\n\x0e\x66orwarded_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa8\x01\n\x0e\x45xportAudience\x12\x1f\n\x1b\x45XPORT_AUDIENCE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPORT_AUDIENCE_OWN_UNIT\x10\x01\x12\x1e\n\x1a\x45XPORT_AUDIENCE_OWN_MEMBER\x10\x02\x12\x1b\n\x17\x45XPORT_AUDIENCE_OUTSIDE\x10\x03\x12\x1a\n\x16\x45XPORT_AUDIENCE_PUBLIC\x10\x04\x32\xc6\x02\n\x11\x46orwardingService\x12V\n\x07\x46orward\x12 .paiza.officer.v1.ForwardRequest\x1a!.paiza.officer.v1.ForwardResponse\"\x06\x8a\xb5\x18\x02\x08\x02\x12n\n\x0f\x41uthorizeExport\x12(.paiza.officer.v1.AuthorizeExportRequest\x1a).paiza.officer.v1.AuthorizeExportResponse\"\x06\x8a\xb5\x18\x02\x08\x02\x12i\n\x0bListHolders\x12$.paiza.officer.v1.ListHoldersRequest\x1a%.paiza.officer.v1.ListHoldersResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05trailb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!paiza/officer/v1/forwarding.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1bpaiza/core/v1/outcome.proto\"y\n\x0e\x46orwardRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x12\n\nrecipients\x18\x02 \x03(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x13\n\x0breason_text\x18\x04 \x01(\t\x12\x15\n\rwithout_annex\x18\x05 \x01(\x08\"W\n\x0f\x46orwardResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x30\n\x07results\x18\x02 \x03(\x0b\x32\x1f.paiza.officer.v1.ForwardResult\"\x8c\x01\n\rForwardResult\x12\x11\n\trecipient\x18\x01 \x01(\t\x12/\n\tforwarded\x18\x02 \x01(\x0b\x32\x1a.paiza.core.v1.ProvenEntryH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result\"\xb7\x01\n\x16\x41uthorizeExportRequest\x12\x17\n\x0fmessage_digests\x18\x01 \x03(\x0c\x12\x32\n\x08\x61udience\x18\x02 \x01(\x0e\x32 .paiza.officer.v1.ExportAudience\x12\x16\n\x0erecipient_text\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x13\n\x0breason_text\x18\x05 \x01(\t\x12\x12\n\nwith_annex\x18\x06 \x01(\x08\"\x90\x01\n\x17\x41uthorizeExportResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x33\n\x07results\x18\x02 \x03(\x0b\x32\".paiza.officer.v1.NoteExportResult\x12,\n\x08\x65xported\x18\x03 \x03(\x0b\x32\x1a.paiza.core.v1.ProvenEntry\"z\n\x10NoteExportResult\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x15\n\x0b\x65xported_at\x18\x02 \x01(\rH\x00\x12-\n\trejection\x18\x03 \x01(\x0b\x32\x18.paiza.core.v1.RejectionH\x00\x42\x08\n\x06result\"S\n\x12ListHoldersRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x13ListHoldersResponse\x12)\n\x07holders\x18\x01 \x03(\x0b\x32\x18.paiza.officer.v1.Holder\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x06Holder\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x14\n\x0c\x66orwarded_by\x18\x02 \x01(\t\x12\x32\n\x0e\x66orwarded_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa8\x01\n\x0e\x45xportAudience\x12\x1f\n\x1b\x45XPORT_AUDIENCE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPORT_AUDIENCE_OWN_UNIT\x10\x01\x12\x1e\n\x1a\x45XPORT_AUDIENCE_OWN_MEMBER\x10\x02\x12\x1b\n\x17\x45XPORT_AUDIENCE_OUTSIDE\x10\x03\x12\x1a\n\x16\x45XPORT_AUDIENCE_PUBLIC\x10\x04\x32\xc6\x02\n\x11\x46orwardingService\x12V\n\x07\x46orward\x12 .paiza.officer.v1.ForwardRequest\x1a!.paiza.officer.v1.ForwardResponse\"\x06\x8a\xb5\x18\x02\x08\x02\x12n\n\x0f\x41uthorizeExport\x12(.paiza.officer.v1.AuthorizeExportRequest\x1a).paiza.officer.v1.AuthorizeExportResponse\"\x06\x8a\xb5\x18\x02\x08\x02\x12i\n\x0bListHolders\x12$.paiza.officer.v1.ListHoldersRequest\x1a%.paiza.officer.v1.ListHoldersResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05trailb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,8 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FORWARDINGSERVICE'].methods_by_name['AuthorizeExport']._serialized_options = b'\212\265\030\002\010\002'
   _globals['_FORWARDINGSERVICE'].methods_by_name['ListHolders']._loaded_options = None
   _globals['_FORWARDINGSERVICE'].methods_by_name['ListHolders']._serialized_options = b'\212\265\030\t\010\002\022\005trail'
-  _globals['_EXPORTAUDIENCE']._serialized_start=1238
-  _globals['_EXPORTAUDIENCE']._serialized_end=1406
+  _globals['_EXPORTAUDIENCE']._serialized_start=1259
+  _globals['_EXPORTAUDIENCE']._serialized_end=1427
   _globals['_FORWARDREQUEST']._serialized_start=170
   _globals['_FORWARDREQUEST']._serialized_end=291
   _globals['_FORWARDRESPONSE']._serialized_start=293
@@ -51,16 +51,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FORWARDRESULT']._serialized_end=523
   _globals['_AUTHORIZEEXPORTREQUEST']._serialized_start=526
   _globals['_AUTHORIZEEXPORTREQUEST']._serialized_end=709
-  _globals['_AUTHORIZEEXPORTRESPONSE']._serialized_start=711
-  _globals['_AUTHORIZEEXPORTRESPONSE']._serialized_end=809
-  _globals['_NOTEEXPORTRESULT']._serialized_start=812
-  _globals['_NOTEEXPORTRESULT']._serialized_end=959
-  _globals['_LISTHOLDERSREQUEST']._serialized_start=961
-  _globals['_LISTHOLDERSREQUEST']._serialized_end=1044
-  _globals['_LISTHOLDERSRESPONSE']._serialized_start=1046
-  _globals['_LISTHOLDERSRESPONSE']._serialized_end=1135
-  _globals['_HOLDER']._serialized_start=1137
-  _globals['_HOLDER']._serialized_end=1235
-  _globals['_FORWARDINGSERVICE']._serialized_start=1409
-  _globals['_FORWARDINGSERVICE']._serialized_end=1735
+  _globals['_AUTHORIZEEXPORTRESPONSE']._serialized_start=712
+  _globals['_AUTHORIZEEXPORTRESPONSE']._serialized_end=856
+  _globals['_NOTEEXPORTRESULT']._serialized_start=858
+  _globals['_NOTEEXPORTRESULT']._serialized_end=980
+  _globals['_LISTHOLDERSREQUEST']._serialized_start=982
+  _globals['_LISTHOLDERSREQUEST']._serialized_end=1065
+  _globals['_LISTHOLDERSRESPONSE']._serialized_start=1067
+  _globals['_LISTHOLDERSRESPONSE']._serialized_end=1156
+  _globals['_HOLDER']._serialized_start=1158
+  _globals['_HOLDER']._serialized_end=1256
+  _globals['_FORWARDINGSERVICE']._serialized_start=1430
+  _globals['_FORWARDINGSERVICE']._serialized_end=1756
 # @@protoc_insertion_point(module_scope)

@@ -210,21 +210,27 @@ class AuthorizeExportResponse(_message.Message):
 
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     RESULTS_FIELD_NUMBER: _builtins.int
+    EXPORTED_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.bytes
     """The node's checkpoint note, to which the entries below are proven."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___NoteExportResult]:
         """One result per message, in the order of the request."""
 
+    @_builtins.property
+    def exported(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.ProvenEntry]:
+        """The EXPORTED entries: one about the messages that needed no grant, and one for each grant that some needed."""
+
     def __init__(
         self,
         *,
         checkpoint: _builtins.bytes = ...,
         results: _abc.Iterable[Global___NoteExportResult] | None = ...,
+        exported: _abc.Iterable[_log_pb2.ProvenEntry] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "exported", b"exported", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -237,14 +243,12 @@ class NoteExportResult(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
-    EXPORTED_FIELD_NUMBER: _builtins.int
+    EXPORTED_AT_FIELD_NUMBER: _builtins.int
     REJECTION_FIELD_NUMBER: _builtins.int
     message_digest: _builtins.bytes
     """SHA-256 of the header."""
-    @_builtins.property
-    def exported(self) -> _log_pb2.ProvenEntry:
-        """The EXPORTED entry."""
-
+    exported_at: _builtins.int
+    """Allowed: the place in the response's `exported` of the entry about it."""
     @_builtins.property
     def rejection(self) -> _outcome_pb2.Rejection:
         """Refused; nothing of this message may be in the export."""
@@ -253,14 +257,14 @@ class NoteExportResult(_message.Message):
         self,
         *,
         message_digest: _builtins.bytes = ...,
-        exported: _log_pb2.ProvenEntry | None = ...,
+        exported_at: _builtins.int = ...,
         rejection: _outcome_pb2.Rejection | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["exported", b"exported", "rejection", b"rejection", "result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["exported_at", b"exported_at", "rejection", b"rejection", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exported", b"exported", "message_digest", b"message_digest", "rejection", b"rejection", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exported_at", b"exported_at", "message_digest", b"message_digest", "rejection", b"rejection", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["exported", "rejection"]  # noqa: Y015
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["exported_at", "rejection"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 

@@ -66,7 +66,7 @@ class ForwardingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AuthorizeExport(self, request, context):
-        """Requests permission to export content, before the export. A permitted export is logged as EXPORTED.
+        """Requests permission to export content, before the export. Permitted exports are logged as EXPORTED, together.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,7 @@ class ForwardingServiceStub:
     Forward: _grpc.UnaryUnaryMultiCallable[_forwarding_pb2.ForwardRequest, _forwarding_pb2.ForwardResponse]
     """Passes a message on as it is: the same signatures, the same marks, its keys wrapped for the new recipients."""
     AuthorizeExport: _grpc.UnaryUnaryMultiCallable[_forwarding_pb2.AuthorizeExportRequest, _forwarding_pb2.AuthorizeExportResponse]
-    """Requests permission to export content, before the export. A permitted export is logged as EXPORTED."""
+    """Requests permission to export content, before the export. Permitted exports are logged as EXPORTED, together."""
     ListHolders: _grpc.UnaryUnaryMultiCallable[_forwarding_pb2.ListHoldersRequest, _forwarding_pb2.ListHoldersResponse]
     """Returns the known holders of a message; the author's node knows every member it was forwarded to."""
 
@@ -52,7 +52,7 @@ class ForwardingServiceAsyncStub(ForwardingServiceStub):
     Forward: _aio.UnaryUnaryMultiCallable[_forwarding_pb2.ForwardRequest, _forwarding_pb2.ForwardResponse]  # type: ignore[assignment]
     """Passes a message on as it is: the same signatures, the same marks, its keys wrapped for the new recipients."""
     AuthorizeExport: _aio.UnaryUnaryMultiCallable[_forwarding_pb2.AuthorizeExportRequest, _forwarding_pb2.AuthorizeExportResponse]  # type: ignore[assignment]
-    """Requests permission to export content, before the export. A permitted export is logged as EXPORTED."""
+    """Requests permission to export content, before the export. Permitted exports are logged as EXPORTED, together."""
     ListHolders: _aio.UnaryUnaryMultiCallable[_forwarding_pb2.ListHoldersRequest, _forwarding_pb2.ListHoldersResponse]  # type: ignore[assignment]
     """Returns the known holders of a message; the author's node knows every member it was forwarded to."""
 
@@ -75,7 +75,7 @@ class ForwardingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _forwarding_pb2.AuthorizeExportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_forwarding_pb2.AuthorizeExportResponse, _abc.Awaitable[_forwarding_pb2.AuthorizeExportResponse]]:
-        """Requests permission to export content, before the export. A permitted export is logged as EXPORTED."""
+        """Requests permission to export content, before the export. Permitted exports are logged as EXPORTED, together."""
 
     @_abc_1.abstractmethod
     def ListHolders(
