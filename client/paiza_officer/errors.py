@@ -23,6 +23,12 @@ class FieldProblem:
     what: str
     """In the user's language."""
     code: str = ""
+    path: str = ""
+    """Field of a draft, as the draft names it: ``substances[0].quantity``."""
+    label: str = ""
+    """The same in the user's words."""
+    line: int = 0
+    """Line of the draft, from 1; 0 if it is of no line."""
 
 
 class Refused(Rejected):

@@ -8,6 +8,7 @@ from typing import Final
 
 from paiza_client.cli.terminal import Terminal
 from paiza_client.sdk import drafts, templates
+from paiza_client.sdk.drafts import Overrides
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.schema.kind import Kind
 from paiza_officer.errors import ProfileProblem
@@ -15,12 +16,18 @@ from paiza_officer.errors import ProfileProblem
 STDIN: Final = "-"
 
 
-def read(terminal: Terminal, path: str, now: datetime, given: Mapping[str, str] = MappingProxyType({})) -> Draft:
-    """Read a draft; ``given`` are single fields of the content, for where the draft leaves them out."""
+def read(
+    terminal: Terminal,
+    path: str,
+    now: datetime,
+    given: Mapping[str, str] = MappingProxyType({}),
+    overrides: Overrides | None = None,
+) -> Draft:
+    """Read a draft; ``given`` and ``overrides`` are as `drafts.read` takes them."""
     if path != STDIN:
-        return drafts.read(path, terminal.profile(), now=now, given=given)
+        return drafts.read(path, terminal.profile(), now=now, given=given, overrides=overrides)
     data = sys.stdin.buffer.read(drafts.MAX_DRAFT_BYTES + 1)
-    return drafts.parse(data, path, terminal.profile(), now=now, given=given)
+    return drafts.parse(data, path, terminal.profile(), now=now, given=given, overrides=overrides)
 
 
 def empty(terminal: Terminal, kind: Kind, *, full: bool) -> str:

@@ -69,9 +69,24 @@ def report(error: PaizaError, code: ExitCode) -> ErrorReport:
         what_to_do,
         code,
         error.detail,
-        [f"{each.where}: {each.what}" for each in problems if each.where],
+        _places(error, problems),
         more,
     )
+
+
+def _places(error: PaizaError, problems: Sequence[FieldProblem]) -> list[str]:
+    """Return the places that are wrong: those of a draft by line and name of the field, below the name of the draft."""
+    places = [f"{_place(each)}: {each.what}" for each in problems if each.where]
+    drafted = isinstance(error, Refused) and error.where and any(each.label for each in problems)
+    return [error.where, *places] if isinstance(error, Refused) and drafted else places
+
+
+def _place(problem: FieldProblem) -> str:
+    if not problem.label and not problem.line:
+        return problem.where
+    key = problem.path.rpartition(".")[2].partition("[")[0]
+    field = f"{problem.label} ({key})" if problem.label and key else problem.path
+    return ", ".join(filter(None, (_("line {n}").format(n=problem.line) if problem.line else "", field)))
 
 
 def _of_usage(error: Refused, code: ExitCode) -> ErrorReport:
@@ -89,8 +104,16 @@ def _of_usage(error: Refused, code: ExitCode) -> ErrorReport:
     )
 
 
-def _as_objects(problems: Sequence[FieldProblem]) -> list[dict[str, str]]:
-    return [{"where": each.where, "what": each.what, "code": each.code} for each in problems]
+def _as_objects(problems: Sequence[FieldProblem]) -> list[dict[str, object]]:
+    return [
+        {
+            "where": each.where,
+            "what": each.what,
+            "code": each.code,
+            **({"path": each.path, "label": each.label, "line": each.line} if each.path or each.line else {}),
+        }
+        for each in problems
+    ]
 
 
 def _labels() -> Labels:

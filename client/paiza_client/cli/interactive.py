@@ -21,7 +21,7 @@ from paiza_client.local import reference_data
 from paiza_client.sdk import drafts
 from paiza_domain import codes, reference
 from paiza_domain import handling as marks
-from paiza_domain.drafts import forms
+from paiza_domain.drafts import forms, labels
 from paiza_domain.drafts.drafts import Draft, DraftError
 from paiza_domain.drafts.forms import FormField
 from paiza_domain.drafts.members import Members
@@ -57,9 +57,9 @@ class Walk:
                 content, annex = forms.assemble(self._kind, self.answers, lang(), now=now, members=self._members)
             except DraftError as error:
                 for each in error.errors:
-                    self._terminal.warn(f"{each.path}: {each.message(lang())}")
+                    self._terminal.warn(f"{labels.label(self._kind, each.path, lang())}: {each.message(lang())}")
                 if not self._mend([each.path for each in error.errors]):
-                    raise_field_problems(self._kind.name, error.errors)
+                    raise_field_problems(self._kind.name, error.errors, self._kind)
             else:
                 return Draft(kind=self._kind, content=content, annex=annex)
 

@@ -153,7 +153,7 @@ def _prepared(
     """Read or ask for a draft; the draft itself is given where it exists nowhere else and must not be lost."""
     now = drafts.writing_time()
     if path is not None:
-        draft = drafting.read(terminal, path, now)
+        draft = drafting.read(terminal, path, now, overrides=overrides)
         if kind is not None:
             drafts.check_kind(draft, kind.name, path)
         return drafts.prepare(draft, path, overrides, now), None
@@ -191,10 +191,9 @@ def finish(
 async def _send(terminal: Terminal, prepared: Prepared, now: datetime, *, dry_run: bool) -> Sent | None:
     try:
         async with terminal.session() as session:
-            prepared = await drafts.resolve(session, prepared)
+            prepared = await sending.check(session, prepared, now=now)
             await duplicates.warn(terminal, session, prepared)
             if dry_run:
-                await sending.check(session, prepared, now=now)
                 _tell_checked(
                     terminal,
                     prepared,

@@ -69,7 +69,7 @@ def warn(terminal: Terminal, notes: Notes) -> None:
 
 def tell_name(terminal: Terminal, name: str, members: Sequence[str]) -> None:
     """Print the meaning of a name typed at a prompt: the substance and its status today, or suggestions."""
-    known = substances.verified_last(terminal.profile())
+    known = reference_data.last_register(terminal.profile())
     if known is None:
         return
     data = reference_data.of(known)

@@ -4,9 +4,10 @@
 that `Composer.seal` takes: header and parts are made once, and what was validated is what is sealed and signed.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -14,11 +15,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import officer_pb2
 from paiza_client import language
-from paiza_client.compose import addressing
+from paiza_client.compose import addressing, faults
 from paiza_client.files import attaching
 from paiza_client.files.attaching import Attachment, Progress
 from paiza_domain import validation
-from paiza_domain.schema.field_checks import nearest
+from paiza_domain.drafts import labels
+from paiza_domain.drafts.content import Position, position
+from paiza_domain.drafts.drafts import in_order
 from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.kind import Kind
 from paiza_officer.errors import FieldProblem, Refused, located
@@ -53,6 +56,14 @@ class Envelope:
     attachments: tuple[Attachment, ...] = ()
     exercise: bool = False
     """Whether it is an exercise; in a federation that is one every message is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The text that a message was read from: its name, and line and column of its fields by path."""
+
+    source: str
+    places: Mapping[str, Position] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +113,18 @@ class Composer:
         self._signer = signer
 
     def validate(
-        self, kind: Kind, content: Message, annex: Message | None, envelope: Envelope, now: datetime
+        self,
+        kind: Kind,
+        content: Message,
+        annex: Message | None,
+        envelope: Envelope,
+        now: datetime,
+        draft: Written | None = None,
     ) -> Validated:
         """Return the message as it will be sealed; nothing is encrypted.
 
-        Refused names every field that a receiver would refuse, or the sender or recipient that cannot be one.
+        Refused("invalid_draft") names every field that a receiver or the own node would refuse, at its line of
+        ``draft``; ("role_missing") is of an officer who may not send the kind.
         """
         header = self._header(kind, envelope, now)
         plain = [PlainPart(message_pb2.PART_KIND_MAIN, content.SerializeToString(deterministic=True))]
@@ -122,19 +140,20 @@ class Composer:
             described.parts.add(kind=message_pb2.PART_KIND_ATTACHMENT)
         annex_bytes = plain[1].plaintext if annex is not None else None
         members = tuple(recipient.member for recipient in envelope.recipients)
-        unknown = [
-            *self._unknown_bases(envelope),
-            *addressing.errors(self._register, self._profile.member, kind, content, members, now),
-        ]
+        addressed = addressing.errors(self._register, self._profile.member, kind, content, members, now)
+        draft = draft or Written(kind.name)
         try:
             # The function that every receiver runs has the last word; only it runs for a message that is right.
             with located(kind.name):
                 validation.check_message(described, plain[0].plaintext, annex_bytes, now, subject=subject)
         except Refused:
-            errors = [*validation.header_errors(described, kind, now), *unknown]
-            raise_field_problems(kind.name, [*errors, *kind.validate(content, annex, now)])
+            of_header = faults.of_header(described, kind, self._register)
+            raise_field_problems(
+                draft.source, [*of_header, *addressed, *kind.validate(content, annex, now)], kind, draft.places
+            )
             raise
-        raise_field_problems(kind.name, unknown)
+        found = [*faults.of_register(described, self._register), *addressed]
+        raise_field_problems(draft.source, found, kind, draft.places)
         return Validated(
             header,
             tuple(plain),
@@ -156,19 +175,6 @@ class Composer:
             unsigned = seal(message.header, message.parts, message.keys, attached, subject=message.subject)
             data = sign(unsigned, [self._signer()])
         return Sealed(data, message_pb2.Header.FromString(unsigned.header), message_digest(unsigned.header), source_row)
-
-    def _unknown_bases(self, envelope: Envelope) -> list[FieldError]:
-        """Find legal bases that the federation does not list; nothing where it lists none."""
-        known = self._register.legal_bases
-        return [
-            FieldError(
-                f"legal_bases[{place}]",
-                "legal_basis_unknown",
-                {"value": basis, "suggestion": nearest(basis, known)},
-            )
-            for place, basis in enumerate(envelope.legal_bases)
-            if known and basis not in known
-        ]
 
     def _header(self, kind: Kind, envelope: Envelope, now: datetime) -> message_pb2.Header:
         message_id = new_message_id(now)
@@ -219,19 +225,35 @@ class Composer:
             return RecipientKey(member, known.current_encryption_key(now).key)
 
 
-def raise_field_problems(source: str, errors: Sequence[FieldError]) -> None:
-    """Refuse a draft with these errors, each at its line of the source; nothing happens where there are none."""
+def raise_field_problems(
+    source: str,
+    errors: Sequence[FieldError],
+    kind: Kind | None = None,
+    places: Mapping[str, Position] = MappingProxyType({}),
+) -> None:
+    """Refuse a draft with these errors, each at its line of the source; nothing happens where there are none.
+
+    The fields are named in the reader's words where ``kind`` is given; ``places`` are for errors without a line.
+    """
     if not errors:
         return
-    problems = [
-        FieldProblem(
-            " ".join(filter(None, (f"{source}:{each.line}:{each.column}" if each.line else source, each.path))),
-            each.message(language.language()),
-            each.code,
-        )
-        for each in errors
-    ]
-    raise Refused("invalid_draft", source, f"{errors[0].path}: {errors[0].code}", problems)
+    found = in_order(each if each.line else each.at(*position(each.path, places)) for each in errors)
+    problems = [field_problem(source, each, kind) for each in found]
+    raise Refused("invalid_draft", source, f"{found[0].path}: {found[0].code}", problems)
+
+
+def field_problem(source: str, error: FieldError, kind: Kind | None) -> FieldProblem:
+    """Return an error in the language in use, with the name of its field in the reader's words."""
+    lang = language.language()
+    where = f"{source}:{error.line}:{error.column}" if error.line else source
+    return FieldProblem(
+        " ".join(filter(None, (where, error.path))),
+        error.message(lang),
+        error.code,
+        path=error.path,
+        label=labels.label(kind, error.path, lang),
+        line=error.line,
+    )
 
 
 def recipients_of(register: Register, author: str) -> list[str]:

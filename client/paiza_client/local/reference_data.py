@@ -46,12 +46,17 @@ def of(register: Register) -> ReferenceData:
     return found
 
 
+def last_register(profile: Profile) -> Register | None:
+    """Return the register that was verified last; None where there is none that may be used."""
+    try:
+        return register_cache.cached(profile)
+    except PaizaError:  # whether the register may be used is for the sending to say
+        return None
+
+
 def members(profile: Profile) -> Members:
     """Return the members by the names that an officer may type, from the register verified last; else any."""
-    try:
-        known = register_cache.cached(profile)
-    except PaizaError:  # whether the register may be used is for the sending to say
-        return UNKNOWN
+    known = last_register(profile)
     return Members({each.id: each.names for each in known.members.values()}) if known else UNKNOWN
 
 

@@ -17,8 +17,9 @@ from typing import Final
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
+from paiza_client.compose import addressing, faults
 from paiza_client.compose.addressing import members_told
-from paiza_client.compose.composer import Envelope, raise_field_problems
+from paiza_client.compose.composer import Envelope, Written, raise_field_problems
 from paiza_client.files import attaching
 from paiza_client.language import _, language
 from paiza_client.local import reference_data
@@ -28,7 +29,8 @@ from paiza_client.sdk.session import Session
 from paiza_domain import handling as marks
 from paiza_domain import kinds, reference
 from paiza_domain.drafts import drafts as written
-from paiza_domain.drafts.drafts import Draft, DraftError
+from paiza_domain.drafts.content import Position, position
+from paiza_domain.drafts.drafts import Draft, DraftError, Examined
 from paiza_domain.schema.kind import Kind
 from paiza_domain.threads import asked
 from paiza_officer.errors import FieldProblem, NotProven, Refused, misused
@@ -79,6 +81,12 @@ class Prepared:
     envelope: Envelope
     parents: tuple[str, ...] = field(default=())
     second: str = ""
+    places: Mapping[str, Position] = field(default_factory=dict, repr=False)
+    """Line and column of the fields in the draft's text, by path."""
+
+    def written(self) -> Written:
+        """Return where the message was read from, for errors."""
+        return Written(self.source, self.places)
 
 
 def find_kind(wanted: str) -> Kind:
@@ -106,15 +114,17 @@ def read(
     *,
     now: datetime | None = None,
     given: Mapping[str, str] = MappingProxyType({}),
+    overrides: "Overrides | None" = None,
 ) -> Draft:
     """Return the draft in a YAML file.
 
     ``given`` are single fields of the content, as text by key, for where the draft leaves them out; ``now`` is the time
-    of writing. National names of classification levels are those of the profile's member.
+    of writing. With ``overrides``, the faults of the finished header are told with those of the fields (`examine`).
+    National names of classification levels are those of the profile's member.
 
     Refused("invalid_draft") names every line that is wrong, Refused("file_unreadable") or ("too_large") the file.
     """
-    return parse(read_bytes(path), str(path), profile, now=now, given=given)
+    return parse(read_bytes(path), str(path), profile, now=now, given=given, overrides=overrides)
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -144,21 +154,77 @@ def parse(
     *,
     now: datetime | None = None,
     given: Mapping[str, str] = MappingProxyType({}),
+    overrides: "Overrides | None" = None,
 ) -> Draft:
     """Return the draft in the bytes of a YAML text; ``source`` names it in errors. Otherwise as `read`."""
-    text = decoded(data, source)
-    try:
-        return written.read(
-            text,
-            language(),
-            now=now or writing_time(),
-            given=given,
-            levels=lambda: _levels(profile),
-            members=reference_data.members(profile),
-        )
-    except DraftError as error:
-        raise_field_problems(source, error.errors)
-        raise AssertionError("a draft error names at least one field") from error
+    found = examine(decoded(data, source), profile, now=now, given=given, overrides=overrides)
+    raise_field_problems(source, found.errors, found.draft.kind if found.draft else None)
+    assert found.draft is not None, "a draft without a kind has an error"
+    return found.draft
+
+
+def examine(
+    text: str,
+    profile: Profile,
+    *,
+    now: datetime | None = None,
+    given: Mapping[str, str] = MappingProxyType({}),
+    overrides: "Overrides | None" = None,
+) -> Examined:
+    """Return the draft in a YAML text with everything that is wrong with it, as far as this machine knows.
+
+    Each error has path, code, line and a sentence (`FieldError.message`), in line order. With ``overrides``, what the
+    caller sets against the draft, the errors of the finished header are among them: recipients, ceilings, legal bases
+    and a missing second officer, by the register verified last. Nothing is asked of the node.
+    """
+    now = now or writing_time()
+    found = written.examine(
+        text,
+        language(),
+        now=now,
+        given=given,
+        levels=lambda: _levels(profile),
+        members=reference_data.members(profile),
+    )
+    if overrides is None or found.draft is None:
+        return found
+    register = reference_data.last_register(profile)
+    kind, content = found.draft.kind, found.draft.content
+    header = _header(found.draft, profile, overrides, now)
+    if register is not None and not header.recipients:
+        told = members_told(register, profile.member, kind, content)
+        header.recipients.extend(message_pb2.Recipient(member=each) for each in told)
+    of_header = faults.of_header(header, kind, register)
+    if register is not None:
+        members = tuple(each.member for each in header.recipients)
+        of_header += addressing.errors(register, profile.member, kind, content, members, now)
+    if overrides.parents or found.draft.parents:  # an answer without recipients goes to the author of what it answers
+        of_header = [each for each in of_header if each.code != "recipients_missing"]
+    located = [each.at(*position(each.path, found.draft.places)) for each in of_header]
+    return replace(found, errors=written.in_order(faults.merged(found.errors, located)))
+
+
+def _header(draft: Draft, profile: Profile, overrides: "Overrides", now: datetime) -> message_pb2.Header:
+    """Return the header that a draft will have, without what only the node knows."""
+    envelope = _envelope(draft, "", overrides, now)
+    header = message_pb2.Header(
+        kind=draft.kind.name,
+        kind_version=draft.kind.version,
+        author=profile.member,
+        recipients=envelope.recipients,
+        urgency=envelope.urgency,
+        urgency_reason=envelope.urgency_reason,
+        handling=envelope.handling,
+        legal_bases=envelope.legal_bases,
+        parent_digests=[bytes(32) for _each in (*overrides.parents, *draft.parents)],
+        required_signers=[message_pb2.RequiredSigner()] * (2 if overrides.second else 1),
+    )
+    header.parts.add(kind=message_pb2.PART_KIND_MAIN)
+    if draft.annex is not None:
+        header.parts.add(kind=message_pb2.PART_KIND_NOMINAL_ANNEX)
+    header.author_time.FromDatetime(now)
+    header.review_time.FromDatetime(envelope.review_time)
+    return header
 
 
 def of_fields(kind: Kind, given: Mapping[str, str], opening: message_pb2.Header, now: datetime | None = None) -> Draft:
@@ -171,7 +237,7 @@ def of_fields(kind: Kind, given: Mapping[str, str], opening: message_pb2.Header,
         draft = written.read(text, language(), now=now or writing_time(), given=given)
     except DraftError as error:
         # There is no file whose lines could be told.
-        raise_field_problems(kind.name, [each.at(0, 0) for each in error.errors])
+        raise_field_problems(kind.name, [each.at(0, 0) for each in error.errors], kind)
         raise AssertionError("a draft error names at least one field") from error
     return replace(draft, handling=opening.handling, legal_bases=tuple(opening.legal_bases))
 
@@ -195,6 +261,26 @@ def prepare(draft: Draft, source: str, overrides: Overrides = UNCHANGED, now: da
     message has the usual one of its marks, from ``now`` on. Refused says which file cannot be attached, and why, or
     that there is no such urgency.
     """
+    envelope = _envelope(draft, source, overrides, now or writing_time())
+    beside = Path(source).parent  # paths in a draft begin where the draft is
+    wanted = [(beside / file, note) for file, note in draft.attachments]
+    wanted += [(Path(file), "") for file in overrides.attach]
+    attachments = attaching.look_at_all(wanted, strip_location=overrides.strip_location)
+    parents = (*overrides.parents, *draft.parents)
+    return Prepared(
+        source,
+        draft.kind,
+        draft.content,
+        draft.annex,
+        replace(envelope, attachments=attachments),
+        parents,
+        overrides.second,
+        draft.places,
+    )
+
+
+def _envelope(draft: Draft, source: str, overrides: "Overrides", now: datetime) -> Envelope:
+    """Return the header fields of a draft with what the caller sets against it, without attachments."""
     recipients = draft.recipients
     if overrides.recipients:
         recipients = _with_attention(overrides.recipients, draft.recipients)
@@ -205,12 +291,8 @@ def prepare(draft: Draft, source: str, overrides: Overrides = UNCHANGED, now: da
             raise Refused("invalid_draft", source, f"urgency: {overrides.urgency}")
         urgency = message_pb2.Urgency.Value(name)
     verified = marks.is_verified(draft.handling)
-    default = marks.review_time(now or writing_time(), nominal=draft.annex is not None, verified=verified)
-    beside = Path(source).parent  # paths in a draft begin where the draft is
-    wanted = [(beside / file, note) for file, note in draft.attachments]
-    wanted += [(Path(file), "") for file in overrides.attach]
-    envelope = Envelope(
-        attachments=attaching.look_at_all(wanted, strip_location=overrides.strip_location),
+    default = marks.review_time(now, nominal=draft.annex is not None, verified=verified)
+    return Envelope(
         recipients=recipients,
         urgency=urgency,
         urgency_reason=overrides.reason_code
@@ -220,11 +302,9 @@ def prepare(draft: Draft, source: str, overrides: Overrides = UNCHANGED, now: da
         review_time=draft.review_time or default,
         exercise=draft.exercise or overrides.exercise,
     )
-    parents = (*overrides.parents, *draft.parents)
-    return Prepared(source, draft.kind, draft.content, draft.annex, envelope, parents, overrides.second)
 
 
-async def resolve(session: Session, prepared: Prepared) -> Prepared:
+async def resolve(session: Session, prepared: Prepared, unresolved: list[Refused] | None = None) -> Prepared:
     """Return a message in the thread of the messages it answers, with its second officer; `sending.send` does it too.
 
     It is `completed`. Without recipients it goes to the author of the first message answered, or to its recipients
@@ -232,26 +312,48 @@ async def resolve(session: Session, prepared: Prepared) -> Prepared:
 
     Refused("unknown_id") for a message answered, ("invalid_draft") where they are of different threads or did not ask
     what is answered, ("self_approval") or ("role_missing") for the second officer, Misused where there is no such
-    officer.
+    officer. With ``unresolved``, what is refused is added to it instead, and the message returned has something in its
+    place, so that its other faults can be found too; it must not be sent.
     """
     prepared = completed(session.register(), session.profile.member, prepared)
     if prepared.second:
-        second = await session.approvals.second(prepared.second, prepared.kind)
+        try:
+            second = await session.approvals.second(prepared.second, prepared.kind)
+        except Refused as wrong:
+            second = _note(wrong, unresolved), prepared.kind.second_role
         prepared = replace(prepared, envelope=replace(prepared.envelope, second=second), second="")
     if not prepared.parents:
         return prepared
-    answered = fitting.answered_by(prepared.kind.name), fitting.received
-    found = [await messages.find(session, each, *answered) for each in dict.fromkeys(prepared.parents)]
-    threads = {each.header.thread_id for each in found}
-    if len(threads) > 1:
-        what = _("The messages answered are of different threads.")
-        raise Refused("invalid_draft", prepared.source, problems=[FieldProblem("in_reply_to", what, "threads_differ")])
-    await check_asked(session, prepared, found)
+    try:
+        found = await _answered_messages(session, prepared)
+    except Refused as wrong:
+        _note(wrong, unresolved)
+        recipients = prepared.envelope.recipients or (message_pb2.Recipient(member=""),)
+        envelope = replace(prepared.envelope, recipients=recipients, parent_digests=(bytes(32),))
+        return replace(prepared, envelope=envelope, parents=())
     recipients = prepared.envelope.recipients or _answered(found[0], session.profile.member)
     envelope = replace(prepared.envelope, recipients=recipients)
     raised = raise_marks(replace(prepared, envelope=envelope), found)
     exercise = any(each.header.exercise for each in found)
-    return in_thread(raised, threads.pop(), [each.digest for each in found], exercise=exercise)
+    return in_thread(raised, found[0].header.thread_id, [each.digest for each in found], exercise=exercise)
+
+
+def _note(refused: Refused, unresolved: list[Refused] | None) -> str:
+    """Add a refusal to those that are gathered, or raise it."""
+    if unresolved is None:
+        raise refused
+    unresolved.append(refused)
+    return ""
+
+
+async def _answered_messages(session: Session, prepared: Prepared) -> list[MessageSummary]:
+    answered = fitting.answered_by(prepared.kind.name), fitting.received
+    found = [await messages.find(session, each, *answered) for each in dict.fromkeys(prepared.parents)]
+    if len({each.header.thread_id for each in found}) > 1:
+        what = _("The messages answered are of different threads.")
+        raise Refused("invalid_draft", prepared.source, problems=[FieldProblem("in_reply_to", what, "threads_differ")])
+    await check_asked(session, prepared, found)
+    return found
 
 
 def completed(register: Register, own: str, prepared: Prepared) -> Prepared:
@@ -281,7 +383,8 @@ async def check_asked(session: Session, prepared: Prepared, answered: Sequence[M
         return
     by_question = bool(asked.numbers_answered(prepared.content))
     parents = [(each.header, await _content(session, each) if by_question else None) for each in answered]
-    raise_field_problems(prepared.source, asked.errors(prepared.kind.name, prepared.content, parents))
+    found = asked.errors(prepared.kind.name, prepared.content, parents)
+    raise_field_problems(prepared.source, found, prepared.kind, prepared.places)
 
 
 async def _content(session: Session, message: MessageSummary) -> Message | None:

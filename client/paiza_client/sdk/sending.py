@@ -1,12 +1,14 @@
 """Sending a prepared message: checked, sealed and signed on this machine, in the outbox before it is on the wire."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from paiza_client.compose.composer import Composer, Sealed
+from paiza_client import error_help
+from paiza_client.compose.composer import Composer, Sealed, Validated
 from paiza_client.files.attaching import Progress
+from paiza_client.language import _
 from paiza_client.local.outbox import Outbox
 from paiza_client.sdk import breaches, drafts, templates
 from paiza_client.sdk.drafts import Prepared
@@ -14,7 +16,7 @@ from paiza_client.sdk.session import Session
 from paiza_client.verify.model import Outcome
 from paiza_officer import register_cache, unlocked
 from paiza_officer.connection import no_passphrase, no_pin
-from paiza_officer.errors import Refused, Unreachable
+from paiza_officer.errors import FieldProblem, Refused, Unreachable
 from paiza_officer.profiles import Profile, remembered_roles
 from paiza_wire.identity.tokens import Tokens
 from paiza_wire.reasons import REASONS
@@ -50,13 +52,45 @@ class Sent:
 async def check(session: Session, prepared: Prepared, *, now: datetime | None = None) -> Prepared:
     """Refuse exactly what `send` refuses before the node sees the message; return it resolved. Nothing is sent.
 
-    Refused("invalid_draft") names every field that a receiver would refuse; otherwise as `drafts.resolve`. An answer is
-    judged by itself: whether the request asks a question of that number, or was answered before, is not checked.
+    Refused("invalid_draft") names every field that a receiver would refuse, with what is wrong with the second officer
+    and the messages answered; otherwise as `drafts.resolve`. An answer is judged by itself: whether the request asks a
+    question of that number, or was answered before, is not checked.
     """
-    prepared = await drafts.resolve(session, prepared)
+    return (await _checked(session, prepared, now or drafts.writing_time()))[0]
+
+
+async def _checked(session: Session, prepared: Prepared, now: datetime) -> tuple[Prepared, Composer, Validated]:
+    """Return a message resolved and validated: the one check of what is sent and of what is only tried."""
     composer = await session.composer()
-    composer.validate(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now or drafts.writing_time())
-    return prepared
+    unresolved: list[Refused] = []
+    resolved = await drafts.resolve(session, prepared, unresolved)
+    try:
+        validated = validate(composer, resolved, now)
+    except Refused as invalid:
+        if invalid.reason != "invalid_draft" or not unresolved:
+            raise
+        problems = [*_as_problems(unresolved), *invalid.problems]
+        raise Refused("invalid_draft", prepared.source, invalid.detail, problems) from invalid
+    if len(unresolved) == 1:
+        raise unresolved[0]
+    if unresolved:
+        raise Refused("invalid_draft", prepared.source, problems=_as_problems(unresolved))
+    return resolved, composer, validated
+
+
+def validate(composer: Composer, prepared: Prepared, now: datetime) -> Validated:
+    """Return a resolved message as it will be sealed; Refused as `Composer.validate`."""
+    return composer.validate(
+        prepared.kind, prepared.content, prepared.annex, prepared.envelope, now, prepared.written()
+    )
+
+
+def _as_problems(refused: Sequence[Refused]) -> list[FieldProblem]:
+    """Return refusals as problems among others."""
+    found: list[FieldProblem] = []
+    for each in refused:
+        found += each.problems or [FieldProblem(each.where, _(error_help.remedy(each.reason).what), each.reason)]
+    return found
 
 
 async def send(
@@ -77,9 +111,8 @@ async def send(
     `connect` nor another `send` sends it. To send it again makes a second message. Unreachable without ``saved``: there
     is no message yet, see `seal_offline`.
     """
-    prepared = await drafts.resolve(session, prepared)
-    composer = await session.composer()
-    sealed = await asyncio.to_thread(_seal, composer, prepared, now or drafts.writing_time(), on_sealing)
+    _resolved, composer, message = await _checked(session, prepared, now or drafts.writing_time())
+    sealed = await asyncio.to_thread(composer.seal, message, progress=on_sealing)
     with session.attachments.telling(on_upload):
         outcome = (await session.submit([sealed]))[0]
     if outcome.state == "refused":
@@ -116,15 +149,11 @@ def seal_offline(
     with Tokens(pin) as tokens:
         composer = Composer(profile, lambda: unlocked.signer(profile, passphrase, tokens, now), known, roles)
         if dry_run:
-            composer.validate(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
+            validate(composer, prepared, now)
         else:
-            Outbox(profile.outbox).put([_seal(composer, prepared, now, on_sealing).item()])
+            sealed = composer.seal(validate(composer, prepared, now), progress=on_sealing)
+            Outbox(profile.outbox).put([sealed.item()])
     return True
-
-
-def _seal(composer: Composer, prepared: Prepared, now: datetime, on_sealing: Progress | None) -> Sealed:
-    message = composer.validate(prepared.kind, prepared.content, prepared.annex, prepared.envelope, now)
-    return composer.seal(message, progress=on_sealing)
 
 
 def _known(reason: str) -> str:

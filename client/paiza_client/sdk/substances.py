@@ -18,10 +18,8 @@ from paiza_client.sdk.drafts import Prepared
 from paiza_client.verify.model import OpenedPart
 from paiza_domain import codes, reference
 from paiza_domain.reference import Mention, Reference
-from paiza_officer import register_cache
 from paiza_officer.profiles import Profile
 from paiza_register import Register
-from paiza_wire.errors import PaizaError
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def of_draft(profile: Profile, prepared: Prepared, now: datetime) -> Notes:
     """Return the same without the node, by the register verified last; `NOTHING` where there is none."""
     if not reference.mentions_any(prepared.content):
         return NOTHING
-    register = verified_last(profile)
+    register = reference_data.last_register(profile)
     return NOTHING if register is None else of_prepared(register, profile.member, prepared, now)
 
 
@@ -65,14 +63,6 @@ def states_among(members: Sequence[str]) -> tuple[str, ...]:
     """Return the states among some members: under an organisation's law no substance stands."""
     countries = codes.load("country")
     return tuple(dict.fromkeys(each for each in members if each.upper() in countries))
-
-
-def verified_last(profile: Profile) -> Register | None:
-    """Return the register that was verified last; None where there is none that may be used."""
-    try:
-        return register_cache.cached(profile)
-    except PaizaError:  # whether the register may be used is for the sending to say
-        return None
 
 
 def _of(register: Register, content: Message, members: Sequence[str], reported: datetime) -> Notes:

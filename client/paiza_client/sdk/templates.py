@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from paiza_client.compose.composer import raise_field_problems
 from paiza_client.language import _, language
 from paiza_client.local import reference_data
-from paiza_client.sdk import drafts, substances
+from paiza_client.sdk import drafts
 from paiza_domain import codes
 from paiza_domain.drafts import adding, sections
 from paiza_domain.drafts import templates as written
@@ -108,7 +108,7 @@ def _kind(text: str, path: str | Path) -> Kind:
 
 def _authority(profile: Profile) -> str:
     """Return the authority that the own member's profile names, by the register verified last."""
-    register = substances.verified_last(profile)
+    register = reference_data.last_register(profile)
     own = None if register is None else reference_data.of(register).reference.profiles.get(profile.member)
     return "" if own is None else own.authority.get(language(), "")
 

@@ -1,6 +1,7 @@
 """The parser of content messages: from the tree of a draft, along their shape, with the position of every field."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
@@ -12,6 +13,19 @@ from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.identifiers import member_problem
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
+Position = tuple[int, int]
+"""Line and column, from 1; zeros if unknown."""
+
+NOWHERE: Final[Position] = (0, 0)
+
+
+def position(path: str, places: Mapping[str, Position]) -> Position:
+    """Return the position of the field at ``path``, or of the nearest node around it; `NOWHERE` if there is none."""
+    while path and path not in places:
+        cut = max(path.rfind("."), path.rfind("["))
+        path = path[: max(cut, 0)]
+    return places.get(path, NOWHERE) if path else NOWHERE
+
 
 class ContentReader:
     """A parser that fills messages and collects errors; `places` holds line and column by path.
@@ -22,7 +36,7 @@ class ContentReader:
     def __init__(self, members: Members = UNKNOWN, lang: str = "en") -> None:
         self.members, self.lang = members, lang
         self.errors: list[FieldError] = []
-        self.places: dict[str, tuple[int, int]] = {}
+        self.places: dict[str, Position] = {}
 
     def add_error(self, path: str, code: str, node: Node, **values: object) -> None:
         """Add an error at a node."""
@@ -30,11 +44,8 @@ class ContentReader:
 
     def with_position(self, error: FieldError) -> FieldError:
         """Return an error with its position: that of the field, or of the nearest node around it."""
-        path = error.path
-        while path and path not in self.places:
-            cut = max(path.rfind("."), path.rfind("["))
-            path = path[: max(cut, 0)]
-        return error.at(*self.places.get(path, (1, 1)))
+        found = position(error.path, self.places)
+        return error.at(*(self.places.get("", (1, 1)) if found == NOWHERE else found))
 
     def keys(self, group: Group, known: list[str], path: str) -> dict[str, Node]:
         """Return the nodes of a group by known key; unknown and repeated keys are errors."""

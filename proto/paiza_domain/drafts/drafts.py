@@ -4,7 +4,8 @@ A draft has the header's fields, which a command line may override, then `conten
 federation (members, legal bases, the messages of ids) are not checked here.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from typing_extensions import override
 
 from paiza.core.v1.message_pb2 import Handling, Recipient, Urgency
 from paiza_domain import kinds
-from paiza_domain.drafts.content import ContentReader
+from paiza_domain.drafts.content import NOWHERE, ContentReader, Position, position
 from paiza_domain.drafts.header import HANDLING_KEYS, MAX_WORD, URGENCIES, HeaderReader, Levels
 from paiza_domain.drafts.members import UNKNOWN, Members
 from paiza_domain.drafts.writing import message_lines, scalar
@@ -23,7 +24,7 @@ from paiza_domain.drafts.yaml_tree import Group, Node, Scalar, TreeError, parse
 from paiza_domain.schema import scalars
 from paiza_domain.schema.field_checks import nearest
 from paiza_domain.schema.field_errors import FieldError
-from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.kind import Kind, touches
 from paiza_domain.schema.shapes import Field as ShapeField
 
 _KEYS: Final = (
@@ -38,7 +39,7 @@ class DraftError(Exception):
     """A draft that cannot be sent; `errors` are in line order, `str()` formats them in `lang`."""
 
     def __init__(self, errors: Sequence[FieldError], lang: str = "en") -> None:
-        self.errors = tuple(sorted(errors, key=lambda each: (each.line, each.column))[:MAX_ERRORS])
+        self.errors = in_order(errors)
         self.lang = lang
         super().__init__(self.errors)
 
@@ -46,6 +47,11 @@ class DraftError(Exception):
     def __str__(self) -> str:
         """Return one line for each error: line:column, path, sentence."""
         return "\n".join(f"{e.line}:{e.column} {e.path or '-'}: {e.message(self.lang)}" for e in self.errors)
+
+
+def in_order(errors: Iterable[FieldError]) -> tuple[FieldError, ...]:
+    """Return errors in line order, at most `MAX_ERRORS`."""
+    return tuple(sorted(errors, key=lambda each: (each.line, each.column))[:MAX_ERRORS])
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,16 @@ class Draft:
     attachments: tuple[tuple[str, str], ...] = ()
     """Files to attach, as paths from the draft's folder, each with a note."""
     exercise: bool = False
+    places: Mapping[str, Position] = field(default_factory=dict, repr=False, compare=False)
+    """Line and column of each field in the text that was read, by path."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A draft and its errors in line order; with errors, the draft has what could be read. None if it has no kind."""
+
+    draft: Draft | None
+    errors: tuple[FieldError, ...] = ()
 
 
 def read(
@@ -76,7 +92,23 @@ def read(
     levels: Levels | None = None,
     members: Members = UNKNOWN,
 ) -> Draft:
-    """Parse and validate a draft at `now`; raise `DraftError` with its text in `lang`.
+    """Return the draft that `examine` reads; raise `DraftError` with its text in `lang` if it has errors."""
+    found = examine(text, lang, now=now, given=given, levels=levels, members=members)
+    if found.errors or found.draft is None:
+        raise DraftError(found.errors, lang)
+    return found.draft
+
+
+def examine(
+    text: str,
+    lang: str = "en",
+    *,
+    now: datetime,
+    given: Mapping[str, str] = MappingProxyType({}),
+    levels: Levels | None = None,
+    members: Members = UNKNOWN,
+) -> Examined:
+    """Parse and validate a draft at `now`; return it with every error, suggestions in `lang`.
 
     Recipients, review date and handling may be missing, since a command line may supply them:
     `validation.header_errors` checks the finished header. ``given`` holds single fields of the content, by key, for
@@ -86,17 +118,18 @@ def read(
     try:
         tree = parse(text)
     except TreeError as wrong:
-        raise DraftError([wrong.error], lang) from None
+        return Examined(None, (wrong.error,))
     above = ContentReader()
     if not isinstance(tree, Group):
         above.add_error("", "expected_group", tree)
-        raise DraftError(above.errors, lang)
+        return Examined(None, in_order(above.errors))
     nodes = above.keys(tree, list(_KEYS), "")
     kind = _kind(above, nodes, tree)
     if kind is None:
-        raise DraftError(above.errors, lang)
+        return Examined(None, in_order(above.errors))
     header = HeaderReader(nodes, now, levels, members, lang)
-    content, annex, errors = read_contents(kind, nodes, now, given, members=members, lang=lang)
+    reader = ContentReader(members, lang)
+    content, annex = read_contents(kind, nodes, now, given, reader)
     draft = Draft(
         kind=kind,
         content=content,
@@ -110,11 +143,33 @@ def read(
         parents=header.parents(),
         attachments=header.attachments(),
         exercise=header.exercise(),
+        places={**reader.places, **above.places, **header.places},
     )
-    if found := [*above.errors, *header.errors, *errors]:
-        raise DraftError(found, lang)
-    kind.derive(content)
-    return draft
+    errors = [
+        *above.errors,
+        *header.errors,
+        *(_where_commented_out(each, text, reader.places) for each in reader.errors),
+    ]
+    if not errors:
+        kind.derive(content)
+    return Examined(draft, in_order(errors))
+
+
+def _where_commented_out(error: FieldError, text: str, places: Mapping[str, Position]) -> FieldError:
+    """Return the error of a missing field as one of a field that is commented out, if the text has it so."""
+    if error.code != "missing":
+        return error
+    group, _dot, key = error.path.rpartition(".")
+    line, column = position(group, places) if group else places.get("", NOWHERE)
+    beside = [at for path, at in places.items() if path.rpartition(".")[0] == group and path not in {"", group}]
+    indent = min((at[1] for at in beside if at[0] >= line), default=column + 2) - 1
+    commented = re.compile(rf" {{{indent}}}# ?(?:- )?{re.escape(key)}:")
+    for number, each in enumerate(text.splitlines()[line:], line + 1):
+        if commented.match(each):
+            return FieldError(error.path, "commented_out", {"value": key}, number, indent + 1)
+        if each.strip() and len(each) - len(each.lstrip()) < indent:
+            break  # the group ends here
+    return error
 
 
 def kind_of(tree: Group, lang: str = "en") -> Kind:
@@ -150,13 +205,10 @@ def read_contents(
     kind: Kind,
     nodes: Mapping[str, Node],
     now: datetime,
-    given: Mapping[str, str] = MappingProxyType({}),
-    *,
-    members: Members = UNKNOWN,
-    lang: str = "en",
-) -> tuple[Message, Message | None, list[FieldError]]:
-    """Parse and validate content and annex; paths of the annex begin with `annex`."""
-    reader = ContentReader(members, lang)
+    given: Mapping[str, str],
+    reader: ContentReader,
+) -> tuple[Message, Message | None]:
+    """Parse and validate content and annex; the errors are the reader's, and paths of the annex begin with `annex`."""
     content = kind.content()
     if "content" in nodes:
         reader.places[""] = nodes["content"].line, nodes["content"].column
@@ -172,8 +224,9 @@ def read_contents(
             annex = kind.annex_shape.message()
             reader.fill(kind.annex_shape, node, annex, "annex")
     told = {each.path for each in reader.errors}
-    judged = [each for each in kind.validate(content, annex, now) if not _already_reported(each.path, told)]
-    return content, annex, [*reader.errors, *(reader.with_position(each) for each in judged)]
+    judged = [each for each in kind.all_errors(content, annex, now) if not touches(each.path, told)]
+    reader.errors += [reader.with_position(each) for each in judged]
+    return content, annex
 
 
 def _fill_in(kind: Kind, given: Mapping[str, str], content: Message, reader: ContentReader) -> list[FieldError]:
@@ -194,13 +247,6 @@ def _fill_in(kind: Kind, given: Mapping[str, str], content: Message, reader: Con
 
 def _is_set(content: Message, field: ShapeField) -> bool:
     return any(descriptor.name == field.name for descriptor, _ in content.ListFields())
-
-
-def _already_reported(path: str, told: set[str]) -> bool:
-    """Return whether an error at `path`, around it or below it was reported before."""
-    return any(
-        path == each or path.startswith((f"{each}.", f"{each}[")) or each.startswith(f"{path}.") for each in told
-    )
 
 
 def write(draft: Draft, lang: str = "en") -> str:

@@ -72,11 +72,10 @@ def assemble(
         section, steps = ("annex", path.removeprefix("annex.")) if path.startswith("annex.") else ("content", path)
         if not _place(root, [(section, None), *_steps(steps)], Scalar(text, not text.strip(), 0, 0)):
             raise DraftError([FieldError(path[:64], "key_unknown", {"value": path[:64]})], lang)
-    content, annex, errors = read_contents(
-        kind, {key.text: node for key, node in root.entries}, now, members=members, lang=lang
-    )
-    if errors:
-        raise DraftError(errors, lang)
+    reader = ContentReader(members, lang)
+    content, annex = read_contents(kind, {key.text: node for key, node in root.entries}, now, {}, reader)
+    if reader.errors:
+        raise DraftError(reader.errors, lang)
     kind.derive(content)
     return content, annex
 

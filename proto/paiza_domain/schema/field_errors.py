@@ -29,6 +29,8 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "code_malformed": N_("Not in the form expected, such as: {expected}."),
     "code_unknown": N_("“{value}” is not in the code list “{codes}”.{suggestion}"),
     "correction_unexplained": N_("The result stands otherwise than computed: say why."),
+    "above_ceiling": N_("{value} takes nothing above level {most}; the message has level {level}."),
+    "commented_out": N_("This must be filled in, and it is commented out here: remove the # before “{value}”."),
     "condition_order": N_("Conditions are numbered 1, 2, 3 … in order."),
     "date_impossible": N_("There is no such date: {value}."),
     "date_malformed": N_("Not a date such as 2026-11-23 or 23.11.2026 (2026-11 or 2026 where the day is not known)."),
@@ -82,6 +84,8 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     ),
     "question_unknown": N_("There is no question {value} in the request."),
     "quantity_malformed": N_("Not a quantity such as 12.5 kg: a number and its unit."),
+    "recipient_own": N_("{value} is your own member: it has every message that it sends, so leave it out."),
+    "recipient_suspended": N_("{value} is suspended: nothing can be sent to it."),
     "recipients_missing": N_("At least one recipient must be named."),
     "reference_malformed": N_("Not a message id, its beginning, or a message digest."),
     "legal_basis_unknown": N_("“{value}” is not among the legal bases that the federation lists.{suggestion}"),
@@ -94,6 +98,9 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "route_missing": N_("Give at least one leg of the route, or mark the route unknown."),
     "sample_repeated": N_("The sample {value} is named twice."),
     "seal_note_missing": N_("Say what was found: the seal is not intact."),
+    "second_officer_missing": N_(
+        "Two officers must sign: name the second with --second; paiza approve --officers lists them."
+    ),
     "shift_overlaps": N_("The same person is on duty at this time already."),
     "shift_too_long": N_("A shift is not longer than {most} days."),
     "section_in_braces": N_("This is written in braces or on one line: write its fields below each other first."),

@@ -1,7 +1,7 @@
 """A kind of message: content, permitted senders, validation, summary and display."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -39,6 +39,14 @@ def _leaves_nothing_open(_content: Any) -> bool:
 
 def _no_remarks(_content: Any, _reported: datetime, _lang: str) -> tuple[str, ...]:
     return ()
+
+
+def touches(path: str, others: Collection[str]) -> bool:
+    """Return whether one of the other paths is ``path``, around it or below it."""
+    return any(
+        path == each or path.startswith((f"{each}.", f"{each}[")) or each.startswith((f"{path}.", f"{path}["))
+        for each in others
+    )
 
 
 @dataclass(frozen=True)
@@ -107,11 +115,21 @@ class Kind:
 
     def validate(self, content: Message, annex: Message | None, now: datetime) -> list[FieldError]:
         """Return the errors of content and annex; paths of the annex begin with `annex.`; empty means valid."""
-        errors = self.shape.errors(content)
-        if annex is not None:
-            errors += self._annex_errors(annex)
         # Rules between fields run only if each field is valid by itself.
-        return errors or self.check(content, annex, now)
+        return self._field_errors(content, annex) or self.check(content, annex, now)
+
+    def all_errors(self, content: Message, annex: Message | None, now: datetime) -> list[FieldError]:
+        """Return the same for an author, with the errors between fields also where other fields have errors.
+
+        The fields must come from a reader of drafts: each that is set can be interpreted. What `check` says of a field
+        that has an error of its own is left out.
+        """
+        found = self._field_errors(content, annex)
+        wrong = {each.path for each in found}
+        return [*found, *(each for each in self.check(content, annex, now) if not touches(each.path, wrong))]
+
+    def _field_errors(self, content: Message, annex: Message | None) -> list[FieldError]:
+        return self.shape.errors(content) + (self._annex_errors(annex) if annex is not None else [])
 
     def _annex_errors(self, annex: Message) -> list[FieldError]:
         if self.annex_shape is None:

@@ -112,10 +112,10 @@ def date_end(date: str) -> datetime:
 
 
 def has_passed(date: str, now: datetime) -> bool:
-    """Return whether the whole of a valid ISO date (day, month or year) is over everywhere on earth."""
-    return date_end(date) < now - DAY_SPREAD
+    """Return whether the whole of a valid ISO date (day, month or year) is over everywhere on earth; not if empty."""
+    return bool(date) and date_end(date) < now - DAY_SPREAD
 
 
 def is_to_come(date: str, now: datetime) -> bool:
-    """Return whether a valid ISO date has begun nowhere on earth."""
-    return date_start(date) > now + DAY_SPREAD
+    """Return whether a valid ISO date has begun nowhere on earth; not if empty."""
+    return bool(date) and date_start(date) > now + DAY_SPREAD

@@ -185,7 +185,7 @@ def test_what_waits_survives_a_killed_node(paiza: Paiza, federation: Federation,
 def test_two_officers_must_be_named(paiza: Paiza, nominal: Path) -> None:
     """A message without a second officer is refused before anything is sealed."""
     refused = paiza("kaz-liaison", "send", "information-request", nominal, "--json")
-    assert json.loads(refused.err.splitlines()[-1])["reason"] == "second_officer_missing"
+    assert json.loads(refused.err.splitlines()[-1])["problems"][0]["code"] == "second_officer_missing"
 
 
 def test_colleagues_are_listed_to_choose_from(paiza: Paiza) -> None:

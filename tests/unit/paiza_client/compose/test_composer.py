@@ -105,7 +105,7 @@ def test_a_message_is_sealed_as_often_as_it_is_validated(composer: Composer) -> 
 def test_an_unknown_recipient_is_refused_before_sealing(composer: Composer) -> None:
     """Nobody is written to who is not an active member."""
     ready = prepared(DRAFT.replace("tjk", "uzb"))
-    with pytest.raises(Refused, match="unknown_recipient"):
+    with pytest.raises(Refused, match="member_unknown"):
         composer.validate(ready.kind, ready.content, None, ready.envelope, NOW)
 
 
