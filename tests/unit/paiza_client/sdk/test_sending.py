@@ -1,6 +1,7 @@
 """What a program is told of a message that the node did not take."""
 
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,7 @@ from paiza_domain.drafts.drafts import Draft
 from paiza_officer.errors import Refused, Unreachable
 
 
-def session(outcome: Outcome) -> Any:
+def session(outcome: Outcome, folder: Path = Path()) -> Any:
     """Return a session whose node answers a message with this outcome."""
     sealed = Sealed(b"", Header(message_id=bytes(16)), bytes(32))
     composer = SimpleNamespace(validate=lambda *_arguments: None, seal=lambda *_message, **_named: sealed)
@@ -31,7 +32,7 @@ def session(outcome: Outcome) -> Any:
         submit=submit,
         attachments=SimpleNamespace(telling=nullcontext),
         register=lambda: None,  # a free message is completed without it
-        profile=SimpleNamespace(member="kaz"),
+        profile=SimpleNamespace(member="kaz", folder=folder),
     )
 
 
@@ -63,7 +64,7 @@ async def test_a_message_that_is_tried_again_is_said_to_be_safe() -> None:
 
 
 @pytest.mark.parametrize(("state", "released"), [("released", True), ("waiting", False)])
-async def test_what_the_node_took_is_returned(state: Any, *, released: bool) -> None:
+async def test_what_the_node_took_is_returned(tmp_path: Path, state: Any, *, released: bool) -> None:
     """What waits for a second officer is no error, and is not on its way."""
-    sent = await sending.send(session(Outcome(state, bytes(32))), prepared())
+    sent = await sending.send(session(Outcome(state, bytes(32)), tmp_path), prepared())
     assert sent.is_released is released
