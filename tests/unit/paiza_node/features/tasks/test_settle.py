@@ -13,6 +13,7 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.content.v1.information_pb2 import InformationAnswer, InformationRequest
 from paiza.content.v1.recall_pb2 import Correction, Recall
 from paiza.officer.v1 import task_pb2
+from paiza_domain import kinds
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.exchange.reactions import ReceivedMessage, ReleasedMessage
@@ -92,6 +93,26 @@ def test_an_answer_to_every_question_settles_a_request(room: Room) -> None:
     assert state(room, request) == DONE
     say(room, MEMBER, "information-answer", answer((2, "full")), request)
     assert room.events(request.digest) == ["ACKNOWLEDGED", "DONE"]
+
+
+ASKING: Final = [
+    (name, answer)
+    for name, kind in sorted(kinds.all_kinds().items())
+    if not kind.workflow
+    for answer in kind.answered_by
+]
+
+
+@pytest.mark.parametrize(("name", "reply"), ASKING)
+def test_every_kind_that_asks_is_settled_by_what_answers_it(room: Room, name: str, reply: str) -> None:
+    """Unless the answer leaves it open: such as more time needed, or a status on the way."""
+    known = kinds.all_kinds()
+    request = say(room, "tjk", name, known[name].content())
+    content = known[reply].content()
+    if reply == "acknowledgement":
+        content = Acknowledgement(message_digest=request.digest)
+    say(room, MEMBER, reply, content, request)
+    assert state(room, request) == (ACKNOWLEDGED if known[reply].leaves_open(content) else DONE)
 
 
 def test_another_reply_acknowledges_a_request(room: Room) -> None:
