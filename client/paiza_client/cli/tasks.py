@@ -5,18 +5,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display, shift_notes
 from paiza_client.cli.deputies import deputy
 from paiza_client.cli.options import shared
-from paiza_client.cli.terminal import current_terminal, run
+from paiza_client.cli.paging import paged, tell_more
+from paiza_client.cli.terminal import current_terminal, lang, run
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, fitting, messages
+from paiza_client.sdk import as_json, fitting, messages, wording
+from paiza_domain.schema import subjects
 from paiza_officer.errors import misused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from paiza_client.sdk.tasks import Scope, ShiftNote, Task, TaskItem, Tasks
+    from paiza_client.sdk.tasks import Scope, ShiftNote, Task, TaskPage, Tasks
 
 _STATES: Final = {
     "new": N_("new"),
@@ -35,39 +38,44 @@ def tasks() -> None:
 @tasks.command("list", help=N_("List tasks, the first due first."))
 @click.option("--mine", is_flag=True, help=N_("Only your own."))
 @click.option("--all", "everything", is_flag=True, help=N_("The tasks of all units; for those who oversee them."))
+@click.option("--limit", type=WholeNumber(1, 500), default=100, show_default=True, help=N_("At most so many."))
+@paged
 @shared
-def list_(*, mine: bool, everything: bool) -> None:
+def list_(*, mine: bool, everything: bool, limit: int, page: str) -> None:
     """List tasks."""
     if mine and everything:
         raise misused("paiza tasks list", _("--mine and --all contradict each other"))
     terminal = current_terminal()
     scope: Scope = "mine" if mine else "all" if everything else "unit"
 
-    async def work() -> "tuple[list[TaskItem], list[ShiftNote]]":
+    async def work() -> "tuple[TaskPage, list[ShiftNote]]":
         async with terminal.session() as session:
             notes = [] if terminal.wants_json else await session.tasks.notes()
-            return await session.tasks.list_tasks(scope), notes
+            return await session.tasks.page(scope, page_size=limit, token=page, subjects=True), notes
 
     found, notes = run(work())
     shift_notes.tell(terminal, notes)
     if terminal.wants_json:
-        terminal.json([{**as_json.summary(each.message), "task": as_object(each.task)} for each in found])
+        shown = [{**as_json.summary(each.message), "task": as_object(each.task)} for each in found.items]
+        terminal.json({"tasks": shown, "next_page": found.next_token})
         return
     rows = [
         (
             each.message.id[: display.SHORT_ID],
             display.urgency(each.message.header),
             display.kind_title(each.message.header),
-            each.message.header.author,
+            subjects.text(each.message.subject, lang()),
+            wording.sender(each.message.header),
             each.task.assignee.rpartition("/")[2] or each.task.unit or _("shared tasks"),
             _(_STATES[each.task.state]),
             _when(each.task.due_time or each.task.acknowledge_time),
             _("OVERDUE") if each.task.overdue else "",
         )
-        for each in found
+        for each in found.items
     ]
-    columns = (_("Id"), _("Urgency"), _("Kind"), _("From"), _("Assigned to"), _("State"), _("Due"), "")
+    columns = (_("Id"), _("Urgency"), _("Kind"), _("Subject"), _("From"), _("Assigned to"), _("State"), _("Due"), "")
     terminal.table(columns, rows, empty=_("Nothing is to be done."))
+    tell_more(terminal, found.next_token)
 
 
 @tasks.command(help=N_("Assign a task to a unit or to an officer."))

@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 
 import grpc
 
-from paiza.core.v1 import message_pb2, register_pb2, register_pb2_grpc
+from paiza.core.v1 import log_pb2, message_pb2, register_pb2, register_pb2_grpc
 from paiza.officer.v1 import audit_pb2, audit_pb2_grpc, notice_pb2, officer_pb2, officer_pb2_grpc
 from paiza_client.compose.composer import Composer, Sealed
 from paiza_client.files.attaching import Progress
@@ -143,7 +143,7 @@ class Session:
         self.search = Search(connection, self._call)
         self.exports = Exports(connection, self._call, self._registers, profile.id)
         self.workflows = Workflows(connection, self._call)
-        self.tasks = Tasks(connection, self._call)
+        self.tasks = Tasks(connection, self._call, self._check_subjects)
         self.deputies = Deputies(connection, self._call)
         self.directory = DirectoryCalls(connection, self._call)
         self.attachments = Attachments(connection, profile, self.outbox, self._call)
@@ -248,8 +248,11 @@ class Session:
         if until is not None:
             request.until_time.FromDatetime(until)
         answer = await self._call(lambda: self._officer.ListMessages(request, timeout=channel.CALL_SECONDS))
-        checks.check_subjects_shown(answer, self.profile.id, self._registers)
+        self._check_subjects(answer.messages, answer.subjects_shown)
         return Page(tuple(summary(info) for info in answer.messages), answer.next_page_token)
+
+    def _check_subjects(self, listed: Iterable[officer_pb2.MessageInfo], entry: log_pb2.LogProof) -> None:
+        checks.check_subjects_shown(listed, entry, self.profile.id, self._registers)
 
     async def open_together(
         self, digests: Sequence[bytes], reason: str, purpose: str = ""

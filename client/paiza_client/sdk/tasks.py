@@ -1,5 +1,6 @@
 """Tasks: what is to be done, by whom and until when."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -7,16 +8,19 @@ from typing import Final, Literal
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from paiza.officer.v1 import task_pb2, task_pb2_grpc
+from paiza.core.v1 import log_pb2
+from paiza.officer.v1 import officer_pb2, task_pb2, task_pb2_grpc
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.summaries import summary
 from paiza_officer import channel
 from paiza_officer.errors import Refused
 
+CheckSubjects = Callable[[Iterable[officer_pb2.MessageInfo], log_pb2.LogProof], None]
+"""Raises NotProven unless the log holds that these subjects were shown."""
+
 Scope = Literal["unit", "mine", "all"]
 TaskState = Literal["new", "acknowledged", "done", "unknown"]
 MAX_PAGE: Final = 500  # the most the node gives at once
-MAX_LISTED: Final = 5_000  # of one answer
 
 _SCOPES: Final[dict[Scope, task_pb2.TaskScope.ValueType]] = {
     "unit": task_pb2.TASK_SCOPE_UNSPECIFIED,
@@ -52,6 +56,14 @@ class TaskItem:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskPage:
+    """One page of tasks; ``next_token`` is empty on the last."""
+
+    items: tuple[TaskItem, ...]
+    next_token: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShiftNote:
     """A note of an officer (SPIFFE id) for their unit. ``hands_over``: it ended the shift; then it may be empty."""
 
@@ -70,23 +82,40 @@ class Tasks:
     member. An interim answer and any other reply acknowledge a request.
     """
 
-    def __init__(self, connection: grpc.aio.Channel, call: channel.Call) -> None:
+    def __init__(self, connection: grpc.aio.Channel, call: channel.Call, check_subjects: CheckSubjects) -> None:
         self._stub = task_pb2_grpc.TaskServiceStub(connection)
         self._call = call
+        self._check_subjects = check_subjects
 
-    async def list_tasks(self, scope: Scope = "unit") -> list[TaskItem]:
-        """Return tasks, the first due first; at most about `MAX_LISTED`.
-
-        ``scope`` is "unit" (those of the officer's unit), "mine" or "all". Refused("policy_denied") for a role that has
-        no tasks.
-        """
-        request = task_pb2.ListTasksRequest(scope=_SCOPES[scope], page_size=MAX_PAGE)
+    async def list_tasks(self, scope: Scope = "unit", *, subjects: bool = False) -> list[TaskItem]:
+        """Return all tasks that are not done, the first due first; as `page` otherwise."""
         found: list[TaskItem] = []
-        async for page in channel.pages(self._call, self._stub.ListTasks, request):
-            found += [TaskItem(summary(each.message), _task(each.task)) for each in page.items]
-            if len(found) >= MAX_LISTED:
-                break
-        return found
+        token = ""
+        while True:
+            page = await self.page(scope, page_size=MAX_PAGE, token=token, subjects=subjects)
+            found += page.items
+            token = page.next_token
+            if not token:
+                return found
+
+    async def page(
+        self, scope: Scope = "unit", *, page_size: int = 100, token: str = "", subjects: bool = False
+    ) -> TaskPage:
+        """Return one page of the tasks that are not done, the first due first.
+
+        ``scope`` is "unit" (those of the officer's unit), "mine" or "all"; ``page_size`` at most 500; ``token`` that of
+        the page before. ``subjects``: with the subjects of the messages that the officer may open, which the node logs
+        as SUBJECTS_SHOWN. Refused("policy_denied") for a role that has no tasks.
+        """
+        request = task_pb2.ListTasksRequest(
+            scope=_SCOPES[scope], page_size=page_size, page_token=token, with_subjects=subjects
+        )
+        answer: task_pb2.ListTasksResponse = await self._call(
+            lambda: self._stub.ListTasks(request, timeout=channel.CALL_SECONDS)
+        )
+        self._check_subjects([each.message for each in answer.items], answer.subjects_shown)
+        items = tuple(TaskItem(summary(each.message), _task(each.task)) for each in answer.items)
+        return TaskPage(items, answer.next_page_token)
 
     async def by_message(self) -> dict[bytes, Task]:
         """Return the tasks that the officer sees, by message digest; none where their role has none."""

@@ -171,12 +171,14 @@ def check_opened_together(
     return found
 
 
-def check_subjects_shown(answer: officer_pb2.ListMessagesResponse, officer: SpiffeId, registers: Registers) -> None:
+def check_subjects_shown(
+    listed: Iterable[officer_pb2.MessageInfo], entry: log_pb2.LogProof, officer: SpiffeId, registers: Registers
+) -> None:
     """Check that our log holds that just these subjects were shown to this officer."""
-    shown = {info.message_digest for info in answer.messages if info.subject}
+    shown = {info.message_digest for info in listed if info.subject}
     if not shown:
         return
-    proof, _entry = LogReader(registers).proof(answer.subjects_shown)
+    proof, _entry = LogReader(registers).proof(entry)
     told = (proof.event, proof.member, proof.actor, set(proof.listed))
     if told != ("SUBJECTS_SHOWN", officer.member, str(officer), shown):
         raise NotProven("bad_proof", f"{proof.origin} #{proof.index}", "the entry is not of the subjects shown")

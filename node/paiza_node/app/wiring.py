@@ -439,13 +439,14 @@ def _handlers(
     core = dependencies.core
     open_rules = (recalls.open_rule, attached.open_rule(core.member))
     search = Search(core, consultations, dependencies.token_key)
+    show_subjects = ShowSubjects(core, consultations, open_rules)
     may_know_of = ThreadAccess(core.register_cache, core.store)
     officers = OfficerService(
         core,
         submit=exchange.submit,
         open_part=OpenPart(core, open_rules),
         open_together=OpenTogether(core, open_rules),
-        show_subjects=ShowSubjects(core, consultations, open_rules),
+        show_subjects=show_subjects,
         deadlines=exchange.deadlines,
         pending=PendingNotices(store=core.store, unit_directory=dependencies.unit_directory, clock=core.clock),
         search=search,
@@ -475,7 +476,7 @@ def _handlers(
         BackfillService(exchange.backfill_serve),
         AttachmentFetchService(attachment_server),
         ApprovalService(exchange.approve),
-        TaskService(assign, ShiftNotes(core.ledger, core.store), core.clock),
+        TaskService(assign, ShiftNotes(core.ledger, core.store), show_subjects.with_proof, core.clock),
         AttachmentService(attachments.upload, attachment_server),
         officers,
         workflows,

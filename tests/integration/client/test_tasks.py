@@ -86,10 +86,10 @@ def test_what_names_no_unit_goes_to_the_duty_unit(paiza: Paiza, divided: Federat
     given = paiza("tjk-duty", "tasks", "assign", message_id, "--officer", "liaison", "--json").json
     assert given["assignee"].endswith("/liaison")
     assert seen(paiza, "tjk-liaison", message_id)
-    assert message_id in [each["id"] for each in paiza("tjk-liaison", "tasks", "list", "--json").json]
+    assert message_id in [each["id"] for each in paiza("tjk-liaison", "tasks", "list", "--json").json["tasks"]]
     assert paiza("tjk-liaison", "tasks", "ack", message_id, "--json").json["state"] == "done"
     assert paiza("tjk-liaison", "tasks", "done", message_id, "--json").json["state"] == "done"
-    assert message_id not in [each["id"] for each in paiza("tjk-liaison", "tasks", "list", "--json").json]
+    assert message_id not in [each["id"] for each in paiza("tjk-liaison", "tasks", "list", "--json").json["tasks"]]
     own = [each["event"] for each in paiza("tjk-auditor", "audit", "trail", message_id, "--json").json["own"]]
     # The lists above showed its subject; the last entry is of the trail itself.
     assert [each for each in own if each != "SUBJECTS_SHOWN"] == [
@@ -136,7 +136,7 @@ def test_a_deputy_sees_a_units_messages_until_the_end(paiza: Paiza, divided: Fed
     ] == ["liaison"]
     assert seen(paiza, "tjk-liaison", message_id)
     assert paiza("tjk-liaison", "open", message_id, "--json").json["content"]["subject"] == "Exercise"
-    assert message_id in [each["id"] for each in paiza("tjk-liaison", "tasks", "list", "--json").json]
+    assert message_id in [each["id"] for each in paiza("tjk-liaison", "tasks", "list", "--json").json["tasks"]]
     assert json.loads(paiza("tjk-liaison", "tasks", "take", message_id, "--json").err)["reason"] == "policy_denied"
     assert paiza("tjk-liaison", "tasks", "ack", message_id, "--json").json["state"] == "done"
     assert paiza("tjk-authoriser", "tasks", "deputy", "--end", "--json").code == 0

@@ -75,6 +75,13 @@ class ShowSubjects:
         proof = own_proof(self._core.ledger, entry, checkpoint.size, checkpoint.note, listed)
         return ShownSubjects({digest: found[digest] for digest in listed}, proof)
 
+    async def with_proof(
+        self, officer: Officer, rows: Sequence[MessageRow]
+    ) -> tuple[Mapping[bytes, tuple[bytes, bytes]], log_pb2.LogProof | None]:
+        """Return the same as subjects by digest and the proof, for lists of other capabilities."""
+        shown = await self(officer, rows)
+        return shown.by_digest, shown.proof
+
     def _found(self, officer: Officer, rows: Sequence[MessageRow]) -> dict[bytes, tuple[bytes, bytes]]:
         """Return sealed subjects and keys; those that do not open are left out."""
         found: dict[bytes, tuple[bytes, bytes]] = {}

@@ -1,15 +1,23 @@
 """RPCs of officers about tasks: the list, changes, and the notes of shifts."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
+from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import task_pb2
+from paiza_node.core.access.model import Officer
 from paiza_node.core.api.authentication import Caller, officer_of
 from paiza_node.core.api.services import Service
+from paiza_node.core.messages.model import MessageRow
 from paiza_node.features.listing.listing import message_info
 from paiza_node.features.tasks.assign import Assign
 from paiza_node.features.tasks.model import ShiftNote, TaskRow
 from paiza_node.features.tasks.shift_notes import ShiftNotes
+
+ShowSubjects = Callable[
+    [Officer, Sequence[MessageRow]], Awaitable[tuple[Mapping[bytes, tuple[bytes, bytes]], log_pb2.LogProof | None]]
+]
+"""Returns the sealed subjects and their keys that an officer may be shown, and the proof of the entry that logs it."""
 
 
 class TaskService(Service):
@@ -17,19 +25,32 @@ class TaskService(Service):
 
     service = task_pb2.DESCRIPTOR.services_by_name["TaskService"]
 
-    def __init__(self, assign: Assign, shift_notes: ShiftNotes, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, assign: Assign, shift_notes: ShiftNotes, show_subjects: ShowSubjects, clock: Callable[[], datetime]
+    ) -> None:
         self._assign = assign
+        self._show_subjects = show_subjects
         self._shift_notes = shift_notes
         self._clock = clock
 
     async def list_tasks(self, caller: Caller, request: task_pb2.ListTasksRequest) -> task_pb2.ListTasksResponse:
-        found, more = await self._assign.listed(officer_of(caller), request)
+        officer = officer_of(caller)
+        found, more = await self._assign.listed(officer, request)
+        shown: Mapping[bytes, tuple[bytes, bytes]] = {}
+        proof = None
+        if request.with_subjects:
+            rows = [listed.row for listed, _task in found if not listed.erased]
+            shown, proof = await self._show_subjects(officer, rows)
         now = self._clock()
         return task_pb2.ListTasksResponse(
             items=[
-                task_pb2.TaskItem(message=message_info(listed), task=task_info(task, now)) for listed, task in found
+                task_pb2.TaskItem(
+                    message=message_info(listed, shown.get(listed.row.digest, (b"", b""))), task=task_info(task, now)
+                )
+                for listed, task in found
             ],
             next_page_token=more,
+            subjects_shown=proof,
         )
 
     async def assign_task(self, caller: Caller, request: task_pb2.AssignTaskRequest) -> task_pb2.AssignTaskResponse:

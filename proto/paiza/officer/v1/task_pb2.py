@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
+from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 from paiza.officer.v1 import officer_pb2 as paiza_dot_officer_dot_v1_dot_officer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpaiza/officer/v1/task.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x1epaiza/officer/v1/officer.proto\"e\n\x10ListTasksRequest\x12*\n\x05scope\x18\x01 \x01(\x0e\x32\x1b.paiza.officer.v1.TaskScope\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x11ListTasksResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.paiza.officer.v1.TaskItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"`\n\x08TaskItem\x12.\n\x07message\x18\x01 \x01(\x0b\x32\x1d.paiza.officer.v1.MessageInfo\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.paiza.officer.v1.Task\"\xdc\x01\n\x04Task\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x10\n\x08\x61ssignee\x18\x02 \x01(\t\x12*\n\x05state\x18\x03 \x01(\x0e\x32\x1b.paiza.officer.v1.TaskState\x12\x34\n\x10\x61\x63knowledge_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x06 \x01(\x08\x12\x13\n\x0b\x65scalations\x18\x07 \x01(\r\"X\n\x11\x41ssignTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\":\n\x12\x41ssignTaskResponse\x12$\n\x04task\x18\x01 \x01(\x0b\x32\x16.paiza.officer.v1.Task\")\n\x0fTakeTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\"8\n\x10TakeTaskResponse\x12$\n\x04task\x18\x01 \x01(\x0b\x32\x16.paiza.officer.v1.Task\"0\n\x16\x41\x63knowledgeTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\"?\n\x17\x41\x63knowledgeTaskResponse\x12$\n\x04task\x18\x01 \x01(\x0b\x32\x16.paiza.officer.v1.Task\";\n\x13\x43ompleteTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04note\x18\x02 \x01(\t\"<\n\x14\x43ompleteTaskResponse\x12$\n\x04task\x18\x01 \x01(\x0b\x32\x16.paiza.officer.v1.Task\"{\n\tShiftNote\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x0f\n\x07officer\x18\x02 \x01(\t\x12-\n\tnote_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x12\n\nhands_over\x18\x05 \x01(\x08\"#\n\x13\x41\x64\x64ShiftNoteRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\"A\n\x14\x41\x64\x64ShiftNoteResponse\x12)\n\x04note\x18\x01 \x01(\x0b\x32\x1b.paiza.officer.v1.ShiftNote\"$\n\x14HandOverShiftRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\"B\n\x15HandOverShiftResponse\x12)\n\x04note\x18\x01 \x01(\x0b\x32\x1b.paiza.officer.v1.ShiftNote\"\x17\n\x15ListShiftNotesRequest\"D\n\x16ListShiftNotesResponse\x12*\n\x05notes\x18\x01 \x03(\x0b\x32\x1b.paiza.officer.v1.ShiftNote*P\n\tTaskScope\x12\x1a\n\x16TASK_SCOPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fTASK_SCOPE_MINE\x10\x01\x12\x12\n\x0eTASK_SCOPE_ALL\x10\x02*m\n\tTaskState\x12\x1a\n\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eTASK_STATE_NEW\x10\x01\x12\x1b\n\x17TASK_STATE_ACKNOWLEDGED\x10\x02\x12\x13\n\x0fTASK_STATE_DONE\x10\x03\x32\xf3\x06\n\x0bTaskService\x12\x62\n\tListTasks\x12\".paiza.officer.v1.ListTasksRequest\x1a#.paiza.officer.v1.ListTasksResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04list\x12\x66\n\nAssignTask\x12#.paiza.officer.v1.AssignTaskRequest\x1a$.paiza.officer.v1.AssignTaskResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watch\x12`\n\x08TakeTask\x12!.paiza.officer.v1.TakeTaskRequest\x1a\".paiza.officer.v1.TakeTaskResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watch\x12u\n\x0f\x41\x63knowledgeTask\x12(.paiza.officer.v1.AcknowledgeTaskRequest\x1a).paiza.officer.v1.AcknowledgeTaskResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watch\x12l\n\x0c\x43ompleteTask\x12%.paiza.officer.v1.CompleteTaskRequest\x1a&.paiza.officer.v1.CompleteTaskResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watch\x12l\n\x0c\x41\x64\x64ShiftNote\x12%.paiza.officer.v1.AddShiftNoteRequest\x1a&.paiza.officer.v1.AddShiftNoteResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watch\x12o\n\rHandOverShift\x12&.paiza.officer.v1.HandOverShiftRequest\x1a\'.paiza.officer.v1.HandOverShiftResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watch\x12r\n\x0eListShiftNotes\x12\'.paiza.officer.v1.ListShiftNotesRequest\x1a(.paiza.officer.v1.ListShiftNotesResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watchb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpaiza/officer/v1/task.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1epaiza/officer/v1/officer.proto\"|\n\x10ListTasksRequest\x12*\n\x05scope\x18\x01 \x01(\x0e\x32\x1b.paiza.officer.v1.TaskScope\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x15\n\rwith_subjects\x18\x04 \x01(\x08\"\x88\x01\n\x11ListTasksResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.paiza.officer.v1.TaskItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12/\n\x0esubjects_shown\x18\x03 \x01(\x0b\x32\x17.paiza.core.v1.LogProof\"`\n\x08TaskItem\x12.\n\x07message\x18\x01 \x01(\x0b\x32\x1d.paiza.officer.v1.MessageInfo\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.paiza.officer.v1.Task\"\xdc\x01\n\x04Task\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x10\n\x08\x61ssignee\x18\x02 \x01(\t\x12*\n\x05state\x18\x03 \x01(\x0e\x32\x1b.paiza.officer.v1.TaskState\x12\x34\n\x10\x61\x63knowledge_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x06 \x01(\x08\x12\x13\n\x0b\x65scalations\x18\x07 \x01(\r\"X\n\x11\x41ssignTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\":\n\x12\x41ssignTaskResponse\x12$\n\x04task\x18\x01 \x01(\x0b\x32\x16.paiza.officer.v1.Task\")\n\x0fTakeTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\"8\n\x10TakeTaskResponse\x12$\n\x04task\x18\x01 \x01(\x0b\x32\x16.paiza.officer.v1.Task\"0\n\x16\x41\x63knowledgeTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\"?\n\x17\x41\x63knowledgeTaskResponse\x12$\n\x04task\x18\x01 \x01(\x0b\x32\x16.paiza.officer.v1.Task\";\n\x13\x43ompleteTaskRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04note\x18\x02 \x01(\t\"<\n\x14\x43ompleteTaskResponse\x12$\n\x04task\x18\x01 \x01(\x0b\x32\x16.paiza.officer.v1.Task\"{\n\tShiftNote\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x0f\n\x07officer\x18\x02 \x01(\t\x12-\n\tnote_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x12\n\nhands_over\x18\x05 \x01(\x08\"#\n\x13\x41\x64\x64ShiftNoteRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\"A\n\x14\x41\x64\x64ShiftNoteResponse\x12)\n\x04note\x18\x01 \x01(\x0b\x32\x1b.paiza.officer.v1.ShiftNote\"$\n\x14HandOverShiftRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\"B\n\x15HandOverShiftResponse\x12)\n\x04note\x18\x01 \x01(\x0b\x32\x1b.paiza.officer.v1.ShiftNote\"\x17\n\x15ListShiftNotesRequest\"D\n\x16ListShiftNotesResponse\x12*\n\x05notes\x18\x01 \x03(\x0b\x32\x1b.paiza.officer.v1.ShiftNote*P\n\tTaskScope\x12\x1a\n\x16TASK_SCOPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fTASK_SCOPE_MINE\x10\x01\x12\x12\n\x0eTASK_SCOPE_ALL\x10\x02*m\n\tTaskState\x12\x1a\n\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eTASK_STATE_NEW\x10\x01\x12\x1b\n\x17TASK_STATE_ACKNOWLEDGED\x10\x02\x12\x13\n\x0fTASK_STATE_DONE\x10\x03\x32\xf3\x06\n\x0bTaskService\x12\x62\n\tListTasks\x12\".paiza.officer.v1.ListTasksRequest\x1a#.paiza.officer.v1.ListTasksResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04list\x12\x66\n\nAssignTask\x12#.paiza.officer.v1.AssignTaskRequest\x1a$.paiza.officer.v1.AssignTaskResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watch\x12`\n\x08TakeTask\x12!.paiza.officer.v1.TakeTaskRequest\x1a\".paiza.officer.v1.TakeTaskResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watch\x12u\n\x0f\x41\x63knowledgeTask\x12(.paiza.officer.v1.AcknowledgeTaskRequest\x1a).paiza.officer.v1.AcknowledgeTaskResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watch\x12l\n\x0c\x43ompleteTask\x12%.paiza.officer.v1.CompleteTaskRequest\x1a&.paiza.officer.v1.CompleteTaskResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watch\x12l\n\x0c\x41\x64\x64ShiftNote\x12%.paiza.officer.v1.AddShiftNoteRequest\x1a&.paiza.officer.v1.AddShiftNoteResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watch\x12o\n\rHandOverShift\x12&.paiza.officer.v1.HandOverShiftRequest\x1a\'.paiza.officer.v1.HandOverShiftResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watch\x12r\n\x0eListShiftNotes\x12\'.paiza.officer.v1.ListShiftNotesRequest\x1a(.paiza.officer.v1.ListShiftNotesResponse\"\r\x8a\xb5\x18\t\x08\x02\x12\x05watchb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,48 +51,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TASKSERVICE'].methods_by_name['HandOverShift']._serialized_options = b'\212\265\030\t\010\002\022\005watch'
   _globals['_TASKSERVICE'].methods_by_name['ListShiftNotes']._loaded_options = None
   _globals['_TASKSERVICE'].methods_by_name['ListShiftNotes']._serialized_options = b'\212\265\030\t\010\002\022\005watch'
-  _globals['_TASKSCOPE']._serialized_start=1574
-  _globals['_TASKSCOPE']._serialized_end=1654
-  _globals['_TASKSTATE']._serialized_start=1656
-  _globals['_TASKSTATE']._serialized_end=1765
-  _globals['_LISTTASKSREQUEST']._serialized_start=142
-  _globals['_LISTTASKSREQUEST']._serialized_end=243
-  _globals['_LISTTASKSRESPONSE']._serialized_start=245
-  _globals['_LISTTASKSRESPONSE']._serialized_end=332
-  _globals['_TASKITEM']._serialized_start=334
-  _globals['_TASKITEM']._serialized_end=430
-  _globals['_TASK']._serialized_start=433
-  _globals['_TASK']._serialized_end=653
-  _globals['_ASSIGNTASKREQUEST']._serialized_start=655
-  _globals['_ASSIGNTASKREQUEST']._serialized_end=743
-  _globals['_ASSIGNTASKRESPONSE']._serialized_start=745
-  _globals['_ASSIGNTASKRESPONSE']._serialized_end=803
-  _globals['_TAKETASKREQUEST']._serialized_start=805
-  _globals['_TAKETASKREQUEST']._serialized_end=846
-  _globals['_TAKETASKRESPONSE']._serialized_start=848
-  _globals['_TAKETASKRESPONSE']._serialized_end=904
-  _globals['_ACKNOWLEDGETASKREQUEST']._serialized_start=906
-  _globals['_ACKNOWLEDGETASKREQUEST']._serialized_end=954
-  _globals['_ACKNOWLEDGETASKRESPONSE']._serialized_start=956
-  _globals['_ACKNOWLEDGETASKRESPONSE']._serialized_end=1019
-  _globals['_COMPLETETASKREQUEST']._serialized_start=1021
-  _globals['_COMPLETETASKREQUEST']._serialized_end=1080
-  _globals['_COMPLETETASKRESPONSE']._serialized_start=1082
-  _globals['_COMPLETETASKRESPONSE']._serialized_end=1142
-  _globals['_SHIFTNOTE']._serialized_start=1144
-  _globals['_SHIFTNOTE']._serialized_end=1267
-  _globals['_ADDSHIFTNOTEREQUEST']._serialized_start=1269
-  _globals['_ADDSHIFTNOTEREQUEST']._serialized_end=1304
-  _globals['_ADDSHIFTNOTERESPONSE']._serialized_start=1306
-  _globals['_ADDSHIFTNOTERESPONSE']._serialized_end=1371
-  _globals['_HANDOVERSHIFTREQUEST']._serialized_start=1373
-  _globals['_HANDOVERSHIFTREQUEST']._serialized_end=1409
-  _globals['_HANDOVERSHIFTRESPONSE']._serialized_start=1411
-  _globals['_HANDOVERSHIFTRESPONSE']._serialized_end=1477
-  _globals['_LISTSHIFTNOTESREQUEST']._serialized_start=1479
-  _globals['_LISTSHIFTNOTESREQUEST']._serialized_end=1502
-  _globals['_LISTSHIFTNOTESRESPONSE']._serialized_start=1504
-  _globals['_LISTSHIFTNOTESRESPONSE']._serialized_end=1572
-  _globals['_TASKSERVICE']._serialized_start=1768
-  _globals['_TASKSERVICE']._serialized_end=2651
+  _globals['_TASKSCOPE']._serialized_start=1672
+  _globals['_TASKSCOPE']._serialized_end=1752
+  _globals['_TASKSTATE']._serialized_start=1754
+  _globals['_TASKSTATE']._serialized_end=1863
+  _globals['_LISTTASKSREQUEST']._serialized_start=167
+  _globals['_LISTTASKSREQUEST']._serialized_end=291
+  _globals['_LISTTASKSRESPONSE']._serialized_start=294
+  _globals['_LISTTASKSRESPONSE']._serialized_end=430
+  _globals['_TASKITEM']._serialized_start=432
+  _globals['_TASKITEM']._serialized_end=528
+  _globals['_TASK']._serialized_start=531
+  _globals['_TASK']._serialized_end=751
+  _globals['_ASSIGNTASKREQUEST']._serialized_start=753
+  _globals['_ASSIGNTASKREQUEST']._serialized_end=841
+  _globals['_ASSIGNTASKRESPONSE']._serialized_start=843
+  _globals['_ASSIGNTASKRESPONSE']._serialized_end=901
+  _globals['_TAKETASKREQUEST']._serialized_start=903
+  _globals['_TAKETASKREQUEST']._serialized_end=944
+  _globals['_TAKETASKRESPONSE']._serialized_start=946
+  _globals['_TAKETASKRESPONSE']._serialized_end=1002
+  _globals['_ACKNOWLEDGETASKREQUEST']._serialized_start=1004
+  _globals['_ACKNOWLEDGETASKREQUEST']._serialized_end=1052
+  _globals['_ACKNOWLEDGETASKRESPONSE']._serialized_start=1054
+  _globals['_ACKNOWLEDGETASKRESPONSE']._serialized_end=1117
+  _globals['_COMPLETETASKREQUEST']._serialized_start=1119
+  _globals['_COMPLETETASKREQUEST']._serialized_end=1178
+  _globals['_COMPLETETASKRESPONSE']._serialized_start=1180
+  _globals['_COMPLETETASKRESPONSE']._serialized_end=1240
+  _globals['_SHIFTNOTE']._serialized_start=1242
+  _globals['_SHIFTNOTE']._serialized_end=1365
+  _globals['_ADDSHIFTNOTEREQUEST']._serialized_start=1367
+  _globals['_ADDSHIFTNOTEREQUEST']._serialized_end=1402
+  _globals['_ADDSHIFTNOTERESPONSE']._serialized_start=1404
+  _globals['_ADDSHIFTNOTERESPONSE']._serialized_end=1469
+  _globals['_HANDOVERSHIFTREQUEST']._serialized_start=1471
+  _globals['_HANDOVERSHIFTREQUEST']._serialized_end=1507
+  _globals['_HANDOVERSHIFTRESPONSE']._serialized_start=1509
+  _globals['_HANDOVERSHIFTRESPONSE']._serialized_end=1575
+  _globals['_LISTSHIFTNOTESREQUEST']._serialized_start=1577
+  _globals['_LISTSHIFTNOTESREQUEST']._serialized_end=1600
+  _globals['_LISTSHIFTNOTESRESPONSE']._serialized_start=1602
+  _globals['_LISTSHIFTNOTESRESPONSE']._serialized_end=1670
+  _globals['_TASKSERVICE']._serialized_start=1866
+  _globals['_TASKSERVICE']._serialized_end=2749
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from paiza.core.v1 import log_pb2 as _log_pb2
 from paiza.officer.v1 import officer_pb2 as _officer_pb2
 import builtins as _builtins
 import sys
@@ -82,22 +83,26 @@ class ListTasksRequest(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    WITH_SUBJECTS_FIELD_NUMBER: _builtins.int
     scope: Global___TaskScope.ValueType
     """Whose tasks."""
     page_size: _builtins.int
     """At most this many; 0 means 100, the most is 500."""
     page_token: _builtins.str
     """next_page_token of the page before; empty for the first."""
+    with_subjects: _builtins.bool
+    """With the subjects of those messages that the caller may open. That they were shown is logged."""
     def __init__(
         self,
         *,
         scope: Global___TaskScope.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        with_subjects: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "scope", b"scope", "with_subjects", b"with_subjects"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -111,21 +116,27 @@ class ListTasksResponse(_message.Message):
 
     ITEMS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SUBJECTS_SHOWN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty on the last."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskItem]:
         """The tasks."""
 
+    @_builtins.property
+    def subjects_shown(self) -> _log_pb2.LogProof:
+        """The SUBJECTS_SHOWN entry about the messages of this page whose subjects are shown; unset where none is."""
+
     def __init__(
         self,
         *,
         items: _abc.Iterable[Global___TaskItem] | None = ...,
         next_page_token: _builtins.str = ...,
+        subjects_shown: _log_pb2.LogProof | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subjects_shown", b"subjects_shown"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next_page_token", b"next_page_token", "subjects_shown", b"subjects_shown"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

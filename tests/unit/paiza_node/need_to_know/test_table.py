@@ -297,6 +297,7 @@ TABLE: Final[dict[str, Row]] = {
         [
             lambda _: task_pb2.ListTasksRequest(),
             lambda _: task_pb2.ListTasksRequest(page_size=1),
+            lambda _: task_pb2.ListTasksRequest(with_subjects=True),
             lambda _: task_pb2.ListTasksRequest(scope=task_pb2.TASK_SCOPE_MINE),
             lambda _: task_pb2.ListTasksRequest(scope=task_pb2.TASK_SCOPE_ALL),
         ],
