@@ -52,7 +52,7 @@ WRITE_STUBS = mkdir -p "$(1)" && PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tool
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test system explore fuzz bent simulate faults kill attachments conformance membership calendar soak reference-check lint proto stubs lock demo up down bench bench-profile bench-growth import-all clean
+.PHONY: help setup test system explore fuzz bent simulate faults kill attachments conformance membership calendar soak reference-check lint proto stubs lock demo up down bench bench-profile bench-growth import-all trial-statistics clean
 
 help:
 	@echo "make setup | test | explore | fuzz | bent | simulate | faults | kill | attachments | conformance | membership | calendar | soak | reference-check | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
@@ -189,6 +189,10 @@ bench-growth: setup
 # The 8,427 real seizure records between all seven states and the Centre, with figures; about five minutes.
 import-all: setup
 	PAIZA_IMPORT_ALL=1 $(BIN)/python -m pytest -s tests/system/test_import.py
+
+# Statistics and an export over 33,704 real notices, to the gram, with figures; ten minutes, most of them the import.
+trial-statistics: setup
+	$(if $(MEMORY),TMPDIR=$(MEMORY)) PAIZA_TRIAL_STATISTICS=1 $(BIN)/python -m pytest -n 0 -s tests/system/test_statistics.py
 
 # A working day of four members in a temporary folder; about a minute. DEMO_ARGS="--lang ru" plays it in Russian.
 demo: setup
