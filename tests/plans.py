@@ -47,6 +47,7 @@ BOUNDED: Final[Mapping[str, str]] = {
     "officer_certificate": "hundreds in ten years",
     "deputy": "one row for each time that an officer appoints a deputy",
     "shift_note": "at most 50 for each unit",
+    "saved_search": "at most 20 for each officer",
     "invitation": "one row for each time that an officer is invited",
     "renewal": "one row for each renewal of an officer's certificates, of which a day allows a few",
     "opened_together": "one row for each officer",

@@ -41,6 +41,8 @@ from paiza_node.core.peers.tls_identity import TlsIdentity
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import open_store
 from paiza_node.features.search.index import Index, TokenKey
+from paiza_node.features.search.saved import store_matches
+from paiza_node.features.search.service import SearchService
 from paiza_node.features.workflows.service import WorkflowService
 from paiza_node.ops import config as node_config
 from paiza_node.ops.data_folder import open_reader
@@ -97,7 +99,14 @@ class WholeNode(AbstractContextManager["WholeNode"]):
         )
         built = build_services(self._dependencies, TlsIdentity(keys.tls))
         self._handlers = services.handlers_of(built.handlers, services.public())
-        self._index = Index(self.core, token_key=token_key, new_messages=self._dependencies.new_messages)
+        (search,) = [each for each in built.handlers if isinstance(each, SearchService)]
+        self._index = Index(
+            self.core,
+            token_key=token_key,
+            new_messages=self._dependencies.new_messages,
+            compare=search._saved.compared,
+            store_matches=store_matches,
+        )
         (workflows,) = [each for each in built.handlers if isinstance(each, WorkflowService)]
         self._deadlines = workflows._deadlines
         self._policy = cache.policy

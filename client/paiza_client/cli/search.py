@@ -1,7 +1,9 @@
 """Commands that find: search by what messages speak of, and the links between messages."""
 
+import shlex
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -9,11 +11,14 @@ from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display
 from paiza_client.cli.options import MembersParameter, TimeParameter, shared
 from paiza_client.cli.paging import paged, tell_more
-from paiza_client.cli.terminal import current_terminal, run
+from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.language import N_, _, ngettext, number_text
-from paiza_client.sdk import as_json, messages
+from paiza_client.sdk import as_json, messages, saved_searches
+from paiza_client.sdk.saved_searches import SavedSearch
 from paiza_client.sdk.search import MAX_PAGE, Criterion, FoundPage, LinkedMessage
 from paiza_officer.errors import misused
+
+_C = TypeVar("_C", bound=click.Command)
 
 _FIELDS: Final = {
     "substance": N_("Substance: code or name, Russian or English."),
@@ -48,14 +53,16 @@ _SHARED: Final = {
 }
 
 
-def _criteria(command: click.Command) -> click.Command:
+def _criteria(command: _C) -> _C:
     for field, told in _FIELDS.items():
         command.params.append(click.Option([f"--{field}"], multiple=True, metavar="TEXT", help=told))
     return command
 
 
 @_criteria
-@click.command(
+@click.group(
+    invoke_without_command=True,
+    subcommand_metavar="[save|list|matches|remove …]",
     help=N_("Find messages by what they speak of. Several options must all hold. A search for persons is logged."),
     epilog=N_("--by FIELD=TEXT searches by any other identifier: vin, vessel, seal, imei, account, reference …"),
 )
@@ -70,7 +77,10 @@ def _criteria(command: click.Command) -> click.Command:
 @click.option("--limit", type=WholeNumber(1, MAX_PAGE), default=100, show_default=True, help=N_("Length of a page."))
 @paged
 @shared
+@click.pass_context
 def search(
+    context: click.Context,
+    /,
     *,
     by: tuple[str, ...],
     author: str,
@@ -83,13 +93,9 @@ def search(
     **texts: tuple[str, ...],
 ) -> None:
     """Find messages."""
-    terminal = current_terminal()
-    criteria: list[Criterion] = [(field, text) for field, given in texts.items() for text in given]
-    for each in by:
-        field, separator, text = each.partition("=")
-        if not separator:
-            raise misused("--by", _("{value!r} is not FIELD=TEXT").format(value=each))
-        criteria.append((field.strip(), text))
+    if context.invoked_subcommand is not None:
+        return
+    terminal, criteria = current_terminal(), criteria_of(texts, by)
 
     async def work() -> FoundPage:
         async with terminal.session() as session:
@@ -118,6 +124,141 @@ def search(
             found.behind,
         )
         terminal.warn(text.format(n=number_text(found.behind)))
+
+
+def criteria_of(texts: Mapping[str, Sequence[str]], by: Sequence[str]) -> list[Criterion]:
+    """Return what the options of a search ask for; ``by`` holds FIELD=TEXT."""
+    criteria: list[Criterion] = [(field, text) for field, given in texts.items() for text in given]
+    for each in by:
+        field, separator, text = each.partition("=")
+        if not separator:
+            raise misused("--by", _("{value!r} is not FIELD=TEXT").format(value=each))
+        criteria.append((field.strip(), text))
+    return criteria
+
+
+@_criteria
+@search.command(
+    help=N_("Save a search under a NAME: new messages that meet it ring. Your node keeps blind tokens of it alone.")
+)
+@click.argument("called", metavar="NAME")
+@click.option("--by", multiple=True, metavar="FIELD=TEXT", help=N_("Any other field."))
+@click.option(
+    "--from", "author", type=MembersParameter(), default="", metavar="MEMBER", help=N_("Only from this member.")
+)
+@click.option("--kind", default="", metavar="KIND", help=N_("Only this kind."))
+@click.option("--reason", default="", help=N_("Why you search for a person, telephone, document or account."))
+@shared
+def save(*, called: str, by: tuple[str, ...], author: str, kind: str, reason: str, **texts: tuple[str, ...]) -> None:
+    """Save a search."""
+    terminal, criteria = current_terminal(), criteria_of(texts, by)
+
+    async def work() -> None:
+        async with terminal.session() as session:
+            await saved_searches.save(session, called, criteria, author=author, kind=kind, reason=reason)
+
+    run(work())
+    terminal.note(_("Saved. New messages that meet it ring in: paiza watch"))
+
+
+@search.command("list", help=N_("List your saved searches, with the number of new messages that meet each."))
+@shared
+def list_() -> None:
+    """List saved searches."""
+    terminal = current_terminal()
+    found = run(_saved(terminal))
+    if terminal.wants_json:
+        terminal.json([_as_object(each) for each in found])
+        return
+    rows = [(each.name, _described(each), display.when(each.saved_time), _state(each)) for each in found]
+    terminal.table((_("Name"), _("What"), _("Saved"), _("New")), rows, empty=_("No search is saved."))
+
+
+@search.command(help=N_("List the new messages that meet a saved search, and acknowledge them with --seen."))
+@click.argument("name", metavar="NAME")
+@click.option("--seen", is_flag=True, help=N_("Acknowledge them: they are no longer listed."))
+@shared
+def matches(*, name: str, seen: bool) -> None:
+    """List matches."""
+    terminal = current_terminal()
+
+    async def work() -> SavedSearch:
+        async with terminal.session() as session:
+            found = await saved_searches.find(session, name)
+            if seen:
+                await saved_searches.acknowledge(session, found)
+            return found
+
+    found = run(work())
+    if terminal.wants_json:
+        terminal.json(_as_object(found))
+        return
+    display.listing(terminal, found.matches)
+    if found.has_more:
+        terminal.warn(_("There are more than your node kept: search for them with paiza search."))
+
+
+@search.command(help=N_("Remove a saved search."))
+@click.argument("name", metavar="NAME")
+@shared
+def remove(*, name: str) -> None:
+    """Remove a saved search."""
+    terminal = current_terminal()
+
+    async def work() -> None:
+        async with terminal.session() as session:
+            await saved_searches.remove(session, name)
+
+    run(work())
+    terminal.note(_("Removed."))
+
+
+def tell_matches(terminal: Terminal, found: "Sequence[SavedSearch]") -> None:
+    """Print a line for each saved search with new messages."""
+    for each in found:
+        if each.matches:
+            text = ngettext(
+                "Saved search {name}: {n} new message: paiza search matches {quoted}",
+                "Saved search {name}: {n} new messages: paiza search matches {quoted}",
+                len(each.matches),
+            )
+            named = {"name": each.name, "n": number_text(len(each.matches)), "quoted": shlex.quote(each.name)}
+            terminal.say(text.format(**named), "yellow")
+
+
+async def _saved(terminal: Terminal) -> "list[SavedSearch]":
+    async with terminal.session() as session:
+        return await saved_searches.listed(session)
+
+
+def _described(search: SavedSearch) -> str:
+    if search.described is None:
+        return _("saved on another machine")
+    known = search.described
+    parts = [f"{field}: {text}" for field, text in known.criteria]
+    return "; ".join([*parts, *filter(None, (known.kind, known.author))])
+
+
+def _state(search: SavedSearch) -> str:
+    if search.stale:
+        return _("save it again: the index of your node was made anew")
+    count = number_text(len(search.matches))
+    return f"{count}+" if search.has_more else count
+
+
+def _as_object(search: SavedSearch) -> dict[str, Any]:
+    known = search.described
+    return {
+        "id": search.search_id,
+        "name": search.name,
+        "criteria": [{"field": field, "text": text} for field, text in known.criteria] if known else None,
+        "author": known.author if known else "",
+        "kind": known.kind if known else "",
+        "saved_time": search.saved_time,
+        "matches": [as_json.summary(each) for each in search.matches],
+        "has_more": search.has_more,
+        "stale": search.stale,
+    }
 
 
 @click.command(help=N_("Show the messages that share an identifier with one: a plate, a telephone, a person …"))

@@ -10,15 +10,17 @@ from paiza_client.cli import display, shift_notes
 from paiza_client.cli.deputies import deputy
 from paiza_client.cli.options import shared
 from paiza_client.cli.paging import paged, tell_more
+from paiza_client.cli.search import tell_matches
 from paiza_client.cli.terminal import current_terminal, lang, run
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, fitting, messages, wording
+from paiza_client.sdk import as_json, fitting, messages, saved_searches, wording
 from paiza_domain.schema import subjects
 from paiza_officer.errors import misused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from paiza_client.sdk.saved_searches import SavedSearch
     from paiza_client.sdk.tasks import Scope, ShiftNote, Task, TaskPage, Tasks
 
 _STATES: Final = {
@@ -48,13 +50,16 @@ def list_(*, mine: bool, everything: bool, limit: int, page: str) -> None:
     terminal = current_terminal()
     scope: Scope = "mine" if mine else "all" if everything else "unit"
 
-    async def work() -> "tuple[TaskPage, list[ShiftNote]]":
+    async def work() -> "tuple[TaskPage, list[ShiftNote], list[SavedSearch]]":
         async with terminal.session() as session:
-            notes = [] if terminal.wants_json else await session.tasks.notes()
-            return await session.tasks.page(scope, page_size=limit, token=page, subjects=True), notes
+            found = await session.tasks.page(scope, page_size=limit, token=page, subjects=True)
+            if terminal.wants_json:
+                return found, [], []
+            return found, await session.tasks.notes(), await saved_searches.listed(session)
 
-    found, notes = run(work())
+    found, notes, searches = run(work())
     shift_notes.tell(terminal, notes)
+    tell_matches(terminal, searches)
     if terminal.wants_json:
         shown = [{**as_json.summary(each.message), "task": as_object(each.task)} for each in found.items]
         terminal.json({"tasks": shown, "next_page": found.next_token})

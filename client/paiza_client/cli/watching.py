@@ -14,12 +14,12 @@ from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.language import N_, _
 from paiza_client.local.shown import Shown
-from paiza_client.sdk import as_json, watching
+from paiza_client.sdk import as_json, saved_searches, watching
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.watching import Away, Connected
 
 SHOWN_FILE: Final = "watched.json"  # in the folder of the profile
-RINGING: Final = frozenset({"approval_asked", "task_escalated", "stop-acknowledgement"})
+RINGING: Final = frozenset({"approval_asked", "search_match", "task_escalated", "stop-acknowledgement"})
 
 
 @click.command(
@@ -93,6 +93,7 @@ def _tell(terminal: Terminal, notice: notice_pb2.Notice) -> None:
             "thread": notice.thread_name,
             "digest": notice.message_digest,
             "member": notice.member,
+            "search": notice.search_id,
             "due_time": notice.due_time.ToDatetime(tzinfo=UTC) if notice.HasField("due_time") else None,
             "overdue": notice.overdue,
             "text": {"ru": notice.text.ru, "en": notice.text.en},
@@ -100,6 +101,8 @@ def _tell(terminal: Terminal, notice: notice_pb2.Notice) -> None:
         terminal.out.file.flush()
     else:
         text = notice.text.ru if lang() == "ru" else notice.text.en
+        if notice.search_id:
+            text = f"{text} ({saved_searches.name_of(terminal.profile(), notice.search_id)})"
         terminal.say(f"{display.when(datetime.now(UTC))}  {text}", "bold red" if rings else "yellow")
     if rings:
         terminal.bell()

@@ -26,6 +26,7 @@ controlled deliveries                           controlled_delivery.board, .stat
 joint operations                                operations.find, .within, .sheet, .result_sheet
 sign as the second officer                      Session.approvals
 search, tasks, legal hold and review dates      Session.search, Session.tasks, Session.retention
+wait for new messages that meet a search        saved_searches.save, .listed, .acknowledge, .remove
 have a deputy, see who is one                   Session.deputies
 import a table, export, count                   paiza_client.data.imports, .exports, .statistics
 see what all logs say of a message              trails.find

@@ -59,6 +59,20 @@ class SimilarRequest:
     recipients: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SavedMatches:
+    """A saved search as the node knows it, with its matches that were not acknowledged, newest first.
+
+    ``has_more``: the node kept no more of them. ``stale``: it matches nothing until it is saved again.
+    """
+
+    search_id: bytes
+    saved_time: datetime
+    matches: tuple[MessageSummary, ...]
+    has_more: bool
+    stale: bool
+
+
 class Search:
     """The session's calls for searches."""
 
@@ -148,3 +162,45 @@ class Search:
             )
             for each in answer.messages
         )
+
+    async def save(
+        self, search_id: bytes, criteria: Sequence[Criterion], *, author: str = "", kind: str = "", reason: str = ""
+    ) -> None:
+        """Save a search under an id of 16 random bytes; `saved_searches.save` chooses it and keeps the name.
+
+        Criteria, filters, errors and the log are those of `search`.
+        """
+        request = search_pb2.SaveSearchRequest(
+            search_id=search_id,
+            criteria=[search_pb2.Criterion(field=field, text=text) for field, text in criteria],
+            author=author,
+            kind=kind,
+            reason_text=reason,
+        )
+        await self._call(lambda: self._stub.SaveSearch(request, timeout=channel.CALL_SECONDS))
+
+    async def saved(self) -> list[SavedMatches]:
+        """Return the saved searches of the officer, the one saved first before the others."""
+        answer: search_pb2.ListSavedSearchesResponse = await self._call(
+            lambda: self._stub.ListSavedSearches(search_pb2.ListSavedSearchesRequest(), timeout=channel.CALL_SECONDS)
+        )
+        return [
+            SavedMatches(
+                each.search_id,
+                each.saved_time.ToDatetime(tzinfo=UTC),
+                tuple(map(summary, each.matches)),
+                each.has_more,
+                each.stale,
+            )
+            for each in answer.searches
+        ]
+
+    async def remove_saved(self, search_id: bytes) -> None:
+        """Remove a saved search with its matches; Refused("unknown_id") if the officer has none with this id."""
+        request = search_pb2.RemoveSavedSearchRequest(search_id=search_id)
+        await self._call(lambda: self._stub.RemoveSavedSearch(request, timeout=channel.CALL_SECONDS))
+
+    async def acknowledge_matches(self, search_id: bytes, last_sequence: int) -> None:
+        """Acknowledge the matches of a saved search up to a message's ``sequence``: they are no longer listed."""
+        request = search_pb2.AcknowledgeMatchesRequest(search_id=search_id, last_sequence=last_sequence)
+        await self._call(lambda: self._stub.AcknowledgeMatches(request, timeout=channel.CALL_SECONDS))

@@ -97,6 +97,7 @@ from paiza_node.features.retention.requests import erasure_stage
 from paiza_node.features.retention.reviews import Reviews
 from paiza_node.features.retention.service import RetentionService
 from paiza_node.features.search.index import Index
+from paiza_node.features.search.saved import SavedSearches, store_matches
 from paiza_node.features.search.search import Search
 from paiza_node.features.search.service import SearchService
 from paiza_node.features.tasks.asked import asked_stage
@@ -161,7 +162,16 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
         unit_directory=dependencies.unit_directory,
         clock=core.clock,
     )
-    index = Index(core, token_key=dependencies.token_key, new_messages=dependencies.new_messages)
+    consultations = Consultations(core.ledger, core.clock)
+    search = Search(core, consultations, dependencies.token_key)
+    saved = SavedSearches(core, search, dependencies.token_key, dependencies.officers.acting)
+    index = Index(
+        core,
+        token_key=dependencies.token_key,
+        new_messages=dependencies.new_messages,
+        compare=saved.compared,
+        store_matches=store_matches,
+    )
     log_index = LogIndex(core, dependencies.unit_directory, dependencies.officers.officers)
     retention = Retention(
         Erase(core, files, lifecycles=LIFECYCLES, peers=peers, forget=attachments.downloads.forget),
@@ -169,7 +179,6 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
         Reviews(core),
         LogRetention(core, LIFECYCLES, config.audit_retention),
     )
-    consultations = Consultations(core.ledger, core.clock)
     consult = Consult(core, consultations, log_index.catch_up)
     proposals = Proposals(core, dependencies.reader)
     pass_on = PassOn(core, proposals, peers)
@@ -191,13 +200,24 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
         attachments.downloads,
         exchange.notify_new_holders,
         index,
+        saved,
         retention.erase,
         proposals,
     ])  # fmt: skip
     return Services(
         handlers=(
             *_handlers(
-                dependencies, exchange, attachments, assign, witness, retention, consult, consultations, watches
+                dependencies,
+                exchange,
+                attachments,
+                assign,
+                witness,
+                retention,
+                consult,
+                consultations,
+                watches,
+                search,
+                saved,
             ),
             *_peer_audit_handlers(core, consult, peers),
             CeremonyService(proposals),
@@ -434,11 +454,12 @@ def _handlers(
     consult: Consult,
     consultations: Consultations,
     watches: Watches,
+    search: Search,
+    saved: SavedSearches,
 ) -> tuple[Service, ...]:
     """Return the handlers for nodes and officers, except those of peer audit."""
     core = dependencies.core
     open_rules = (recalls.open_rule, attached.open_rule(core.member))
-    search = Search(core, consultations, dependencies.token_key)
     show_subjects = ShowSubjects(core, consultations, open_rules)
     may_know_of = ThreadAccess(core.register_cache, core.store)
     officers = OfficerService(
@@ -448,7 +469,9 @@ def _handlers(
         open_together=OpenTogether(core, open_rules),
         show_subjects=show_subjects,
         deadlines=exchange.deadlines,
-        pending=PendingNotices(store=core.store, unit_directory=dependencies.unit_directory, clock=core.clock),
+        pending=PendingNotices(
+            store=core.store, unit_directory=dependencies.unit_directory, clock=core.clock, matches=saved.pending
+        ),
         search=search,
         find_source_rows=FindSourceRows(core, dependencies.unit_directory),
         may_know_of=may_know_of,
@@ -486,5 +509,5 @@ def _handlers(
         RegisterService(dependencies.reader),
         RecoveryService(ServePeer(core, CosignedEntries(core.ledger))),
         WitnessService(witness.answer_exchange, ProveEntries(core.ledger, core.store)),
-        SearchService(search, core.store),
+        SearchService(search, saved, core.store),
     )

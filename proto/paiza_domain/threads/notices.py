@@ -23,6 +23,7 @@ _TASKS: Final = {
     "task_assigned": N_("{kind} {id} was given to you."),
     "task_escalated": N_("{kind} {id} was not acknowledged in time and was passed on: act now."),
     "review_due": N_("The review date of {kind} {id} has come: paiza review {id} --keep-until DATE, or --erase."),
+    "search_match": N_("{kind} {id} matches one of your saved searches."),
     "task_overdue": N_("{kind} {id} should have been answered by now: act now."),
 }
 _DUE: Final = N_("{thread}: {what} ({member}) is due by {time}.")

@@ -114,6 +114,25 @@ def test_a_second_notice_with_the_same_plate_is_linked(paiza: Paiza, tmp_path: P
     assert (listed[found[0]["id"]], listed[found[1]["id"]]) == (True, False), "the newer one says so, in lists"
 
 
+def test_a_saved_search_rings_on_the_next_notice(paiza: Paiza, tmp_path: Path, sent: tuple[str, str]) -> None:
+    """Saved by name; a new notice about the plate matches, what was here before does not; tasks name it until seen."""
+    assert paiza("tjk-liaison", "search", "save", "Grey lorry", "--plate", sent[1]).code == 0
+    assert paiza("tjk-liaison", "search", "list", "--json").json[0]["matches"] == []
+    draft = tmp_path / "next.yaml"
+    draft.write_text(NOTICE.format(number="S-9", day="2026-06-07", plate=sent[1]))
+    notice = paiza("kaz-liaison", "send", "seizure-notice", draft, "--json").json["id"]
+    deadline = time.monotonic() + 60
+    while not (found := paiza("tjk-liaison", "search", "matches", "Grey lorry", "--json").json["matches"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert [each["id"] for each in found] == [notice]
+    assert "Saved search Grey lorry: 1 new message" in paiza("tjk-liaison", "tasks", "list").out
+    assert paiza("tjk-liaison", "search", "matches", "Grey lorry", "--seen").code == 0
+    assert "Grey lorry" not in paiza("tjk-liaison", "tasks", "list").out
+    assert paiza("tjk-liaison", "search", "remove", "Grey lorry").code == 0
+    assert paiza("tjk-liaison", "search", "list", "--json").json == []
+
+
 def test_a_request_about_a_plate_is_linked_to_the_notice_that_holds_it(
     paiza: Paiza, tmp_path: Path, sent: tuple[str, str]
 ) -> None:

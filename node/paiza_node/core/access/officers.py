@@ -119,6 +119,12 @@ class OfficerDirectory:
         _check_state(officer, _REFUSED.keys())
         return self._until_now(officer) if officer.stands_in else officer
 
+    def acting(self, officer_id: str) -> Officer | None:
+        """Return an officer who may act now, None for one who may not."""
+        with suppress(Rejected):
+            return self.active(officer_id)
+        return None
+
     def may_act(self, officer_id: str, verifier: CertificateVerifier, at: datetime) -> bool:
         """Return whether an officer has an authentication certificate that lets them act."""
         known = self._known.certificates.values()

@@ -140,6 +140,11 @@ class LogTransaction:
         """Publish a change once this commit is on disk; dropped if the work or the commit fails."""
         self.changes.append(change)
 
+    @property
+    def last_message_seq(self) -> int:
+        """Return the number of the last message stored so far; 0 if there is none."""
+        return self._messages
+
     def next_message_seq(self) -> int:
         """Return the next number of a stored message, counted from 1."""
         self._messages += 1

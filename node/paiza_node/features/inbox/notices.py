@@ -3,7 +3,7 @@
 Notices are not stored: they are computed from the store each time, so that no restart or lost watch omits any.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -30,8 +30,16 @@ MAX_TOLD: Final = 200  # tasks considered when a watch begins; the task list has
 class PendingNotices:
     """Computes the pending notices of one officer."""
 
-    def __init__(self, *, store: Store, unit_directory: UnitDirectory, clock: Callable[[], datetime]) -> None:
-        """Store where the data is read."""
+    def __init__(
+        self,
+        *,
+        store: Store,
+        unit_directory: UnitDirectory,
+        clock: Callable[[], datetime],
+        matches: Callable[[ReadConnection, Officer], Sequence[notice_pb2.Notice]] = lambda _reads, _officer: (),
+    ) -> None:
+        """Store where the data is read; ``matches`` returns the notices of an officer's saved searches."""
+        self._matches = matches
         self._store = store
         self._unit_directory = unit_directory
         self._clock = clock
@@ -41,7 +49,8 @@ class PendingNotices:
         now = self._clock()
         with self._store.reads() as reads:
             asked = [_asked(row) for row in approvals_store.waiting_approvals(reads) if officer.id in row.missing]
-            return [*asked, *self._work(reads, officer, now), *self._reviews(reads, officer, now)]
+            found = self._matches(reads, officer)
+            return [*asked, *self._work(reads, officer, now), *self._reviews(reads, officer, now), *found]
 
     def _reviews(self, reads: ReadConnection, officer: Officer, now: datetime) -> list[notice_pb2.Notice]:
         """Return the messages of the officer's units whose review is overdue."""

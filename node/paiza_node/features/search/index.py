@@ -12,7 +12,7 @@ content, which the receiver has opened to check it (`NewMessages`). Messages of 
 import asyncio
 import hmac
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -42,14 +42,14 @@ from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageSta
 from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.search import store as search_store
-from paiza_node.features.search.model import IndexedMessage
+from paiza_node.features.search.model import IndexedMessage, SearchMatch
+from paiza_node.features.search.store import TOKEN_BYTES
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 
 BATCH: Final = 256  # messages of one commit
 BATCH_TOKENS: Final = 10_000  # after which a batch takes no more messages
 HELD_BYTES: Final = 8 * 1024 * 1024  # of new messages in memory; further ones are read from the database
-TOKEN_BYTES: Final = 16  # of HMAC-SHA256: a chance hit among a billion tokens is one in 10^20
 MAX_LINK_TOKENS: Final = 300  # identifiers of one message that are compared with older ones
 REST: Final = 2.0  # pause after a batch, as a multiple of the time it took to read it, while there is traffic
 FEW: Final = 32  # messages, a batch of which is followed by a longer pause while there is traffic
@@ -143,11 +143,41 @@ class NewMessages:
                 self._bytes += len(row.signed)
 
 
+Compare = Callable[[ReadConnection, int, message_pb2.Header, IndexedMessage], tuple[SearchMatch, ...]]
+"""Returns the saved searches that a message meets, by its number, header and tokens."""
+
+StoreMatches = Callable[[LogTransaction, Sequence[SearchMatch]], None]
+"""Stores matches."""
+
+
+def _no_searches(
+    _reads: ReadConnection, _seq: int, _header: message_pb2.Header, _message: IndexedMessage
+) -> tuple[SearchMatch, ...]:
+    return ()
+
+
+def _no_matches(_tx: LogTransaction, _matches: Sequence[SearchMatch]) -> None:
+    pass
+
+
 class Index:
     """Maintains the index. One per node."""
 
-    def __init__(self, core: Core, *, token_key: TokenKey, new_messages: NewMessages | None = None) -> None:
-        """Store the core; ``new_messages`` are those that need not be read from the database."""
+    def __init__(
+        self,
+        core: Core,
+        *,
+        token_key: TokenKey,
+        new_messages: NewMessages | None = None,
+        compare: Compare = _no_searches,
+        store_matches: StoreMatches = _no_matches,
+    ) -> None:
+        """Store the core; ``new_messages`` are those that need not be read from the database.
+
+        ``compare`` returns the saved searches that a message meets, and ``store_matches`` stores them.
+        """
+        self._compare = compare
+        self._store_matches = store_matches
         self._store = core.store
         self._ledger = core.ledger
         self._token_key = token_key
@@ -181,7 +211,8 @@ class Index:
                 self._indexed_seq = last
                 return
             seconds = perf_counter() - began
-            await self._ledger.commit(partial(_store, batch=batch), rides=True, items=len(batch))
+            work = partial(_store, batch=batch, store_matches=self._store_matches)
+            await self._ledger.commit(work, rides=True, items=len(batch))
             self._indexed_seq = batch[-1][1].seq
             if self._ledger.has_traffic:
                 # A batch for each message would cost more than the message.
@@ -225,11 +256,11 @@ class Index:
         """Return a message as it is indexed, and those of its tokens that link; none if it cannot be opened."""
         try:
             if new is not None:
-                return self._read_terms(seq, new.header, new.opened or self._opened(new.message()))
+                return self._read_terms(reads, seq, new.header, new.opened or self._opened(new.message()))
             # One at a time: a message may have two megabytes.
             if (body := messages_store.bodies(reads, [seq]).get(seq)) is not None:
                 message = stored(body)
-                return self._read_terms(seq, message.header, self._opened(message))
+                return self._read_terms(reads, seq, message.header, self._opened(message))
         except Rejected as error:
             log.warning("not_opened", message=digest.hex()[:LOGGED_DIGITS], reason=error.reason)
         except Unavailable:
@@ -243,7 +274,7 @@ class Index:
         return Opened(self._decryption_keys.content(message, kind), self._decryption_keys.annex(message, kind))
 
     def _read_terms(
-        self, seq: int, header: message_pb2.Header, opened: Opened
+        self, reads: ReadConnection, seq: int, header: message_pb2.Header, opened: Opened
     ) -> tuple[IndexedMessage, Collection[bytes]]:
         kind = kinds.get(header.kind, header.kind_version)
         open_terms = terms(kind, opened.content, None)
@@ -255,16 +286,19 @@ class Index:
         found.sort(key=itemgetter(0))
         links = [token for token, each, annex in sorted(found, key=itemgetter(2)) if each.links][:MAX_LINK_TOKENS]
         tokens = tuple((token, each.field, annex) for token, each, annex in found)
-        return IndexedMessage(seq, _event_time(kind, opened.content), tokens, linked=False), links
+        indexed = IndexedMessage(seq, _event_time(kind, opened.content), tokens, linked=False)
+        return replace(indexed, matches=self._compare(reads, seq, header, indexed)), links
 
 
-def _store(tx: LogTransaction, *, batch: Sequence[tuple[bytes, IndexedMessage]]) -> None:
+def _store(tx: LogTransaction, *, batch: Sequence[tuple[bytes, IndexedMessage]], store_matches: "StoreMatches") -> None:
     messages = [message for _digest, message in batch]
     erased = messages_store.erased_seqs(tx.conn, [each.seq for each in messages])  # after it was read, and before this
     search_store.add_indexed(
         tx.conn, [replace(each, event_time=None, tokens=()) if each.seq in erased else each for each in messages]
     )
     settings_store.put_counter(tx.conn, CURSOR, messages[-1].seq)
+    if matches := [match for each in messages if each.seq not in erased for match in each.matches]:
+        store_matches(tx, matches)
     if linked := tuple(digest for digest, message in batch if message.linked):
         tx.announce(MessagesChanged(linked))
 

@@ -34,13 +34,41 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedSearch:
+    """A search of an officer that waits for messages with numbers above ``after_seq``.
+
+    Of every clause at least one token must match. ``key_fingerprint`` is of the key that made the tokens.
+    """
+
+    officer: str
+    search_id: bytes
+    clauses: tuple[tuple[bytes, ...], ...]
+    author: str
+    kind: str
+    saved_time: datetime
+    after_seq: int
+    key_fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SearchMatch:
+    """A message that meets a saved search. ``annex``: only with tokens of its nominal annex."""
+
+    officer: str
+    search_id: bytes
+    seq: int
+    annex: bool
+
+
+@dataclass(frozen=True, slots=True)
 class IndexedMessage:
-    """The tokens of one message: (token, field, whether it is in the annex alone)."""
+    """The tokens of one message: (token, field, whether it is in the annex alone), and the saved searches it meets."""
 
     seq: int
     event_time: datetime | None
     tokens: tuple[tuple[bytes, str, bool], ...]
     linked: bool
+    matches: tuple[SearchMatch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

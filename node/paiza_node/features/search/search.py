@@ -106,18 +106,11 @@ class Search:
         3. It is logged before anything is searched.
         """
         # 1.
-        sought = await asyncio.to_thread(self._clauses, request.criteria)
-        if not sought and not (request.author or request.kind or request.HasField("since_time")):
+        restricted = bool(request.criteria or request.author or request.kind or request.HasField("since_time"))
+        if not restricted:
             raise Rejected("search_empty", "name at least one thing to search for")
-        # 2.
-        personal = sorted({each.field for each in request.criteria} & PERSONAL)
-        if len(request.reason_text) > MAX_REASON:
-            raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
-        if personal and not request.reason_text.strip():
-            raise Rejected("search_reason_missing", f"a search by {', '.join(personal)} needs a reason")
-        # 3.
-        if personal:
-            await self._note(officer, request.criteria, request.reason_text.strip())
+        # 1. to 3.
+        sought = await self.tokens_for(officer, request.criteria, request.reason_text)
         size = paging.page_size(request)
         before = paging.numbers_of(request, 1)
         query = SearchQuery(
@@ -133,6 +126,25 @@ class Search:
         )
         async with self._room:
             return await asyncio.to_thread(self._find, officer, query)
+
+    async def tokens_for(
+        self, officer: Officer, criteria: Sequence[search_pb2.Criterion], reason_text: str
+    ) -> tuple[tuple[bytes, ...], ...]:
+        """Return the clauses of criteria as tokens; if they lead to a person, log that they are searched for."""
+        sought = await asyncio.to_thread(self._clauses, criteria)
+        personal = sorted({each.field for each in criteria} & PERSONAL)
+        if len(reason_text) > MAX_REASON:
+            raise Rejected("too_large", f"a reason has at most {MAX_REASON} characters")
+        if personal and not reason_text.strip():
+            raise Rejected("search_reason_missing", f"a search by {', '.join(personal)} needs a reason")
+        if personal:
+            await self._note(officer, criteria, reason_text.strip())
+        return sought
+
+    @staticmethod
+    def filters(author: str, kind: str) -> tuple[str, str]:
+        """Return the filters of a search; Rejected if one is too long."""
+        return _short(author), _short(kind)
 
     async def links(self, officer: Officer, digest: bytes) -> list[Linked]:
         """Return the messages that share an identifier with one that the officer may see."""
@@ -242,6 +254,10 @@ class Search:
             rows = messages_store.messages_at(reads, fields)
             allowed = self._shown(reads, officer, rows)
         return [Linked(each, fields[each.seq]) for each in rows if each.seq in allowed]
+
+    def shown(self, reads: ReadConnection, officer: Officer, rows: Sequence[MessageRow], *, annex: bool) -> set[int]:
+        """Return which of these messages, by number, the officer may open; ``annex``: found by their nominal annex."""
+        return set() if annex and not self._may_search_annexes(officer) else self._shown(reads, officer, rows)
 
     def _shown(self, reads: ReadConnection, officer: Officer, rows: Sequence[MessageRow]) -> set[int]:
         """Return which of these messages the officer may open: finding one by its content reveals some of it."""

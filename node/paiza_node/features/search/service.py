@@ -12,7 +12,9 @@ from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import Store
 from paiza_node.features.listing import listing
 from paiza_node.features.listing.listing import message_info
+from paiza_node.features.search.saved import SavedSearches
 from paiza_node.features.search.search import Search
+from paiza_wire.errors import Rejected
 
 MAX_NUMBER: Final = 2**63 - 1  # of a message: the newest stands first
 
@@ -22,9 +24,10 @@ class SearchService(Service):
 
     service = search_pb2.DESCRIPTOR.services_by_name["SearchService"]
 
-    def __init__(self, search: Search, store: Store) -> None:
-        """Store the search, and the store for list data."""
+    def __init__(self, search: Search, saved: SavedSearches, store: Store) -> None:
+        """Store the search, the saved searches, and the store for list data."""
         self._search = search
+        self._saved = saved
         self._store = store
 
     async def search(self, caller: Caller, request: search_pb2.SearchRequest) -> search_pb2.SearchResponse:
@@ -72,6 +75,45 @@ class SearchService(Service):
             )
             similar.stored_time.FromDatetime(each.row.stored_time)
         return response
+
+    async def save_search(self, caller: Caller, request: search_pb2.SaveSearchRequest) -> search_pb2.SaveSearchResponse:
+        """Save a search."""
+        await self._saved.save(officer_of(caller), request)
+        return search_pb2.SaveSearchResponse()
+
+    async def remove_saved_search(
+        self, caller: Caller, request: search_pb2.RemoveSavedSearchRequest
+    ) -> search_pb2.RemoveSavedSearchResponse:
+        """Remove a saved search."""
+        await self._saved.remove(officer_of(caller), request.search_id)
+        return search_pb2.RemoveSavedSearchResponse()
+
+    async def list_saved_searches(
+        self, caller: Caller, _request: search_pb2.ListSavedSearchesRequest
+    ) -> search_pb2.ListSavedSearchesResponse:
+        """List the saved searches with their matches."""
+        officer = officer_of(caller)
+        listed = await self._saved.listed(officer)
+        infos = await self._infos(officer, [row for each in listed for row in each.matches])
+        response = search_pb2.ListSavedSearchesResponse()
+        for each in listed:
+            shown = response.searches.add(
+                search_id=each.search.search_id,
+                matches=[infos[row.digest] for row in each.matches if row.digest in infos],
+                has_more=each.has_more,
+                stale=each.stale,
+            )
+            shown.saved_time.FromDatetime(each.search.saved_time)
+        return response
+
+    async def acknowledge_matches(
+        self, caller: Caller, request: search_pb2.AcknowledgeMatchesRequest
+    ) -> search_pb2.AcknowledgeMatchesResponse:
+        """Acknowledge matches."""
+        if request.last_sequence > MAX_NUMBER:
+            raise Rejected("malformed", "last_sequence is not one this node gave")
+        await self._saved.acknowledge(officer_of(caller), request.search_id, request.last_sequence)
+        return search_pb2.AcknowledgeMatchesResponse()
 
     async def _infos(self, officer: Officer, rows: list[MessageRow]) -> dict[bytes, officer_pb2.MessageInfo]:
         def read() -> dict[bytes, officer_pb2.MessageInfo]:

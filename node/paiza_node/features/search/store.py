@@ -29,11 +29,19 @@ from paiza_node.core.access.store import seen_by
 from paiza_node.core.messages.store import message_row, message_table
 from paiza_node.core.storage import ReadConnection, WriteConnection, scanning
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
+from paiza_node.core.storage.records import TIME, Kept, Records
 from paiza_node.core.storage.scanning import BLOCK, Rows
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import Lookup, Occurrence, insertion
 from paiza_node.core.storage.times import from_micros, to_micros
-from paiza_node.features.search.model import Found, IndexedMessage, SearchQuery, SharedToken
+from paiza_node.features.search.model import (
+    Found,
+    IndexedMessage,
+    SavedSearch,
+    SearchMatch,
+    SearchQuery,
+    SharedToken,
+)
 
 # Terms of messages: HMAC-SHA256 under the node's index key, cut to 16 bytes. A stolen database shows no term.
 term_token_table = Table(
@@ -56,7 +64,35 @@ indexed_message_table = Table(
     Column("tokens_digest", LargeBinary, nullable=False),  # of all that is indexed of the message: for `verify`
 )
 
+# Saved searches of officers: the tokens of their criteria, and no name or text.
+saved_search_table = Table(
+    "saved_search",
+    METADATA,
+    Column("officer", Text, primary_key=True),
+    Column("search_id", LargeBinary, primary_key=True),
+    Column("clauses", LargeBinary, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("saved_time", BigInteger, nullable=False),
+    Column("after_seq", BigInteger, nullable=False),
+    Column("key_fingerprint", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
 
+# Messages that meet a saved search and were not acknowledged.
+search_match_table = Table(
+    "search_match",
+    METADATA,
+    Column("officer", Text, primary_key=True),
+    Column("search_id", LargeBinary, primary_key=True),
+    Column("seq", Number, primary_key=True, autoincrement=False),
+    Column("annex", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_search_match_seq", search_match_table.c.seq)
+
+
+TOKEN_BYTES: Final = 16  # of HMAC-SHA256: a chance hit among a billion tokens is one in 10^20
 FIRST_SPAN: Final = 4096  # messages sought in first
 SPAN_GROWTH: Final = 8
 MANY: Final = 1000  # occurrences, up to which the rarest clause is sought
@@ -187,11 +223,71 @@ def with_tokens(conn: ReadConnection) -> Iterator[tuple[Rows, dict[int, list[tup
         yield rows, found
 
 
+def saved_searches(conn: ReadConnection, officer: str | None = None) -> list[SavedSearch]:
+    """Return the saved searches of an officer, or of all, in the order in which they were saved."""
+    s = saved_search_table.c
+    found = select(saved_search_table).order_by(s.saved_time, s.search_id)
+    return _SAVED.find(conn, found if officer is None else found.where(s.officer == officer))
+
+
+def put_saved_search(conn: WriteConnection, search: SavedSearch) -> None:
+    """Store a saved search, in the place of one with its id; its earlier matches go."""
+    remove_saved_search(conn, search.officer, search.search_id)
+    _SAVED.add(conn, [search])
+
+
+def remove_saved_search(conn: WriteConnection, officer: str, search_id: bytes) -> None:
+    """Delete a saved search and its matches."""
+    s, m = saved_search_table.c, search_match_table.c
+    conn.execute(delete(search_match_table).where(m.officer == officer, m.search_id == search_id))
+    conn.execute(delete(saved_search_table).where(s.officer == officer, s.search_id == search_id))
+
+
+def matches(conn: ReadConnection, officer: str, search_id: bytes, limit: int) -> list[SearchMatch]:
+    """Return the matches of a saved search that were not acknowledged, newest first."""
+    m = search_match_table.c
+    found = select(search_match_table).where(m.officer == officer, m.search_id == search_id)
+    return _MATCHES.find(conn, found.order_by(m.seq.desc()).limit(limit))
+
+
+def add_matches(conn: WriteConnection, found: Sequence[SearchMatch]) -> None:
+    """Store matches."""
+    _MATCHES.add_new(conn, found)
+
+
+def drop_matches(conn: WriteConnection, officer: str, search_id: bytes, last_seq: int) -> None:
+    """Delete the matches of a saved search up to a message."""
+    m = search_match_table.c
+    conn.execute(delete(search_match_table).where(m.officer == officer, m.search_id == search_id, m.seq <= last_seq))
+
+
+def packed(clauses: Sequence[Sequence[bytes]]) -> bytes:
+    """Return clauses as bytes: of each the number of its tokens, two bytes, and the tokens."""
+    return b"".join(len(clause).to_bytes(2, "big") + b"".join(clause) for clause in clauses)
+
+
+def unpacked(data: bytes) -> tuple[tuple[bytes, ...], ...]:
+    """Return the clauses in bytes of `packed`; ValueError for others."""
+    found: list[tuple[bytes, ...]] = []
+    place = 0
+    while place < len(data):
+        end = place + 2 + int.from_bytes(data[place : place + 2], "big") * TOKEN_BYTES
+        if end > len(data):
+            raise ValueError("a clause is cut short")
+        found.append(tuple(data[at : at + TOKEN_BYTES] for at in range(place + 2, end, TOKEN_BYTES)))
+        place = end
+    return tuple(found)
+
+
 def clear_index(conn: WriteConnection) -> None:
     """Delete all tokens: they were made with another key or by other rules."""
     conn.execute(delete(term_token_table))
     conn.execute(delete(indexed_message_table))
 
+
+_SAVED: Final = Records(saved_search_table, SavedSearch, clauses=Kept(packed, unpacked), saved_time=TIME)
+
+_MATCHES: Final = Records(search_match_table, SearchMatch, annex=Kept(bool, bool))
 
 _NEWEST: Final = select(func.max(indexed_message_table.c.seq))
 
@@ -223,6 +319,13 @@ def _unindexed(subject: Subject, _now: datetime) -> UpdateBase:
 
 
 LIFECYCLES: Final = (
+    Lifecycle(saved_search_table),
+    Lifecycle(
+        search_match_table,
+        Key.MESSAGE,
+        search_match_table.c.seq,
+        on_erase=lambda subject, _now: delete(search_match_table).where(search_match_table.c.seq == subject.seq),
+    ),
     Lifecycle(
         term_token_table,
         Key.MESSAGE,

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from paiza.core.v1 import text_pb2 as paiza_dot_core_dot_v1_dot_text__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/officer/v1/notice.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18paiza/core/v1/text.proto\"\xe8\x01\n\x06Notice\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x11\n\tthread_id\x18\x02 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x03 \x01(\t\x12\x0e\n\x06member\x18\x04 \x01(\t\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x06 \x01(\x08\x12\x16\n\x0emessage_digest\x18\x07 \x01(\x0c\x12\x15\n\rother_threads\x18\x08 \x03(\t\x12*\n\x04text\x18\t \x01(\x0b\x32\x1c.paiza.core.v1.BilingualTextb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/officer/v1/notice.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18paiza/core/v1/text.proto\"\xfb\x01\n\x06Notice\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x11\n\tthread_id\x18\x02 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x03 \x01(\t\x12\x0e\n\x06member\x18\x04 \x01(\t\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x06 \x01(\x08\x12\x16\n\x0emessage_digest\x18\x07 \x01(\x0c\x12\x15\n\rother_threads\x18\x08 \x03(\t\x12*\n\x04text\x18\t \x01(\x0b\x32\x1c.paiza.core.v1.BilingualText\x12\x11\n\tsearch_id\x18\n \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,5 +34,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paiza.officer.v1.notice_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_NOTICE']._serialized_start=111
-  _globals['_NOTICE']._serialized_end=343
+  _globals['_NOTICE']._serialized_end=362
 # @@protoc_insertion_point(module_scope)

@@ -37,6 +37,7 @@ class Notice(_message.Message):
     MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
     OTHER_THREADS_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    SEARCH_ID_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Subject of the notice: the code of a deadline, "stop_unacknowledged", "overlap"."""
     thread_id: _builtins.bytes
@@ -49,6 +50,8 @@ class Notice(_message.Message):
     """True when the time is over."""
     message_digest: _builtins.bytes
     """Digest of the message concerned; empty where the whole thread is."""
+    search_id: _builtins.bytes
+    """Id of the saved search that the message matches, 16 bytes; empty for any other notice."""
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
         """When it falls due; unset where nothing does."""
@@ -73,10 +76,11 @@ class Notice(_message.Message):
         message_digest: _builtins.bytes = ...,
         other_threads: _abc.Iterable[_builtins.str] | None = ...,
         text: _text_pb2.BilingualText | None = ...,
+        search_id: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "due_time", b"due_time", "member", b"member", "message_digest", b"message_digest", "other_threads", b"other_threads", "overdue", b"overdue", "text", b"text", "thread_id", b"thread_id", "thread_name", b"thread_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "due_time", b"due_time", "member", b"member", "message_digest", b"message_digest", "other_threads", b"other_threads", "overdue", b"overdue", "search_id", b"search_id", "text", b"text", "thread_id", b"thread_id", "thread_name", b"thread_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

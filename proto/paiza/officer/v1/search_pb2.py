@@ -27,7 +27,7 @@ from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 from paiza.officer.v1 import officer_pb2 as paiza_dot_officer_dot_v1_dot_officer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/officer/v1/search.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x1epaiza/officer/v1/officer.proto\"\xf8\x01\n\rSearchRequest\x12-\n\x08\x63riteria\x18\x01 \x03(\x0b\x32\x1b.paiza.officer.v1.Criterion\x12.\n\nsince_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x11\n\tpage_size\x18\x06 \x01(\r\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\x13\n\x0breason_text\x18\x08 \x01(\t\"(\n\tCriterion\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"k\n\x0eSearchResponse\x12\x30\n\x08messages\x18\x01 \x03(\x0b\x32\x1e.paiza.officer.v1.FoundMessage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0e\n\x06\x62\x65hind\x18\x03 \x01(\x04\"n\n\x0c\x46oundMessage\x12.\n\x07message\x18\x01 \x01(\x0b\x32\x1d.paiza.officer.v1.MessageInfo\x12.\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x10ListLinksRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x11ListLinksResponse\x12\x31\n\x08messages\x18\x01 \x03(\x0b\x32\x1f.paiza.officer.v1.LinkedMessage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"O\n\rLinkedMessage\x12.\n\x07message\x18\x01 \x01(\x0b\x32\x1d.paiza.officer.v1.MessageInfo\x12\x0e\n\x06\x66ields\x18\x02 \x03(\t\"Q\n\x12\x46indSimilarRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12-\n\x08\x63riteria\x18\x02 \x03(\x0b\x32\x1b.paiza.officer.v1.Criterion\"I\n\x13\x46indSimilarResponse\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32 .paiza.officer.v1.SimilarMessage\"\xba\x01\n\x0eSimilarMessage\x12\x13\n\x0bthread_name\x18\x01 \x01(\t\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c\x12\x12\n\nofficer_id\x18\x03 \x01(\t\x12/\n\x0bstored_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x66ields\x18\x05 \x03(\t\x12\x12\n\nrecipients\x18\x06 \x03(\t\x12\x12\n\nmessage_id\x18\x07 \x01(\x0c\x32\xc2\x02\n\rSearchService\x12[\n\x06Search\x12\x1f.paiza.officer.v1.SearchRequest\x1a .paiza.officer.v1.SearchResponse\"\x0e\x8a\xb5\x18\n\x08\x02\x12\x06search\x12\x64\n\tListLinks\x12\".paiza.officer.v1.ListLinksRequest\x1a#.paiza.officer.v1.ListLinksResponse\"\x0e\x8a\xb5\x18\n\x08\x02\x12\x06search\x12n\n\x0b\x46indSimilar\x12$.paiza.officer.v1.FindSimilarRequest\x1a%.paiza.officer.v1.FindSimilarResponse\"\x12\x8a\xb5\x18\x0e\x08\x02\x12\x06search\x18\x80\x80 b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaiza/officer/v1/search.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x1epaiza/officer/v1/officer.proto\"\xf8\x01\n\rSearchRequest\x12-\n\x08\x63riteria\x18\x01 \x03(\x0b\x32\x1b.paiza.officer.v1.Criterion\x12.\n\nsince_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x11\n\tpage_size\x18\x06 \x01(\r\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\x13\n\x0breason_text\x18\x08 \x01(\t\"(\n\tCriterion\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"k\n\x0eSearchResponse\x12\x30\n\x08messages\x18\x01 \x03(\x0b\x32\x1e.paiza.officer.v1.FoundMessage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0e\n\x06\x62\x65hind\x18\x03 \x01(\x04\"n\n\x0c\x46oundMessage\x12.\n\x07message\x18\x01 \x01(\x0b\x32\x1d.paiza.officer.v1.MessageInfo\x12.\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x10ListLinksRequest\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x11ListLinksResponse\x12\x31\n\x08messages\x18\x01 \x03(\x0b\x32\x1f.paiza.officer.v1.LinkedMessage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"O\n\rLinkedMessage\x12.\n\x07message\x18\x01 \x01(\x0b\x32\x1d.paiza.officer.v1.MessageInfo\x12\x0e\n\x06\x66ields\x18\x02 \x03(\t\"Q\n\x12\x46indSimilarRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12-\n\x08\x63riteria\x18\x02 \x03(\x0b\x32\x1b.paiza.officer.v1.Criterion\"I\n\x13\x46indSimilarResponse\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32 .paiza.officer.v1.SimilarMessage\"\xba\x01\n\x0eSimilarMessage\x12\x13\n\x0bthread_name\x18\x01 \x01(\t\x12\x16\n\x0emessage_digest\x18\x02 \x01(\x0c\x12\x12\n\nofficer_id\x18\x03 \x01(\t\x12/\n\x0bstored_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x66ields\x18\x05 \x03(\t\x12\x12\n\nrecipients\x18\x06 \x03(\t\x12\x12\n\nmessage_id\x18\x07 \x01(\x0c\"\x88\x01\n\x11SaveSearchRequest\x12\x11\n\tsearch_id\x18\x01 \x01(\x0c\x12-\n\x08\x63riteria\x18\x02 \x03(\x0b\x32\x1b.paiza.officer.v1.Criterion\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x13\n\x0breason_text\x18\x05 \x01(\t\"\x14\n\x12SaveSearchResponse\"-\n\x18RemoveSavedSearchRequest\x12\x11\n\tsearch_id\x18\x01 \x01(\x0c\"\x1b\n\x19RemoveSavedSearchResponse\"\x1a\n\x18ListSavedSearchesRequest\"L\n\x19ListSavedSearchesResponse\x12/\n\x08searches\x18\x01 \x03(\x0b\x32\x1d.paiza.officer.v1.SavedSearch\"\xa1\x01\n\x0bSavedSearch\x12\x11\n\tsearch_id\x18\x01 \x01(\x0c\x12.\n\nsaved_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x07matches\x18\x03 \x03(\x0b\x32\x1d.paiza.officer.v1.MessageInfo\x12\x10\n\x08has_more\x18\x04 \x01(\x08\x12\r\n\x05stale\x18\x05 \x01(\x08\"E\n\x19\x41\x63knowledgeMatchesRequest\x12\x11\n\tsearch_id\x18\x01 \x01(\x0c\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\"\x1c\n\x1a\x41\x63knowledgeMatchesResponse2\xa8\x06\n\rSearchService\x12[\n\x06Search\x12\x1f.paiza.officer.v1.SearchRequest\x1a .paiza.officer.v1.SearchResponse\"\x0e\x8a\xb5\x18\n\x08\x02\x12\x06search\x12\x64\n\tListLinks\x12\".paiza.officer.v1.ListLinksRequest\x1a#.paiza.officer.v1.ListLinksResponse\"\x0e\x8a\xb5\x18\n\x08\x02\x12\x06search\x12n\n\x0b\x46indSimilar\x12$.paiza.officer.v1.FindSimilarRequest\x1a%.paiza.officer.v1.FindSimilarResponse\"\x12\x8a\xb5\x18\x0e\x08\x02\x12\x06search\x18\x80\x80 \x12g\n\nSaveSearch\x12#.paiza.officer.v1.SaveSearchRequest\x1a$.paiza.officer.v1.SaveSearchResponse\"\x0e\x8a\xb5\x18\n\x08\x02\x12\x06search\x12|\n\x11RemoveSavedSearch\x12*.paiza.officer.v1.RemoveSavedSearchRequest\x1a+.paiza.officer.v1.RemoveSavedSearchResponse\"\x0e\x8a\xb5\x18\n\x08\x02\x12\x06search\x12|\n\x11ListSavedSearches\x12*.paiza.officer.v1.ListSavedSearchesRequest\x1a+.paiza.officer.v1.ListSavedSearchesResponse\"\x0e\x8a\xb5\x18\n\x08\x02\x12\x06search\x12\x7f\n\x12\x41\x63knowledgeMatches\x12+.paiza.officer.v1.AcknowledgeMatchesRequest\x1a,.paiza.officer.v1.AcknowledgeMatchesResponse\"\x0e\x8a\xb5\x18\n\x08\x02\x12\x06searchb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +40,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHSERVICE'].methods_by_name['ListLinks']._serialized_options = b'\212\265\030\n\010\002\022\006search'
   _globals['_SEARCHSERVICE'].methods_by_name['FindSimilar']._loaded_options = None
   _globals['_SEARCHSERVICE'].methods_by_name['FindSimilar']._serialized_options = b'\212\265\030\016\010\002\022\006search\030\200\200 '
+  _globals['_SEARCHSERVICE'].methods_by_name['SaveSearch']._loaded_options = None
+  _globals['_SEARCHSERVICE'].methods_by_name['SaveSearch']._serialized_options = b'\212\265\030\n\010\002\022\006search'
+  _globals['_SEARCHSERVICE'].methods_by_name['RemoveSavedSearch']._loaded_options = None
+  _globals['_SEARCHSERVICE'].methods_by_name['RemoveSavedSearch']._serialized_options = b'\212\265\030\n\010\002\022\006search'
+  _globals['_SEARCHSERVICE'].methods_by_name['ListSavedSearches']._loaded_options = None
+  _globals['_SEARCHSERVICE'].methods_by_name['ListSavedSearches']._serialized_options = b'\212\265\030\n\010\002\022\006search'
+  _globals['_SEARCHSERVICE'].methods_by_name['AcknowledgeMatches']._loaded_options = None
+  _globals['_SEARCHSERVICE'].methods_by_name['AcknowledgeMatches']._serialized_options = b'\212\265\030\n\010\002\022\006search'
   _globals['_SEARCHREQUEST']._serialized_start=145
   _globals['_SEARCHREQUEST']._serialized_end=393
   _globals['_CRITERION']._serialized_start=395
@@ -60,6 +68,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FINDSIMILARRESPONSE']._serialized_end=1075
   _globals['_SIMILARMESSAGE']._serialized_start=1078
   _globals['_SIMILARMESSAGE']._serialized_end=1264
-  _globals['_SEARCHSERVICE']._serialized_start=1267
-  _globals['_SEARCHSERVICE']._serialized_end=1589
+  _globals['_SAVESEARCHREQUEST']._serialized_start=1267
+  _globals['_SAVESEARCHREQUEST']._serialized_end=1403
+  _globals['_SAVESEARCHRESPONSE']._serialized_start=1405
+  _globals['_SAVESEARCHRESPONSE']._serialized_end=1425
+  _globals['_REMOVESAVEDSEARCHREQUEST']._serialized_start=1427
+  _globals['_REMOVESAVEDSEARCHREQUEST']._serialized_end=1472
+  _globals['_REMOVESAVEDSEARCHRESPONSE']._serialized_start=1474
+  _globals['_REMOVESAVEDSEARCHRESPONSE']._serialized_end=1501
+  _globals['_LISTSAVEDSEARCHESREQUEST']._serialized_start=1503
+  _globals['_LISTSAVEDSEARCHESREQUEST']._serialized_end=1529
+  _globals['_LISTSAVEDSEARCHESRESPONSE']._serialized_start=1531
+  _globals['_LISTSAVEDSEARCHESRESPONSE']._serialized_end=1607
+  _globals['_SAVEDSEARCH']._serialized_start=1610
+  _globals['_SAVEDSEARCH']._serialized_end=1771
+  _globals['_ACKNOWLEDGEMATCHESREQUEST']._serialized_start=1773
+  _globals['_ACKNOWLEDGEMATCHESREQUEST']._serialized_end=1842
+  _globals['_ACKNOWLEDGEMATCHESRESPONSE']._serialized_start=1844
+  _globals['_ACKNOWLEDGEMATCHESRESPONSE']._serialized_end=1872
+  _globals['_SEARCHSERVICE']._serialized_start=1875
+  _globals['_SEARCHSERVICE']._serialized_end=2683
 # @@protoc_insertion_point(module_scope)

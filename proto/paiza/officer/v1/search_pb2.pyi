@@ -357,3 +357,227 @@ class SimilarMessage(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SimilarMessage: _TypeAlias = SimilarMessage  # noqa: Y015
+
+@_typing.final
+class SaveSearchRequest(_message.Message):
+    """A search to be saved. The node keeps the keyed blind tokens of its criteria and forgets the texts; what the search is
+    called stays with the caller.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEARCH_ID_FIELD_NUMBER: _builtins.int
+    CRITERIA_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    REASON_TEXT_FIELD_NUMBER: _builtins.int
+    search_id: _builtins.bytes
+    """16 random bytes, chosen by the caller; the id of one of their searches replaces it, with its matches."""
+    author: _builtins.str
+    """Only from this author member; empty for all."""
+    kind: _builtins.str
+    """Only this kind; empty for all."""
+    reason_text: _builtins.str
+    """Why a person, a telephone, a document or an account is searched for; required for those, kept beside the log."""
+    @_builtins.property
+    def criteria(self) -> _containers.RepeatedCompositeFieldContainer[Global___Criterion]:
+        """All of these must hold; at most 10. Without any a kind or an author is named."""
+
+    def __init__(
+        self,
+        *,
+        search_id: _builtins.bytes = ...,
+        criteria: _abc.Iterable[Global___Criterion] | None = ...,
+        author: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        reason_text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "criteria", b"criteria", "kind", b"kind", "reason_text", b"reason_text", "search_id", b"search_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaveSearchRequest: _TypeAlias = SaveSearchRequest  # noqa: Y015
+
+@_typing.final
+class SaveSearchResponse(_message.Message):
+    """The search was saved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaveSearchResponse: _TypeAlias = SaveSearchResponse  # noqa: Y015
+
+@_typing.final
+class RemoveSavedSearchRequest(_message.Message):
+    """Which search to remove."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEARCH_ID_FIELD_NUMBER: _builtins.int
+    search_id: _builtins.bytes
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        search_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["search_id", b"search_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveSavedSearchRequest: _TypeAlias = RemoveSavedSearchRequest  # noqa: Y015
+
+@_typing.final
+class RemoveSavedSearchResponse(_message.Message):
+    """The search was removed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveSavedSearchResponse: _TypeAlias = RemoveSavedSearchResponse  # noqa: Y015
+
+@_typing.final
+class ListSavedSearchesRequest(_message.Message):
+    """Requests the caller's saved searches: at most 20."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSavedSearchesRequest: _TypeAlias = ListSavedSearchesRequest  # noqa: Y015
+
+@_typing.final
+class ListSavedSearchesResponse(_message.Message):
+    """The caller's saved searches."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEARCHES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def searches(self) -> _containers.RepeatedCompositeFieldContainer[Global___SavedSearch]:
+        """The searches, the one saved first before the others."""
+
+    def __init__(
+        self,
+        *,
+        searches: _abc.Iterable[Global___SavedSearch] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["searches", b"searches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSavedSearchesResponse: _TypeAlias = ListSavedSearchesResponse  # noqa: Y015
+
+@_typing.final
+class SavedSearch(_message.Message):
+    """A saved search."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEARCH_ID_FIELD_NUMBER: _builtins.int
+    SAVED_TIME_FIELD_NUMBER: _builtins.int
+    MATCHES_FIELD_NUMBER: _builtins.int
+    HAS_MORE_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
+    search_id: _builtins.bytes
+    """Its id."""
+    has_more: _builtins.bool
+    """True if it has more matches than a node keeps: 100. An ordinary search finds them all."""
+    stale: _builtins.bool
+    """True if the node's index was made anew with another key since: nothing matches until it is saved again."""
+    @_builtins.property
+    def saved_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was saved."""
+
+    @_builtins.property
+    def matches(self) -> _containers.RepeatedCompositeFieldContainer[_officer_pb2.MessageInfo]:
+        """Matches that were not acknowledged, among those the caller may see, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        search_id: _builtins.bytes = ...,
+        saved_time: _timestamp_pb2.Timestamp | None = ...,
+        matches: _abc.Iterable[_officer_pb2.MessageInfo] | None = ...,
+        has_more: _builtins.bool = ...,
+        stale: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["saved_time", b"saved_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["has_more", b"has_more", "matches", b"matches", "saved_time", b"saved_time", "search_id", b"search_id", "stale", b"stale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SavedSearch: _TypeAlias = SavedSearch  # noqa: Y015
+
+@_typing.final
+class AcknowledgeMatchesRequest(_message.Message):
+    """Which matches were seen."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEARCH_ID_FIELD_NUMBER: _builtins.int
+    LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    search_id: _builtins.bytes
+    """Id of the search."""
+    last_sequence: _builtins.int
+    """Sequence of the newest match that was seen; older ones were seen too."""
+    def __init__(
+        self,
+        *,
+        search_id: _builtins.bytes = ...,
+        last_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_sequence", b"last_sequence", "search_id", b"search_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeMatchesRequest: _TypeAlias = AcknowledgeMatchesRequest  # noqa: Y015
+
+@_typing.final
+class AcknowledgeMatchesResponse(_message.Message):
+    """The matches were acknowledged."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeMatchesResponse: _TypeAlias = AcknowledgeMatchesResponse  # noqa: Y015

@@ -50,6 +50,26 @@ class SearchServiceStub:
                 request_serializer=paiza_dot_officer_dot_v1_dot_search__pb2.FindSimilarRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_search__pb2.FindSimilarResponse.FromString,
                 _registered_method=True)
+        self.SaveSearch = channel.unary_unary(
+                '/paiza.officer.v1.SearchService/SaveSearch',
+                request_serializer=paiza_dot_officer_dot_v1_dot_search__pb2.SaveSearchRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_search__pb2.SaveSearchResponse.FromString,
+                _registered_method=True)
+        self.RemoveSavedSearch = channel.unary_unary(
+                '/paiza.officer.v1.SearchService/RemoveSavedSearch',
+                request_serializer=paiza_dot_officer_dot_v1_dot_search__pb2.RemoveSavedSearchRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_search__pb2.RemoveSavedSearchResponse.FromString,
+                _registered_method=True)
+        self.ListSavedSearches = channel.unary_unary(
+                '/paiza.officer.v1.SearchService/ListSavedSearches',
+                request_serializer=paiza_dot_officer_dot_v1_dot_search__pb2.ListSavedSearchesRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_search__pb2.ListSavedSearchesResponse.FromString,
+                _registered_method=True)
+        self.AcknowledgeMatches = channel.unary_unary(
+                '/paiza.officer.v1.SearchService/AcknowledgeMatches',
+                request_serializer=paiza_dot_officer_dot_v1_dot_search__pb2.AcknowledgeMatchesRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_search__pb2.AcknowledgeMatchesResponse.FromString,
+                _registered_method=True)
 
 
 class SearchServiceServicer:
@@ -77,6 +97,34 @@ class SearchServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SaveSearch(self, request, context):
+        """Saves a search: messages that are indexed from now on and meet it are kept for the caller, and notices tell of them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveSavedSearch(self, request, context):
+        """Removes a saved search of the caller with its matches.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSavedSearches(self, request, context):
+        """Lists the saved searches of the caller with their matches that were not acknowledged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcknowledgeMatches(self, request, context):
+        """Acknowledges the matches of a saved search up to a message: they are no longer listed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SearchServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +142,26 @@ def add_SearchServiceServicer_to_server(servicer, server):
                     servicer.FindSimilar,
                     request_deserializer=paiza_dot_officer_dot_v1_dot_search__pb2.FindSimilarRequest.FromString,
                     response_serializer=paiza_dot_officer_dot_v1_dot_search__pb2.FindSimilarResponse.SerializeToString,
+            ),
+            'SaveSearch': grpc.unary_unary_rpc_method_handler(
+                    servicer.SaveSearch,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_search__pb2.SaveSearchRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_search__pb2.SaveSearchResponse.SerializeToString,
+            ),
+            'RemoveSavedSearch': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveSavedSearch,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_search__pb2.RemoveSavedSearchRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_search__pb2.RemoveSavedSearchResponse.SerializeToString,
+            ),
+            'ListSavedSearches': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSavedSearches,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_search__pb2.ListSavedSearchesRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_search__pb2.ListSavedSearchesResponse.SerializeToString,
+            ),
+            'AcknowledgeMatches': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcknowledgeMatches,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_search__pb2.AcknowledgeMatchesRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_search__pb2.AcknowledgeMatchesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +246,114 @@ class SearchService:
             '/paiza.officer.v1.SearchService/FindSimilar',
             paiza_dot_officer_dot_v1_dot_search__pb2.FindSimilarRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_search__pb2.FindSimilarResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SaveSearch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.officer.v1.SearchService/SaveSearch',
+            paiza_dot_officer_dot_v1_dot_search__pb2.SaveSearchRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_search__pb2.SaveSearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveSavedSearch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.officer.v1.SearchService/RemoveSavedSearch',
+            paiza_dot_officer_dot_v1_dot_search__pb2.RemoveSavedSearchRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_search__pb2.RemoveSavedSearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSavedSearches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.officer.v1.SearchService/ListSavedSearches',
+            paiza_dot_officer_dot_v1_dot_search__pb2.ListSavedSearchesRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_search__pb2.ListSavedSearchesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcknowledgeMatches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.officer.v1.SearchService/AcknowledgeMatches',
+            paiza_dot_officer_dot_v1_dot_search__pb2.AcknowledgeMatchesRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_search__pb2.AcknowledgeMatchesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,14 @@ class SearchServiceStub:
     """Returns the messages that share an identifier with one message."""
     FindSimilar: _grpc.UnaryUnaryMultiCallable[_search_pb2.FindSimilarRequest, _search_pb2.FindSimilarResponse]
     """Finds own requests of the same kind that ask about the same, before another one is sent."""
+    SaveSearch: _grpc.UnaryUnaryMultiCallable[_search_pb2.SaveSearchRequest, _search_pb2.SaveSearchResponse]
+    """Saves a search: messages that are indexed from now on and meet it are kept for the caller, and notices tell of them."""
+    RemoveSavedSearch: _grpc.UnaryUnaryMultiCallable[_search_pb2.RemoveSavedSearchRequest, _search_pb2.RemoveSavedSearchResponse]
+    """Removes a saved search of the caller with its matches."""
+    ListSavedSearches: _grpc.UnaryUnaryMultiCallable[_search_pb2.ListSavedSearchesRequest, _search_pb2.ListSavedSearchesResponse]
+    """Lists the saved searches of the caller with their matches that were not acknowledged."""
+    AcknowledgeMatches: _grpc.UnaryUnaryMultiCallable[_search_pb2.AcknowledgeMatchesRequest, _search_pb2.AcknowledgeMatchesResponse]
+    """Acknowledges the matches of a saved search up to a message: they are no longer listed."""
 
 @_typing.type_check_only
 class SearchServiceAsyncStub(SearchServiceStub):
@@ -51,6 +59,14 @@ class SearchServiceAsyncStub(SearchServiceStub):
     """Returns the messages that share an identifier with one message."""
     FindSimilar: _aio.UnaryUnaryMultiCallable[_search_pb2.FindSimilarRequest, _search_pb2.FindSimilarResponse]  # type: ignore[assignment]
     """Finds own requests of the same kind that ask about the same, before another one is sent."""
+    SaveSearch: _aio.UnaryUnaryMultiCallable[_search_pb2.SaveSearchRequest, _search_pb2.SaveSearchResponse]  # type: ignore[assignment]
+    """Saves a search: messages that are indexed from now on and meet it are kept for the caller, and notices tell of them."""
+    RemoveSavedSearch: _aio.UnaryUnaryMultiCallable[_search_pb2.RemoveSavedSearchRequest, _search_pb2.RemoveSavedSearchResponse]  # type: ignore[assignment]
+    """Removes a saved search of the caller with its matches."""
+    ListSavedSearches: _aio.UnaryUnaryMultiCallable[_search_pb2.ListSavedSearchesRequest, _search_pb2.ListSavedSearchesResponse]  # type: ignore[assignment]
+    """Lists the saved searches of the caller with their matches that were not acknowledged."""
+    AcknowledgeMatches: _aio.UnaryUnaryMultiCallable[_search_pb2.AcknowledgeMatchesRequest, _search_pb2.AcknowledgeMatchesResponse]  # type: ignore[assignment]
+    """Acknowledges the matches of a saved search up to a message: they are no longer listed."""
 
 class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
     """Officer to own node: searching messages by their content. The node keeps keyed blind tokens, no plain terms."""
@@ -78,5 +94,37 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_search_pb2.FindSimilarResponse, _abc.Awaitable[_search_pb2.FindSimilarResponse]]:
         """Finds own requests of the same kind that ask about the same, before another one is sent."""
+
+    @_abc_1.abstractmethod
+    def SaveSearch(
+        self,
+        request: _search_pb2.SaveSearchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.SaveSearchResponse, _abc.Awaitable[_search_pb2.SaveSearchResponse]]:
+        """Saves a search: messages that are indexed from now on and meet it are kept for the caller, and notices tell of them."""
+
+    @_abc_1.abstractmethod
+    def RemoveSavedSearch(
+        self,
+        request: _search_pb2.RemoveSavedSearchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.RemoveSavedSearchResponse, _abc.Awaitable[_search_pb2.RemoveSavedSearchResponse]]:
+        """Removes a saved search of the caller with its matches."""
+
+    @_abc_1.abstractmethod
+    def ListSavedSearches(
+        self,
+        request: _search_pb2.ListSavedSearchesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.ListSavedSearchesResponse, _abc.Awaitable[_search_pb2.ListSavedSearchesResponse]]:
+        """Lists the saved searches of the caller with their matches that were not acknowledged."""
+
+    @_abc_1.abstractmethod
+    def AcknowledgeMatches(
+        self,
+        request: _search_pb2.AcknowledgeMatchesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.AcknowledgeMatchesResponse, _abc.Awaitable[_search_pb2.AcknowledgeMatchesResponse]]:
+        """Acknowledges the matches of a saved search up to a message: they are no longer listed."""
 
 def add_SearchServiceServicer_to_server(servicer: SearchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

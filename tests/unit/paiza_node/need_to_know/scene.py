@@ -15,7 +15,7 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.content.v1.information_pb2 import InformationRequest
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
-from paiza.officer.v1 import attachment_pb2, officer_pb2, retention_pb2, task_pb2
+from paiza.officer.v1 import attachment_pb2, officer_pb2, retention_pb2, search_pb2, task_pb2
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import PaizaError
@@ -93,6 +93,13 @@ class Scene:
         """Store what everybody's node holds, and the hidden messages among it."""
         for name, unit in ((STRANGER, STRANGERS_UNIT), (UNITLESS, ""), (HOMELESS, "")):
             node.appoint(name, "liaison", "authoriser", unit=unit)
+        for name in OBSERVERS:
+            saved = search_pb2.SaveSearchRequest(
+                search_id=name.encode().ljust(16, b"."),
+                criteria=[search_pb2.Criterion(field="phone", text=PHONE)],
+                reason_text="Case 1",
+            )
+            await node.call("/paiza.officer.v1.SearchService/SaveSearch", node.officer(name), saved)
         await self._submit(node, STRANGER, self.open_before[:1])
         node.receive(self.to_stranger[0])
         await node.index()  # links are found to messages of earlier rounds

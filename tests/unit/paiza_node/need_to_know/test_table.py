@@ -293,6 +293,10 @@ TABLE: Final[dict[str, Row]] = {
             lambda _: search_pb2.FindSimilarRequest(kind="free-message", criteria=criteria()),
         ]
     ),
+    "SearchService/SaveSearch": Row(exempt=NO_MESSAGES),
+    "SearchService/RemoveSavedSearch": Row(exempt=NO_MESSAGES),
+    "SearchService/AcknowledgeMatches": Row(exempt=NO_MESSAGES),
+    "SearchService/ListSavedSearches": Row([lambda _: search_pb2.ListSavedSearchesRequest()]),
     "TaskService/ListTasks": Row(
         [
             lambda _: task_pb2.ListTasksRequest(),

@@ -32,7 +32,8 @@ from paiza_node.features.retention.erase import LONGEST_TELL_SECONDS, Erase
 from paiza_node.features.retention.model import ErasureStep
 from paiza_node.features.search import index
 from paiza_node.features.search import store as search_store
-from paiza_node.features.search.model import IndexedMessage
+from paiza_node.features.search.model import IndexedMessage, SearchMatch
+from paiza_node.features.search.saved import store_matches
 from paiza_node.ops.tables import LIFECYCLES
 from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
@@ -357,12 +358,14 @@ async def test_what_waits_to_be_sent_of_it_is_given_up(bench: Bench) -> None:
 async def test_what_was_read_before_is_not_indexed_after(bench: Bench) -> None:
     """An index that had opened a message before it was erased stores no token of it."""
     digest = bench.take(bench.room.message("tjk", "free-message", NOTE))
-    batch = [(digest, IndexedMessage(1, None, ((b"t" * 16, "name", False),), linked=False))]
+    match = SearchMatch("spiffe://kaz.paiza.example/officer/petrov", bytes(16), 1, annex=False)
+    batch = [(digest, IndexedMessage(1, None, ((b"t" * 16, "name", False),), linked=False, matches=(match,)))]
     bench.take(bench.request("tjk", digest))
     await bench.erase.erase_due()
-    bench.room.ledger.commit_now(lambda tx: index._store(tx, batch=batch))
+    bench.room.ledger.commit_now(lambda tx: index._store(tx, batch=batch, store_matches=store_matches))
     with bench.room.store.reads() as reads:
         assert search_store.tokens_of(reads, 1, ["name"]) == []
+        assert search_store.matches(reads, match.officer, match.search_id, 10) == []
 
 
 def with_attachments(room: Room, *ciphertexts: bytes) -> VerifiedMessage:

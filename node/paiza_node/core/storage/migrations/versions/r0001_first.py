@@ -575,6 +575,29 @@ def _create_search() -> None:
     )
     op.create_index("ix_term_token_seq", "term_token", ["seq"])
     op.create_table(
+        "saved_search",
+        sa.Column("officer", sa.Text, nullable=False),
+        sa.Column("search_id", sa.LargeBinary, nullable=False),
+        sa.Column("clauses", sa.LargeBinary, nullable=False),
+        sa.Column("author", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("saved_time", sa.BigInteger, nullable=False),
+        sa.Column("after_seq", sa.BigInteger, nullable=False),
+        sa.Column("key_fingerprint", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("officer", "search_id", name="pk_saved_search"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "search_match",
+        sa.Column("officer", sa.Text, nullable=False),
+        sa.Column("search_id", sa.LargeBinary, nullable=False),
+        sa.Column("seq", _NUMBER, autoincrement=False, nullable=False),
+        sa.Column("annex", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("officer", "search_id", "seq", name="pk_search_match"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_search_match_seq", "search_match", ["seq"])
+    op.create_table(
         "indexed_message",
         sa.Column("seq", _NUMBER, autoincrement=False, nullable=False),
         sa.Column("event_time", sa.BigInteger, nullable=True),

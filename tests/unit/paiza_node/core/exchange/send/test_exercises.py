@@ -76,12 +76,11 @@ def judged(
 ) -> Rejected | None:
     """Return what the stage says of a message."""
 
-    def work(tx: LogTransaction) -> Rejected | None:
+    def work(tx: LogTransaction) -> Any:
         item: Any = SimpleNamespace(message=SimpleNamespace(header=written), goes_first=first)
         judge = exercise_stage(lambda: all_are).open(tx, OFFICER, [item]).judge
         assert judge is not None
-        found: Rejected | None = judge(item, before)
-        return found
+        return judge(item, before)
 
     refused: Rejected | None = room.ledger.commit_now(work).result
     return refused
