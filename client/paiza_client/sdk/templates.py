@@ -80,11 +80,7 @@ def add(path: str | Path, names: tuple[str, ...]) -> tuple[Section, ...]:
     text, added = _text(path), []
     kind = _kind(text, path)
     for name in names:
-        section = sections.find(kind, name)
-        if section is None:
-            keys = ", ".join(each.key for each in sections.sections(kind))
-            what = _("There is no section “{wanted}”; there are: {names}")
-            raise misused(name, what.format(wanted=name, names=keys))
+        section = _section(kind, name)
         try:
             text = adding.add(text, section, language())
         except DraftError as error:
@@ -92,6 +88,18 @@ def add(path: str | Path, names: tuple[str, ...]) -> tuple[Section, ...]:
         added.append(section)
     write_private(Path(path), text.encode())
     return tuple(added)
+
+
+def _section(kind: Kind, name: str) -> Section:
+    """Return the section of a name; Misused with the keys of those that it may mean, or of all."""
+    found = sections.find(kind, name)
+    if len(found) == 1:
+        return found[0]
+    what = _("There is no section “{wanted}”; there are: {names}")
+    if found:
+        what = _("“{wanted}” is the name of several: {names}")
+    keys = ", ".join(each.key for each in found or sections.sections(kind))
+    raise misused(name, what.format(wanted=name, names=keys))
 
 
 def _text(path: str | Path) -> str:

@@ -45,14 +45,26 @@ def sections(kind: Kind) -> tuple[Section, ...]:
     return (*found, *(Section(key, "", _titles(label)) for key, label in HEADER.items()))
 
 
-def find(kind: Kind, text: str) -> Section | None:
-    """Return the section that a person means by its key or its name in either language; None if there is none."""
+def find(kind: Kind, text: str) -> tuple[Section, ...]:
+    """Return the sections that a person may mean: by key, by name in either language, or by the beginning of one.
+
+    Several where an equally good name is that of several; none where there is no such name.
+    """
     wanted = lookup.name_key(text)
     known = sections(kind)
-    named = [each for each in known if each.key == text]
-    named += [each for each in known if wanted in {lookup.name_key(name) for name in each.titles.values()}]
-    named += [each for each in known if lookup.name_key(each.key.replace("_", " ")) == wanted]
-    return named[0] if named else None
+    for fits in (
+        lambda each: each.key == text,
+        lambda each: wanted in _names(each),
+        lambda each: any(name.startswith(wanted) for name in _names(each)),
+    ):
+        if wanted and (found := tuple(each for each in known if fits(each))):
+            return found
+    return ()
+
+
+def _names(section: Section) -> tuple[str, ...]:
+    """Return the names of a section in the form in which they are compared."""
+    return tuple(lookup.name_key(each) for each in (section.key.replace("_", " "), *section.titles.values()))
 
 
 def _of_shape(shape: Shape, root: Root) -> list[Section]:

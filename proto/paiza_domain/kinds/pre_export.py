@@ -45,10 +45,6 @@ TRADER: Final = Shape(
         Field("note", N_("Note"), FieldType.LINES, max_length=_NOTE),
     ),
 )
-# The 1988 Convention, Article 12, paragraph 10 (a) (i): names and addresses.
-_NOTIFIED: Final = replace(
-    TRADER, fields=tuple(replace(each, required=each.required or each.name == "address") for each in TRADER.fields)
-)
 CHEMICAL: Final = Shape(
     Chemical,
     (
@@ -56,7 +52,13 @@ CHEMICAL: Final = Shape(
         Field("cas_number", N_("CAS number"), check=cas_problem, term="substance"),
         Field("hs_code", N_("HS code"), check=hs_problem),
         Field("control", N_("International control"), FieldType.CODE, codes="precursor_control"),
-        Field("quantity", N_("Quantity"), FieldType.QUANTITY, opened=True),
+        Field(
+            "quantity",
+            N_("Quantity"),
+            FieldType.QUANTITY,
+            opened=True,
+            hint=N_("mandatory where there was something to measure"),
+        ),
         Field("quantity_basis", N_("Weighed or estimated"), FieldType.CODE, codes="quantity_basis"),
         Field("concentration_percent", N_("Concentration, %"), FieldType.DECIMAL, least=0, greatest=_PERCENT),
         Field("batch_number", N_("Batch number"), term="reference"),
@@ -66,6 +68,17 @@ CHEMICAL: Final = Shape(
     ),
     related=named,
 )
+
+
+def _demanding(shape: Shape, name: str) -> Shape:
+    """Return a shape in which the field of this name is mandatory."""
+    fields = (replace(each, required=True, hint="") if each.name == name else each for each in shape.fields)
+    return replace(shape, fields=tuple(fields))
+
+
+# The 1988 Convention, Article 12, paragraph 10 (a): names and addresses (i), quantity (iii).
+_NOTIFIED: Final = _demanding(TRADER, "address")
+_EXPORTED: Final = _demanding(CHEMICAL, "quantity")
 TRADE_DOCUMENT: Final = Shape(
     TradeDocument,
     (
@@ -159,7 +172,7 @@ KINDS: Final[tuple[Kind, ...]] = (
                 Field("exporter", N_("Exporter"), FieldType.GROUP, required=True, shape=_NOTIFIED),
                 Field("importer", N_("Importer"), FieldType.GROUP, required=True, shape=_NOTIFIED),
                 Field("consignee", N_("Ultimate consignee"), FieldType.GROUP, shape=_NOTIFIED),
-                Field("chemicals", N_("Chemical"), FieldType.GROUP, required=True, most=MAX_CHEMICALS, shape=CHEMICAL),
+                Field("chemicals", N_("Chemical"), FieldType.GROUP, required=True, most=MAX_CHEMICALS, shape=_EXPORTED),
                 Field("dispatch_date", N_("Expected date of dispatch"), FieldType.DATE, required=True),
                 Field("entry_point", N_("Expected point of entry"), required=True, term="place"),
                 Field("transit_countries", N_("States of transit"), FieldType.CODE, codes="country", most=MAX_LEGS),
@@ -170,7 +183,6 @@ KINDS: Final[tuple[Kind, ...]] = (
                 Field("reply_by_time", N_("Reply needed by"), FieldType.TIME, key="reply_by"),
                 Field("remarks", N_("Remarks"), FieldType.LINES, max_length=4_000),
             ),
-            related=measured,
         ),
         summarise=_notification_summary,
         subject=("chemicals.quantity", ("exporter.country", "importer.country")),

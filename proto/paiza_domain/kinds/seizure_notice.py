@@ -286,7 +286,7 @@ SHAPE: Final = Shape(
         Field("detection", N_("Detection"), FieldType.GROUP, shape=DETECTION),
         Field("valuation", N_("Value"), FieldType.GROUP, shape=VALUATION),
         Field("other_items", N_("Other items seized"), FieldType.GROUP, most=MAX_ENTRIES, shape=SEIZED_ITEM),
-        Field("counts", N_("Persons"), FieldType.GROUP, shape=COUNTS),
+        Field("counts", N_("Numbers of persons"), FieldType.GROUP, shape=COUNTS),
         Field("links", N_("Related notices and cases"), most=MAX_ENTRIES, term="reference"),
         Field("attachment_titles", N_("Titles of the attachments"), most=MAX_ENTRIES),
         Field("follow_up", N_("Follow-up wanted"), FieldType.LINES, max_length=4_000),

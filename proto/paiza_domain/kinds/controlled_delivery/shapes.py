@@ -270,5 +270,5 @@ def results() -> tuple[Field, Field]:
     """Describe the seized items, and the number of persons."""
     return (
         quantities("seized", N_("Seized, once per unit"), required=False),
-        Field("counts", N_("Persons"), FieldType.GROUP, shape=COUNTS),
+        Field("counts", N_("Numbers of persons"), FieldType.GROUP, shape=COUNTS),
     )

@@ -42,8 +42,7 @@ VALUES = {
 
 def section(kind: Kind, key: str) -> Section:
     """Return a section by its key."""
-    found = find(kind, key)
-    assert found is not None, key
+    (found,) = find(kind, key)
     return found
 
 
@@ -210,11 +209,22 @@ def test_a_draft_with_nothing_yet_takes_sections(text: str) -> None:
     assert text.index("attention:") < text.index("content:") < text.index("annex:")
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_no_two_sections_of_a_draft_have_one_name(name: str) -> None:
+    """A person who names a section by what it is called in either language means one, the annex apart."""
+    found = [each for each in sections(kinds.all_kinds()[name]) if not each.key.startswith("annex.")]
+    for lang in LANGUAGES:
+        titles = [each.titles[lang].casefold() for each in found]
+        assert len(set(titles)) == len(titles)
+
+
 def test_sections_are_found_by_their_names() -> None:
     """A key, or the name in either language, in any case; companies of the papers are not those of the annex."""
     for name in ("packaging", "Упаковка", "УПАКОВКА", "Packaging"):
         assert section(NOTICE, name).key == "packaging"
     assert section(NOTICE, "other items").key == "other_items"
-    assert find(NOTICE, "weather") is None
+    assert section(NOTICE, "обнаруж").key == "detection"
+    assert find(NOTICE, "weather") == find(NOTICE, "") == find(NOTICE, "?") == ()
+    assert {"packaging", "place"} <= {each.key for each in find(NOTICE, "p")}
     incident = {each.key: each.root for each in sections(kinds.all_kinds()["precursor-incident"])}
     assert (incident["companies"], incident["annex.companies"]) == ("content", "annex")
