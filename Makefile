@@ -52,10 +52,10 @@ WRITE_STUBS = mkdir -p "$(1)" && PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tool
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup test system explore fuzz bent simulate faults kill attachments conformance membership calendar soak reference-check lint proto stubs lock demo up down bench bench-profile bench-growth import-all trial-statistics clean
+.PHONY: help setup test system browser screenshots explore fuzz bent simulate faults kill attachments conformance membership calendar soak reference-check lint proto stubs lock demo up down bench bench-profile bench-growth import-all trial-statistics clean
 
 help:
-	@echo "make setup | test | explore | fuzz | bent | simulate | faults | kill | attachments | conformance | membership | calendar | soak | reference-check | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
+	@echo "make setup | test | browser | screenshots | explore | fuzz | bent | simulate | faults | kill | attachments | conformance | membership | calendar | soak | reference-check | lint | proto | lock | demo | up | down | bench | clean   (see the head of the Makefile)"
 
 setup: $(READY)
 
@@ -98,13 +98,21 @@ fuzz: setup
 bent: setup
 	PAIZA_BENT_ROWS=1 $(BIN)/python -m pytest -n 0 -rP tests/integration/bent
 
-# All tests but those of whole programs, which `make system` runs.
+# All tests but those of whole programs, which `make system` runs, and of the console, which `make browser` runs.
 test: setup
-	$(if $(MEMORY),TMPDIR=$(MEMORY)) $(BIN)/python -m pytest -n 2 --dist loadfile $(or $(PYTEST_ARGS),--ignore=tests/system)
+	$(if $(MEMORY),TMPDIR=$(MEMORY)) $(BIN)/python -m pytest -n 2 --dist loadfile $(or $(PYTEST_ARGS),--ignore=tests/system --ignore=tests/browser)
 
 # Federations of real processes, with the programs as people call them; they are killed, cut off and attacked: minutes.
 system: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/system
+
+# The console's pages in Debian's Chromium, in both languages; skipped with one line where there is none.
+browser: setup
+	$(if $(MEMORY),TMPDIR=$(MEMORY)) $(BIN)/python -m pytest -n 0 tests/browser
+
+# Pictures of the console's pages from invented data, light and dark, in both languages: into the folder screenshots/.
+screenshots: setup
+	$(if $(MEMORY),TMPDIR=$(MEMORY)) $(BIN)/python -m tests.browser.screenshots screenshots
 
 # Every write, rename and fsync of the commit path fails once, in every way, and calls of whole nodes do: an hour.
 faults: setup

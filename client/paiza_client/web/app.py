@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -27,17 +27,16 @@ def build(console: Console, port: int, *, secret: str = "", check_user: guard.Ch
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(watcher.run()), asyncio.create_task(console.lock_when_idle())]
+        idle = asyncio.create_task(console.lock_when_idle())
         try:
             yield
         finally:
-            for each in tasks:
-                each.cancel()
-                with suppress(asyncio.CancelledError):
-                    await each
+            idle.cancel()
+            await asyncio.wait({idle})
             await console.lock()
 
     watcher = events.Watcher(console)
+    console.while_open = watcher.follow
     routes = [
         *signing_in.ROUTES,
         *events.ROUTES,

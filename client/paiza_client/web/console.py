@@ -11,13 +11,14 @@ The signing key is never kept open here: `Console.signing` opens it for one act,
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from paiza_client.sdk import connect
+from paiza_client.web import texts
 from paiza_client.web.jobs import Jobs
 from paiza_client.web.opened import OpenedParts
 from paiza_officer import profiles
@@ -81,6 +82,9 @@ class Console:
         self._logins: dict[str, Login] = {}
         self._last_used = clock()
         self._session: Session | None = None
+        self.while_open: Callable[[Session], Coroutine[Any, Any, None]] | None = None
+        """Runs as long as there is a session, and is cancelled before it is closed."""
+        self._running: asyncio.Task[None] | None = None
         self._opened = AsyncExitStack()
         self._opening = asyncio.Lock()
 
@@ -156,7 +160,10 @@ class Console:
                     session = await stack.enter_async_context(connect(self.profile, _once(passphrase)))
                     await session.whoami()
                     self._opened = stack.pop_all()
+                texts.use_register(session.register(), self.profile.member)
                 self._session = session
+                if self.while_open is not None:
+                    self._running = asyncio.create_task(self.while_open(session))
             self.touch()
 
     async def open_at_start(self, passphrase: Callable[[], bytes] | None) -> None:
@@ -171,6 +178,10 @@ class Console:
         """End the session with the node."""
         async with self._opening:
             self._session = None
+            if self._running is not None:
+                self._running.cancel()
+                await asyncio.wait({self._running})
+                self._running = None
             self.jobs.cancel_all()
             self.opened.forget()
             self.subjects.clear()

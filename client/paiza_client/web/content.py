@@ -11,7 +11,7 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from paiza_client.web.language import _, language
-from paiza_client.web.texts import stamp_when
+from paiza_client.web.texts import member_name, stamp_when
 from paiza_domain.i18n import translate
 from paiza_domain.schema.reading import value_text
 from paiza_domain.schema.shapes import Field, FieldType, Shape
@@ -86,6 +86,8 @@ def _fact(field: Field, value: Any) -> Fact:
 
 def _value(field: Field, value: Any) -> str:
     values = value if field.most else [value]
+    if field.names_member:
+        return "; ".join(map(member_name, values))
     if field.value_type is FieldType.TIME:
         return "; ".join(map(stamp_when, values))
     return "; ".join(value_text(field, each, language()) for each in values)

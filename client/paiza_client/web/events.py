@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from paiza_client.sdk import Session
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.web import counts, texts
 from paiza_client.web.console import Console
@@ -35,16 +36,12 @@ class Watcher:
         self._console = console
         self._listeners: set[asyncio.Queue[Event]] = set()
 
-    async def run(self) -> None:
-        """Watch as long as the console is unlocked, without end."""
+    async def follow(self, session: Session) -> None:
+        """Watch the node of a session, without end; the console cancels it before the session is closed."""
         after: int | None = None
         while True:
-            if self._console.is_locked:
-                after = None
-                await asyncio.sleep(1.0)
-                continue
-            with suppress(PaizaError):
-                async for item in self._console.session.news(after):
+            with suppress(PaizaError):  # the node is away for now
+                async for item in session.news(after):
                     self._console.changes += 1
                     if isinstance(item, MessageSummary):
                         after = max(after or 0, item.sequence)

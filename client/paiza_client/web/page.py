@@ -14,13 +14,10 @@ from starlette.routing import Route
 
 from paiza_client import error_help
 from paiza_client.language import _ as of_the_client
-from paiza_client.local import reference_data
 from paiza_client.sdk import Session
 from paiza_client.web import counts, refusals, rendering, texts
 from paiza_client.web.console import Console, LockedError, Login, Secret
 from paiza_client.web.language import N_, _, language
-from paiza_domain.codes import load
-from paiza_domain.schema.reading import code_text
 from paiza_officer.errors import Refused, Unreachable
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
@@ -173,35 +170,12 @@ async def _surroundings(request: Request) -> dict[str, Any]:
         "counts": await counts.of(console),
         "waiting": counts.waiting_in_outbox(console),
         "roles": (),
-        "member_name": _plain_name,
+        "member_name": texts.member_name,
         "exercise": False,
     }
     if not console.is_locked:
-        session = console.session
-        texts.use_levels(reference_data.level_names(session.register(), console.profile.member))
-        found |= {
-            "roles": (await session.whoami()).roles,
-            "member_name": Members(session),
-        }
+        found["roles"] = (await console.session.whoami()).roles
     return found
-
-
-class Members:
-    """Names of members, by the register."""
-
-    def __init__(self, session: Session) -> None:
-        self._known = session.register().members
-
-    def __call__(self, member: str) -> str:
-        """Return the name of a member, or of a state that is none, in the language in use; its id where it has none."""
-        known = self._known.get(member)
-        if known is not None:
-            return known.names.get(language(), member)
-        return code_text("country", member.upper(), language()) if member.upper() in load("country") else member
-
-
-def _plain_name(member: str) -> str:
-    return member
 
 
 # Errors.

@@ -12,14 +12,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paiza.core.v1 import message_pb2
 from paiza.core.v1.text_pb2 import BilingualText
 from paiza_client.language import date_text, number_text
+from paiza_client.local import reference_data
 from paiza_client.sdk import wording
 from paiza_client.sdk.as_json import URGENCIES
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.web.language import N_, _, language
-from paiza_domain import formatting
+from paiza_domain import codes, formatting
 from paiza_domain.forms.layout import Choice
 from paiza_domain.schema import subjects
 from paiza_domain.schema.reading import code_text
+from paiza_register import Register
 from paiza_wire.errors import Rejected
 from paiza_wire.identity import SpiffeId
 
@@ -35,6 +37,7 @@ SHARED: Final = MappingProxyType({
 })  # fmt: skip
 """Fields by which messages are searched and linked, in words."""
 _levels: dict[int, Mapping[str, str]] = {}
+_members: dict[str, Mapping[str, str]] = {}
 _TLP: Final = frozenset({"CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"})
 _KILO: Final = 1000
 _HOUR: Final = 60  # minutes
@@ -119,6 +122,12 @@ def subject(message: MessageSummary) -> str:
     return subjects.text(message.subject, language()) or wording.kind_title(message.header)
 
 
+def kind_beside(message: MessageSummary) -> str:
+    """Return the name of the kind, to stand beside the subject; empty where the subject says no more."""
+    name = wording.kind_title(message.header)
+    return "" if subject(message) == name else name
+
+
 def kind(header: message_pb2.Header) -> str:
     """Return the name of a kind."""
     return wording.kind_title(header)
@@ -141,11 +150,19 @@ def tlp_class(tlp: str) -> str:
     return tlp.lower().replace("+", "-") if tlp in _TLP else "unknown"
 
 
-def use_levels(names: Mapping[int, Mapping[str, str]]) -> None:
-    """Name classification levels as the own member does; one process serves one officer."""
-    if _levels != names:
-        _levels.clear()
-        _levels.update(names)
+def use_register(register: Register, own: str) -> None:
+    """Name members and levels as a register does; one process serves one officer, of the member ``own``."""
+    _members.clear()
+    _members.update({member: found.names for member, found in register.members.items()})
+    _levels.clear()
+    _levels.update(reference_data.level_names(register, own))
+
+
+def member_name(member: str) -> str:
+    """Return the name of a member, or of a state that is none, in the language in use; its id where it has none."""
+    if member in _members:
+        return _members[member].get(language(), member)
+    return code_text("country", member.upper(), language()) if member.upper() in codes.load("country") else member
 
 
 def level(number: int) -> str:
@@ -220,6 +237,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({
     "officer": officer,
     "subject": subject,
     "kind": kind,
+    "kind_beside": kind_beside,
     "urgency": urgency,
     "urgency_text": urgency_text,
     "tlp_class": tlp_class,

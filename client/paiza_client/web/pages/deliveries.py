@@ -13,9 +13,11 @@ from paiza_client.sdk import breaches, controlled_delivery, sending, threads
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.web.language import N_, _, language
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, secret_of, session_of, text_of
+from paiza_client.web.texts import subject
 from paiza_domain import codes
 from paiza_officer.errors import ProfileProblem
 
+PAGE: Final = 500  # requests whose subjects are shown on the board
 USUAL_REASON: Final = "control-at-risk"
 _STAGES: Final = (
     (N_("Requested"), {"waiting", "requested"}),
@@ -45,6 +47,10 @@ async def board(request: Request) -> Response:
     over_too = request.query_params.get("all") == "1"
     found = await controlled_delivery.board(session_of(request), over_too=over_too)
     own = session_of(request).profile.member
+    requests = await session_of(request).list_messages(
+        box="both", kind=controlled_delivery.REQUEST, page_size=PAGE, subjects=True
+    )
+    about = {each.header.thread_id: subject(each) for each in requests.messages}
     found.sort(key=lambda each: _next_time(each, own))
     return await render(
         request,
@@ -54,6 +60,7 @@ async def board(request: Request) -> Response:
         deliveries=found,
         over_too=over_too,
         own=own,
+        about=about,
     )
 
 

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from paiza_client.sdk import messages
 from paiza_client.sdk.model import Box
 from paiza_client.web.language import N_, _, language
-from paiza_client.web.page import Members, render, route, session_of
-from paiza_client.web.texts import short_date
+from paiza_client.web.page import render, route, session_of
+from paiza_client.web.texts import member_name, short_date
 from paiza_domain import kinds
 from paiza_officer.errors import misused
 
@@ -71,7 +71,7 @@ async def listing(request: Request) -> Response:
         messages=page.messages,
         received=box == "inbox",
         wanted=wanted,
-        chosen=_chosen(request.url.path, wanted, Members(session)),
+        chosen=_chosen(request.url.path, wanted),
         kinds=sorted((each.titles[language()], name) for name, each in kinds.all_kinds().items()),
         members=sorted(session.register().members),
         tabs=[(name, _(label), address(f"/{name}", wanted)) for name, (_box, label) in _BOXES.items()],
@@ -81,7 +81,7 @@ async def listing(request: Request) -> Response:
     )
 
 
-def _chosen(path: str, wanted: dict[str, str], member: Members) -> list[tuple[str, str]]:
+def _chosen(path: str, wanted: dict[str, str]) -> list[tuple[str, str]]:
     """Return each filter in words, with the address without it."""
     told = []
     for name, text in wanted.items():
@@ -92,7 +92,7 @@ def _chosen(path: str, wanted: dict[str, str], member: Members) -> list[tuple[st
                 known = kinds.all_kinds().get(text)
                 words = text if known is None else known.titles[language()]
             case "from":
-                words = _("from {member}").format(member=member(text))
+                words = _("from {member}").format(member=member_name(text))
             case "since":
                 words = _("since {day}").format(day=_day_text(text))
             case "until":

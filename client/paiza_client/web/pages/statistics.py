@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from paiza_client.data.statistics import DIMENSIONS, HIDDEN, REASON, count_seizures
 from paiza_client.language import _ as of_the_client
+from paiza_client.sdk import wording
 from paiza_client.sdk.model import OnProgress
 from paiza_client.web.language import _
 from paiza_client.web.page import console_of, redirect, render, route, session_of, text_of
@@ -98,6 +99,7 @@ async def _page(request: Request, wanted: dict[str, str], counted: Any = None) -
         usual_reason=REASON,
         counted=counted,
         charts=[] if counted is None else _charts(counted.table),
+        left_out=() if counted is None or counted.complete else wording.left_out(counted.left_out),
         hidden=HIDDEN,
         link=address("/statistics", wanted),
     )

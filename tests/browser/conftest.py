@@ -1,0 +1,64 @@
+"""One federation, one console and one browser for all tests of this folder; without Chromium they are skipped."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser.surroundings import Morning, chromium, launch, morning, second_link, serving
+
+HERE = Path(__file__).parent
+PROFILE = "kaz-liaison"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests of this folder where there is no browser, and give each the time that a browser takes."""
+    absent = pytest.mark.skip(reason="no Chromium: apt-get install chromium")
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.timeout(600))
+            if chromium() is None:
+                item.add_marker(absent)
+
+
+@pytest.fixture(scope="session", name="at")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Morning]:
+    """The federation after a morning."""
+    with morning(tmp_path_factory.mktemp("browser")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def origin(at: Morning) -> Iterator[str]:
+    """The origin of the console of an officer of kaz."""
+    with serving(at.home, PROFILE) as link:
+        yield link.partition("/launch")[0]
+
+
+@pytest.fixture(scope="session")
+def browser(origin: str) -> Iterator[Browser]:
+    """The browser, started after the console: it takes the event loop of this thread."""
+    assert origin
+    with sync_playwright() as playwright:
+        found = launch(playwright)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def context(browser: Browser, at: Morning, origin: str) -> Iterator[BrowserContext]:
+    """A window of the browser, signed in by a link of a second start."""
+    made = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = made.new_page()
+    page.goto(second_link(at.home, PROFILE))
+    page.wait_for_url(f"{origin}/tasks")
+    page.close()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """A page of that window."""
+    return context.new_page()

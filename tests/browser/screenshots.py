@@ -1,0 +1,73 @@
+"""Pictures of every page from invented data: `python -m tests.browser.screenshots FOLDER`.
+
+Light and dark, in both languages, for a desk (1440 pixels) and a telephone (390), one PNG each.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import sync_playwright
+
+from tests.browser.surroundings import Morning, chromium, launch, morning, second_link, serving
+
+WIDTHS: Final = (1440, 390)
+PROFILE: Final = "kaz-liaison"
+
+
+def pages(at: Morning) -> dict[str, str]:
+    """Return the paths by the name of their picture."""
+    return {
+        "tasks": "/tasks",
+        "inbox": "/inbox",
+        "sent": "/sent",
+        "message": f"/message/{at.wolves}",
+        "thread": "/thread/KAZ-2026-00002?open=1",
+        "deliveries": "/deliveries",
+        "delivery": f"/deliveries/{at.delivery}",
+        "search": "/search?q=heroin",
+        "statistics": "/statistics",
+        "directory": "/directory",
+        "substances": "/substances?q=heroin",
+        "law": "/law?first=kaz&second=tjk",
+        "audit": "/audit",
+        "settings": "/settings",
+    }
+
+
+def main() -> int:
+    """Make the pictures."""
+    if chromium() is None:
+        print("no Chromium: apt-get install chromium", file=sys.stderr)
+        return 1
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="paiza-screenshots-") as temporary,
+        morning(Path(temporary)) as at,
+        serving(at.home, PROFILE) as link,
+        sync_playwright() as playwright,
+    ):
+        origin = link.partition("/launch")[0]
+        browser = launch(playwright)
+        for theme in ("light", "dark"):
+            for width in WIDTHS:
+                context = browser.new_context(color_scheme=theme, viewport={"width": width, "height": 900})
+                page = context.new_page()
+                page.goto(second_link(at.home, PROFILE))
+                page.wait_for_url(f"{origin}/tasks")
+                for lang in ("en", "ru"):
+                    page.goto(f"{origin}/settings")
+                    page.locator(f"#main button[name=language][value={lang}]").click()
+                    for name, path in pages(at).items():
+                        page.goto(origin + path)
+                        page.screenshot(path=folder / f"{name}.{lang}.{theme}.{width}.png", full_page=True)
+                context.close()
+        browser.close()
+    print(f"{len(list(folder.glob('*.png')))} pictures in {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
