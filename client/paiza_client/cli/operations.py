@@ -182,7 +182,8 @@ def _look(terminal: Terminal, thread: str, *, counted: bool = False) -> JointOpe
 
 def _template(kind: str) -> None:
     text = drafting.empty(current_terminal(), drafts.find_kind(kind), full=False)
-    click.echo(re.sub(r"(?m)^to: \[\].*$", "# to: by the participants' limits, filled in", text), nl=False)
+    remark = _("by the participants' limits, filled in")
+    click.echo(re.sub(r"(?m)^to: \[\].*$", f"# to: []  # {remark}", text), nl=False)
 
 
 def _read(terminal: Terminal, path: str | None, kind: str, urgency: str | None, reason_code: str) -> Prepared:

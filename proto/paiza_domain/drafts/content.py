@@ -114,7 +114,7 @@ class ContentReader:
         self.fill(shape, node, below, path)
         if field.most:
             # Fields left empty are absent, and so is an entry of them alone; {} is an entry that somebody wrote.
-            written = below.ListFields() or field.stands_open or not (isinstance(node, Group) and node.entries)
+            written = below.ListFields() or field.required or not (isinstance(node, Group) and node.entries)
             getattr(owner, field.name).extend([below] if written else [])
         elif below.ListFields() or field.required:
             getattr(owner, field.name).CopyFrom(below)

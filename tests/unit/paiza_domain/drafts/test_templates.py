@@ -81,6 +81,11 @@ def filled(kind: Kind, text: str) -> str:
             value = CHECKED[field.name] if field.check else VALUES.get(field.value_type, "")
             value = next(iter(codes.load(field.codes))) if field.codes else value
             value = f"[{value}]" if field.most else value
+            if field.shape is not None:  # an open list that was left empty: the first field of its entry
+                at = next(n for n in range(each.line, len(lines)) if lines[n].lstrip().startswith("- "))
+                sub = field.shape.by_key[lines[at].strip().removeprefix("- ").partition(":")[0]]
+                lines[at] = re.sub(r"(- [a-z_]+:)", rf"\1 {VALUES[sub.value_type]}", lines[at])
+                continue
             found = re.fullmatch(rf"(\s*(?:- )?{field.key}:)(?: \[\])?(  #.*)?", lines[each.line - 1])
             assert found, (each.path, each.line, lines[each.line - 1])
             lines[each.line - 1] = f"{found[1]} {value}{found[2] or ''}"
@@ -140,6 +145,17 @@ def test_a_notice_with_sections_is_valid_when_filled_in() -> None:
     assert not content.concealment  # type: ignore[attr-defined]
     assert content.place.border_point == PLACE["border_point"]  # type: ignore[attr-defined]
     assert annex is not None
+
+
+def test_an_open_list_left_empty_is_absent() -> None:
+    """The template of an incident shows a chemical; a laboratory without one leaves it empty, a seizure may not."""
+    kind = kinds.all_kinds()["precursor-incident"]
+    text = template(kind, "ru").replace("  incident_type:", "  incident_type: Подпольная лаборатория")
+    incident = filled(kind, text)
+    assert errors(incident) == ()
+    assert not drafts.read(incident, now=NOW).content.chemicals  # type: ignore[attr-defined]
+    seizure = incident.replace("Подпольная лаборатория", "Изъятие")
+    assert [(each.path, each.code) for each in errors(seizure)] == [("chemicals", "missing")]
 
 
 def test_what_is_known_is_filled_in() -> None:
