@@ -41,6 +41,7 @@ async def follow(
     open_session: Callable[[], AbstractAsyncContextManager[Session]],
     after: int | None = None,
     shown: Shown | None = None,
+    on_change: Callable[[MessageSummary], None] | None = None,
 ) -> AsyncGenerator[Event]:
     """Yield what happens at the own node, without end; nothing is missed or repeated while the node is away.
 
@@ -48,6 +49,7 @@ async def follow(
     greater sequence; None goes on behind what was ``shown``, or begins with what is new. ``shown`` with a file also
     repeats nothing after a new start of the program. A message comes again if its deliveries, its attachments or its
     marks (recalled, corrected, replaced, erased) changed; a notice if its time came nearer, by the node's reminders.
+    ``on_change`` is called with every message of which the node tells, also where only who has read it changed.
 
     Pauses between attempts grow from 1 to 60 seconds. Unreachable only where the first connection fails; other errors
     of `connect` at any time. Nothing is opened or logged by watching. Leave the loop through `contextlib.aclosing`, so
@@ -71,6 +73,8 @@ async def follow(
                     connected = True
                     async for item in session.news(shown.sequence):
                         pause = first
+                        if on_change is not None and isinstance(item, MessageSummary):
+                            on_change(item)
                         if _is_new(shown, item):
                             yield item
                         if isinstance(item, MessageSummary):
