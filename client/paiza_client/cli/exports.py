@@ -8,7 +8,7 @@ import shlex
 import tempfile
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -19,7 +19,7 @@ from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data import exports
 from paiza_client.data.exports import ExportResult
 from paiza_client.language import N_, _, ngettext, number_text
-from paiza_client.sdk import wording
+from paiza_client.sdk import as_json, wording
 from paiza_client.sdk.model import LeftOut
 from paiza_domain import codes
 from paiza_officer.errors import Refused, misused
@@ -163,8 +163,23 @@ def _print(terminal: Terminal, result: ExportResult, output: Path | None) -> Non
         text = ngettext("{n} message written to {path}", "{n} messages written to {path}", result.messages)
         terminal.note(text.format(n=number_text(result.messages), path=output))
         terminal.note(_("It carries the mark {mark}").format(mark=wording.handling(result.mark)))
+        if terminal.wants_json:
+            terminal.json(_object(result))
     warn_left_out(terminal, result.left_out)
     end_incomplete(result.left_out)
+
+
+def _object(result: ExportResult) -> dict[str, Any]:
+    return {
+        "path": result.path,
+        "format": result.file_format,
+        "handling": wording.handling(result.mark),
+        "messages": result.messages,
+        "superseded": result.superseded,
+        "exercises": result.exercises,
+        "complete": result.complete,
+        "left_out": as_json.left_out(result.left_out),
+    }
 
 
 def note_exercises(terminal: Terminal, count: int) -> None:

@@ -13,7 +13,7 @@ from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data.exports import missing_package
 from paiza_client.data.statistics import DIMENSIONS, HIDDEN, REASON, Measure, Statistics, count_seizures
 from paiza_client.language import N_, _
-from paiza_client.sdk import wording
+from paiza_client.sdk import as_json, wording
 from paiza_officer.errors import Refused, misused
 from paiza_officer.profiles import write_private
 
@@ -117,10 +117,7 @@ def _print(terminal: Terminal, counted: Statistics, form: str, output: Path | No
             "superseded": counted.superseded,
             "exercises": counted.exercises,
             "complete": counted.complete,
-            "left_out": [
-                {"reason": reason, "detail": detail, "count": count}
-                for (reason, detail), count in counted.left_out.counts.items()
-            ],
+            "left_out": as_json.left_out(counted.left_out),
             "rows": rows,
         })  # fmt: skip
     else:

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from paiza.content.v1.attachment_info_pb2 import AttachmentInfo
 from paiza.core.v1 import message_pb2
-from paiza_client.sdk.model import AttachmentStatus, Delivery, MessageSummary
+from paiza_client.sdk.model import AttachmentStatus, Delivery, LeftOut, MessageSummary
 from paiza_client.verify.model import LogState, OpenedPart, Outcome, Proof
 from paiza_domain.i18n import LANGUAGES
 from paiza_domain.schema import subjects
@@ -193,6 +193,11 @@ def counts_reply(told: "CountsReply") -> dict[str, Any]:
         ],
         "consulted": proof(told.consulted),
     }
+
+
+def left_out(found: LeftOut) -> list[dict[str, Any]]:
+    """Describe what a result lacks: how many messages, by reason."""
+    return [{"reason": reason, "detail": detail, "count": count} for (reason, detail), count in found.counts.items()]
 
 
 def log_state(state: LogState) -> dict[str, Any]:

@@ -232,7 +232,8 @@ def test_an_interrupted_export_goes_on(
         found = [entry["event"] for entry in trail if entry["event"] in ("EXPORTED", "OPENED_TOGETHER")]
         assert found == ["EXPORTED", "OPENED_TOGETHER"]
     again = tmp_path / "again.csv"
-    assert paiza("tjk-liaison", *command, "-o", again).code == 0
+    told = paiza("tjk-liaison", *command, "--format", "csv", "-o", again, "--json").json
+    assert (told["path"], told["messages"], told["complete"], told["left_out"]) == (str(again), 7, True, [])
     assert again.read_bytes() == file.read_bytes()
     assert paiza("tjk-liaison", "export", "--continue", "-o", tmp_path / "other.csv").code == 3
 
