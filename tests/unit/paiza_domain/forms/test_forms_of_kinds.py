@@ -16,6 +16,7 @@ from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza.core.v1.message_pb2 import URGENCY_URGENT, Handling, Recipient
 from paiza_domain import kinds
 from paiza_domain.drafts import drafts
+from paiza_domain.drafts.content import ContentReader
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.drafts.yaml_tree import Group as TreeGroup
 from paiza_domain.drafts.yaml_tree import parse
@@ -93,8 +94,7 @@ def contents(kind: Kind, text: str) -> tuple[Message, Message | None]:
     """Return content and annex of a draft, not judged."""
     tree = parse(text)
     assert isinstance(tree, TreeGroup)
-    content, annex, _errors = drafts.read_contents(kind, {key.text: node for key, node in tree.entries}, NOW)
-    return content, annex
+    return drafts.read_contents(kind, {key.text: node for key, node in tree.entries}, NOW, {}, ContentReader())
 
 
 @pytest.mark.parametrize("name", NAMES)
