@@ -37,6 +37,7 @@ def shared_documents(folder: Path) -> dict[str, bytes]:
         SUBSTANCES: _document(
             substances=list(_rows(folder / "substances.csv", _substance)),
             international=list(_rows(folder / "international.csv", _international)),
+            ceilings=list(_rows(folder / "ceilings.csv", _ceiling)),
         ),
         CONTROLS: _document(
             acts=[{**_titled(each), **_kept(each, "id", "state", "from", "to"), **_stated(each)}
@@ -113,6 +114,10 @@ def _substance(row: Row) -> dict[str, Any]:
 def _international(row: Row) -> dict[str, Any]:
     days = _kept(row, "decided", "communicated", "attested", "from", "to", "recorded_from", "recorded_to")
     return {**_kept(row, "substance", "schedule"), **days, **_evidence(row)}
+
+
+def _ceiling(row: Row) -> dict[str, Any]:
+    return {**_kept(row, "type", "form", "unit", "amount"), **_evidence(row)}
 
 
 def _control(row: Row) -> dict[str, Any]:

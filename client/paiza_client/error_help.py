@@ -514,6 +514,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "unauthenticated": Remedy(
             N_("The node does not know your certificate."), N_("Use the certificate issued by your own member's node.")
         ),
+        "unconfirmed": Remedy(
+            N_("Something in the draft is probably a slip, and nobody was there to confirm it."),
+            N_("Correct the named fields, or confirm that they are right: --yes"),
+        ),
         "unexpected_answer": Remedy(N_("The node's answer is not allowed by the protocol."), _ASK_OPERATOR),
         "unit_missing": Remedy(
             N_("Every officer of your member belongs to a unit."),

@@ -29,6 +29,8 @@ class FieldProblem:
     """The same in the user's words."""
     line: int = 0
     """Line of the draft, from 1; 0 if it is of no line."""
+    place: str = ""
+    """Line and label for a reader: "line 12, Substance 1 › Quantity (quantity)"."""
 
 
 class Refused(Rejected):

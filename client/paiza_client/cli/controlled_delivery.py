@@ -79,6 +79,7 @@ def cd() -> None:
 
 def _step_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
+        click.option("--yes", is_flag=True, help=N_("Do not ask: what is warned of is right.")),
         click.option("--dry-run", is_flag=True, help=N_("Check everything, send nothing.")),
         click.option("--template", is_flag=True, help=N_("Print an empty draft with comments, and stop.")),
         click.option("--full", is_flag=True, help=N_("With --template: every field, not only those needed.")),
@@ -118,7 +119,7 @@ def request(*, draft: str | None, template: bool, dry_run: bool, given: Sequence
     terminal, now = current_terminal(), drafts.writing_time()
     read = drafting.read(terminal, draft, now, _given(given))
     prepared = controlled_delivery.request(read, draft, terminal.profile().member, _overrides(options), now)
-    sending.finish(terminal, prepared, None, dry_run=dry_run)
+    sending.finish(terminal, prepared, None, dry_run=dry_run, yes=options["yes"])
 
 
 @cd.command("decide", help=N_("Decide on a request for your territory: authorise, refuse, or set conditions."))
@@ -182,7 +183,7 @@ def _take(
         terminal.warn(each)
     if warnings and not dry_run and not terminal.wants_json and sys.stdin.isatty():
         confirm(_("Send it nevertheless?"), abort=True)
-    sending.finish(terminal, prepared, None, dry_run=dry_run)
+    sending.finish(terminal, prepared, None, dry_run=dry_run, yes=options["yes"])
 
 
 def _template(kind: Kind, *, full: bool) -> str:

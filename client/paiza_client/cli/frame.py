@@ -76,17 +76,9 @@ def report(error: PaizaError, code: ExitCode) -> ErrorReport:
 
 def _places(error: PaizaError, problems: Sequence[FieldProblem]) -> list[str]:
     """Return the places that are wrong: those of a draft by line and name of the field, below the name of the draft."""
-    places = [f"{_place(each)}: {each.what}" for each in problems if each.where]
-    drafted = isinstance(error, Refused) and error.where and any(each.label for each in problems)
+    places = [f"{each.place or each.where}: {each.what}" for each in problems if each.where]
+    drafted = isinstance(error, Refused) and error.where and any(each.place for each in problems)
     return [error.where, *places] if isinstance(error, Refused) and drafted else places
-
-
-def _place(problem: FieldProblem) -> str:
-    if not problem.label and not problem.line:
-        return problem.where
-    key = problem.path.rpartition(".")[2].partition("[")[0]
-    field = f"{problem.label} ({key})" if problem.label and key else problem.path
-    return ", ".join(filter(None, (_("line {n}").format(n=problem.line) if problem.line else "", field)))
 
 
 def _of_usage(error: Refused, code: ExitCode) -> ErrorReport:

@@ -1,6 +1,6 @@
 """Commands that send: send and reply. A message is in the outbox before it is on the wire."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ import click
 from typing_extensions import override
 
 from paiza.core.v1 import message_pb2
-from paiza_client.cli import display, drafting, duplicates, interactive, substance_notes
+from paiza_client.cli import display, doubts, drafting, duplicates, interactive, substance_notes
 from paiza_client.cli.attachments import bars, tell_removed
 from paiza_client.cli.options import CodeParameter, MembersParameter, shared, split
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
@@ -22,7 +22,7 @@ from paiza_client.verify.model import Outcome
 from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.schema.kind import Kind
-from paiza_officer.errors import Unreachable, misused
+from paiza_officer.errors import FieldProblem, Unreachable, misused
 
 URGENCIES = ("flash", "urgent", "priority", "routine", "information")
 
@@ -42,6 +42,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--exercise", is_flag=True, help=N_("Mark the message as an exercise. Its answers are marked too.")
         ),
+        click.option("--yes", is_flag=True, help=N_("Do not ask: what is warned of is right.")),
         click.option("--dry-run", is_flag=True, help=N_("Check everything, send nothing.")),
         click.option(
             "--reason-code",
@@ -85,14 +86,16 @@ class _ListsKinds(click.Command):
 @click.argument("kind", metavar="KIND")
 @click.argument("draft", metavar="[DRAFT]", required=False)
 @_options
-def send(*, kind: str, draft: str | None, ask: bool, template: bool, full: bool, dry_run: bool, **options: Any) -> None:
+def send(
+    *, kind: str, draft: str | None, ask: bool, template: bool, full: bool, dry_run: bool, yes: bool, **options: Any
+) -> None:
     """Send a message."""
     chosen = drafts.find_kind(kind)
     if template:
         click.echo(drafting.empty(current_terminal(), chosen, full=full), nl=False)
         return
     prepared, written = _prepared(current_terminal(), chosen, draft, _overrides(options), ask=ask, full=full)
-    finish(current_terminal(), prepared, written, dry_run=dry_run)
+    finish(current_terminal(), prepared, written, dry_run=dry_run, yes=yes)
 
 
 @click.command(help=N_("Answer a message, in its thread: to its author, unless --to says otherwise."))
@@ -111,6 +114,7 @@ def reply(
     template: bool,
     full: bool,
     dry_run: bool,
+    yes: bool,
     **options: Any,
 ) -> None:
     """Answer a message."""
@@ -130,7 +134,7 @@ def reply(
     prepared, written = _prepared(
         terminal, chosen, draft, _overrides(options, message), ask=ask or draft is None, full=full
     )
-    finish(terminal, prepared, written, dry_run=dry_run)
+    finish(terminal, prepared, written, dry_run=dry_run, yes=yes)
 
 
 def _overrides(options: dict[str, Any], answered: str = "") -> Overrides:
@@ -164,19 +168,26 @@ def _prepared(
 
 
 def finish(
-    terminal: Terminal, prepared: Prepared, written: Draft | None, *, dry_run: bool, quiet: bool = False
+    terminal: Terminal,
+    prepared: Prepared,
+    written: Draft | None,
+    *,
+    dry_run: bool,
+    yes: bool | None = None,
+    quiet: bool = False,
 ) -> bytes:
     """Send or only check, and tell the result; a draft that was typed in is kept where it could not be sent.
 
-    Return the digest of what was released; nothing after a dry run, nor where it waits for a second officer. ``quiet``:
-    tell only where it was not released.
+    Return the digest of what was released; nothing after a dry run, nor where it waits for a second officer. ``yes``:
+    what is warned of was confirmed; None for a command without that option, which goes on where nobody can be asked.
+    ``quiet``: tell only where it was not released.
     """
     now = drafts.writing_time()
     tell_removed(terminal, prepared.envelope.attachments)
     if not dry_run:
         substance_notes.warn(terminal, substances.of_draft(terminal.profile(), prepared, now))
     try:
-        sent = run(_send(terminal, prepared, now, dry_run=dry_run))
+        sent = run(_send(terminal, prepared, now, dry_run=dry_run, yes=yes))
     except BaseException as error:
         if written is not None and not (isinstance(error, Unreachable) and error.saved):
             interactive.keep(terminal, written, now)
@@ -188,7 +199,9 @@ def finish(
     return sent.digest if sent.is_released else b""
 
 
-async def _send(terminal: Terminal, prepared: Prepared, now: datetime, *, dry_run: bool) -> Sent | None:
+async def _send(
+    terminal: Terminal, prepared: Prepared, now: datetime, *, dry_run: bool, yes: bool | None
+) -> Sent | None:
     try:
         async with terminal.session() as session:
             prepared = await sending.check(session, prepared, now=now)
@@ -197,9 +210,11 @@ async def _send(terminal: Terminal, prepared: Prepared, now: datetime, *, dry_ru
                 _tell_checked(
                     terminal,
                     prepared,
+                    doubts.warn(terminal, prepared),
                     substances.of_prepared(session.register(), session.profile.member, prepared, now),
                 )
                 return None
+            doubts.settle(terminal, prepared, yes=yes)
             with bars(terminal) as bar:
                 return await sending.send(
                     session, prepared, now=now, on_sealing=bar(_("Sealing")), on_upload=bar(_("Bringing"))
@@ -208,6 +223,7 @@ async def _send(terminal: Terminal, prepared: Prepared, now: datetime, *, dry_ru
         if error.saved:
             raise
         # The node is away before there is a message: make it from what is known here, and keep it.
+        doubts.settle(terminal, prepared, yes=yes or dry_run)
         with bars(terminal) as bar:
             sealed = sending.seal_offline(
                 terminal.profile(),
@@ -223,11 +239,23 @@ async def _send(terminal: Terminal, prepared: Prepared, now: datetime, *, dry_ru
         raise Unreachable(error.reason, error.where, error.detail, saved=not dry_run) from error
 
 
-def _tell_checked(terminal: Terminal, prepared: Prepared, notes: Notes) -> None:
+def _tell_checked(terminal: Terminal, prepared: Prepared, warnings: Sequence[FieldProblem], notes: Notes) -> None:
     if terminal.wants_json:
-        terminal.json({"state": "checked", "kind": prepared.kind.name, "substances": substance_notes.as_objects(notes)})
+        terminal.json(
+            {
+                "state": "checked",
+                "kind": prepared.kind.name,
+                "warnings": [{"path": each.path, "code": each.code, "what": each.what} for each in warnings],
+                "substances": substance_notes.as_objects(notes),
+            }
+        )
         return
-    terminal.say(_("The draft is complete and correct; nothing was sent."), "green")
+    terminal.say(
+        _("The draft can be sent once the warnings are confirmed; nothing was sent.")
+        if warnings
+        else _("The draft is complete and correct; nothing was sent."),
+        "yellow" if warnings else "green",
+    )
     terminal.say(prepared.kind.summary(prepared.content, lang()))
     terminal.pairs(substance_notes.rows(notes))
 

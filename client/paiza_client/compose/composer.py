@@ -18,6 +18,7 @@ from paiza_client import language
 from paiza_client.compose import addressing, faults
 from paiza_client.files import attaching
 from paiza_client.files.attaching import Attachment, Progress
+from paiza_client.language import _
 from paiza_domain import validation
 from paiza_domain.drafts import labels
 from paiza_domain.drafts.content import Position, position
@@ -245,14 +246,18 @@ def raise_field_problems(
 def field_problem(source: str, error: FieldError, kind: Kind | None) -> FieldProblem:
     """Return an error in the language in use, with the name of its field in the reader's words."""
     lang = language.language()
+    label = labels.label(kind, error.path, lang)
+    key = error.path.rpartition(".")[2].partition("[")[0]
+    line = _("line {n}").format(n=error.line) if error.line else ""
     where = f"{source}:{error.line}:{error.column}" if error.line else source
     return FieldProblem(
         " ".join(filter(None, (where, error.path))),
         error.message(lang),
         error.code,
         path=error.path,
-        label=labels.label(kind, error.path, lang),
+        label=label,
         line=error.line,
+        place=", ".join(filter(None, (line, f"{label} ({key})" if label and key else error.path))),
     )
 
 

@@ -13,6 +13,7 @@ from paiza_domain.reference.control_status import (
     status,
 )
 from paiza_domain.reference.documents import read
+from paiza_domain.reference.doubts import doubts
 from paiza_domain.reference.facts import Fact, facts
 from paiza_domain.reference.law import (
     Ratification,
@@ -64,6 +65,7 @@ __all__ = [
     "consistency",
     "crossings",
     "day_of",
+    "doubts",
     "facts",
     "fill_in",
     "hs_codes",

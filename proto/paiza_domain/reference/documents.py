@@ -14,6 +14,7 @@ from paiza_domain.reference.model import (
     SCHEDULES,
     Act,
     BorderPoint,
+    Ceiling,
     InternationalControl,
     LegalBasis,
     NationalControl,
@@ -29,6 +30,7 @@ from paiza_domain.reference.model import (
 from paiza_domain.reference.records import MAX_NOTE, MEMBER, STATE, File, Record
 from paiza_domain.schema.field_errors import FieldError, Problem
 from paiza_domain.schema.identifiers import cas_problem
+from paiza_domain.schema.quantity import AmountError, parse_amount
 
 SUBSTANCES: Final = "reference-substances.json"
 CONTROLS: Final = "reference-controls.json"
@@ -88,6 +90,7 @@ def read(files: Mapping[str, bytes]) -> Reference:
         border_points=tuple(once(opened(BORDER_POINTS).records("points", _border_point), BORDER_POINTS).values()),
         legal_bases=tuple(once(opened(LEGAL_BASES).records("bases", _legal_basis), LEGAL_BASES).values()),
         profiles=MappingProxyType(profiles),
+        ceilings=substances_file.records("ceilings", _ceiling),
         problems=tuple(problems),
     )
 
@@ -141,6 +144,21 @@ def _international(substances: Mapping[str, Substance]) -> Callable[[Record], In
         attested=record.date("attested"),
         valid=record.span("from", "to"),
         recorded=record.span("recorded_from", "recorded_to"),
+        evidence=record.evidence(),
+    )
+
+
+def _ceiling(record: Record) -> Ceiling:
+    amount = record.text("amount")
+    try:
+        millionths = parse_amount(amount)
+    except AmountError as wrong:
+        raise record.wrong("amount", wrong.problem[0]) from None
+    return Ceiling(
+        drug_type=record.code("type", "drug_type", needed=False),
+        form=record.code("form", "form", needed=False),
+        unit=record.code("unit", "unit"),
+        millionths=millionths,
         evidence=record.evidence(),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from paiza_domain.reference.model import Evidence, Reference
+from paiza_domain.schema.quantity import format_amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,10 @@ def facts(reference: Reference) -> Iterator[Fact]:
     for entry in reference.international:
         days = f"decided {entry.decided or '?'}, in effect {entry.valid.begin or '?'} – {entry.valid.end}".strip(" –")
         yield Fact("schedule", entry.substance, f"{entry.schedule}, {days}", entry.evidence)
+    for ceiling in reference.ceilings:
+        of = " ".join(filter(None, (ceiling.drug_type, ceiling.form))) or "any"
+        amount = f"{format_amount(ceiling.millionths)} {ceiling.unit}"
+        yield Fact("ceiling", f"{of} {ceiling.unit}", amount, ceiling.evidence)
     for act in reference.acts.values():
         yield Fact("act", act.id, f"{act.titles['en']}, from {act.valid.begin or '?'}", act.evidence)
     for control in reference.national:

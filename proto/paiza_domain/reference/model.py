@@ -324,6 +324,20 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Ceiling:
+    """An amount above which a seizure is probably a slip of the pen; a warning, never a rule.
+
+    ``drug_type`` and ``form`` are empty where it holds for all; ``millionths`` is in ``unit``.
+    """
+
+    drug_type: str
+    form: str
+    unit: str
+    millionths: int
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """All reference data of one version of the register, and the problems of unusable records."""
 
@@ -335,6 +349,7 @@ class Reference:
     border_points: tuple[BorderPoint, ...] = ()
     legal_bases: tuple[LegalBasis, ...] = ()
     profiles: Mapping[str, Profile] = field(default_factory=dict)
+    ceilings: tuple[Ceiling, ...] = ()
     problems: tuple[FieldError, ...] = ()
 
     def states(self) -> tuple[str, ...]:

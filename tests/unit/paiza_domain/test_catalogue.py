@@ -50,7 +50,7 @@ def test_every_error_is_said_in_both_languages() -> None:
     """Each code of a field error has its sentence, in either language."""
     values = {
         "value": "x", "codes": "unit", "suggestion": "kg", "most": 1, "least": 0,
-        "expected": "y", "character": "U+0000", "problem": "z", "group": "g", "level": 2,
+        "expected": "y", "character": "U+0000", "problem": "z", "group": "g", "level": 2, "source": "s", "stated": "t",
     }  # fmt: skip
     for code in MESSAGES:
         texts = {lang: FieldError("a", code, values).message(lang) for lang in ("ru", "en")}
