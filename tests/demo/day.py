@@ -81,8 +81,9 @@ class Day:
         """Keep a refusal for the table; DemoFailedError where its reason is another."""
         if answer.error["reason"] != reason:
             raise DemoFailedError(f"refused as {answer.error['reason']}, not as {reason}: {answer.error}")
-        rule = f"{reason}, {answer.error['detail']}" if reason == "policy_denied" else reason
-        sentence = answer.error["what"]
+        problems = answer.error.get("problems", [])
+        rule = f"{reason}, {problems[0]['code']}" if problems else reason
+        sentence = problems[0]["what"] if problems else answer.error["what"]
         self.refusals.append(Refusal(who, self.desk.voice(*what), rule, sentence))
         self.desk.tell(f"refused ({rule}): {sentence}", f"отклонено ({rule}): {sentence}")
 
@@ -160,7 +161,7 @@ def refusals(day: Day) -> None:
     """Try what the rules do not allow."""
     day.refused(
         ("send tjk what is marked above its ceiling", "отправить tjk материал с грифом выше его предельного"),
-        "policy_denied", "centre-liaison", "send", "free-message", "too-secret.yaml",
+        "invalid_draft", "centre-liaison", "send", "free-message", "too-secret.yaml",
     )  # fmt: skip
     day.refused(
         ("send as an auditor", "отправить в роли аудитора"),
