@@ -77,6 +77,8 @@ class Console:
         self.jobs = Jobs()
         self.subjects: dict[bytes, bytes] = {}
         """Subjects by message digest, as `web.subjects` found them."""
+        self.newest = 0
+        """Sequence of the newest message that arrived while the console was open."""
         self._clock = clock
         self._launches: dict[str, float] = {}
         self._logins: dict[str, Login] = {}

@@ -46,6 +46,7 @@ class Watcher:
                     if isinstance(item, MessageSummary):
                         after = max(after or 0, item.sequence)
                         if item.received and not item.opened:
+                            self._console.newest = max(self._console.newest, item.sequence)
                             self._tell({"what": "arrived", "urgency": texts.urgency(item.header)})
                             continue
                     self._tell({"what": "changed"})
@@ -89,7 +90,8 @@ async def events(request: Request) -> Response:
 async def _line(console: Console, event: Event) -> str:
     found = await counts.of(console)
     numbers = {name: found[name] for name in ("tasks", "unread", "to_sign", "deliveries")}
-    return f"data: {json.dumps({**event, 'counts': numbers, 'late': found.late})}\n\n"
+    told = {**event, "counts": numbers, "late": found.late, "sequence": console.newest}
+    return f"data: {json.dumps(told)}\n\n"
 
 
 ROUTES: Final = (Route("/events", events, methods=["GET"]),)

@@ -150,7 +150,9 @@ async def render(
 
     ``title`` names the page in the window's title; the template shows its own heading.
     """
-    values = {"title": title, "place": place, **await _surroundings(request), **values}
+    around = await _surroundings(request)
+    values["exercise"] = around["exercise"] or values.get("exercise", False)
+    values = {"title": title, "place": place, **around, **values}
     return rendering.page(name, status, **values)
 
 
@@ -175,6 +177,7 @@ async def _surroundings(request: Request) -> dict[str, Any]:
     }
     if not console.is_locked:
         found["roles"] = (await console.session.whoami()).roles
+        found["exercise"] = console.session.register().exercise
     return found
 
 

@@ -106,6 +106,7 @@ async def _page(request: Request, error: ProfileProblem | None = None) -> Respon
         status=200 if error is None else 400,
         error=None if error is None else problem(error),
         delivery=found.status,
+        exercise=found.status.exercise,
         first=first,
         steps=steps,
         stages=_stages(found.status.overall),

@@ -152,6 +152,7 @@ async def _page(
         error=None if error is None else problem(error),
         message=found,
         header=header,
+        exercise=header.exercise,
         opened=opened,
         parts=parts,
         remarks=remarks,

@@ -8,15 +8,16 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from paiza_client.sdk import Session, messages
+from paiza_client.sdk import Session, messages, saved_searches
+from paiza_client.sdk.saved_searches import SavedSearch
 from paiza_client.sdk.search import FoundMessage
 from paiza_client.web import subjects
 from paiza_client.web.language import _, language
-from paiza_client.web.page import console_of, problem, redirect, render, route, session_of
+from paiza_client.web.page import console_of, note, problem, redirect, render, route, session_of, text_of
 from paiza_client.web.pages.messages import address, day_of
 from paiza_client.web.texts import SHARED
 from paiza_domain import kinds
-from paiza_officer.errors import Refused
+from paiza_officer.errors import Refused, misused
 
 PAGE: Final = 50
 ANYWHERE: Final = ("plate", "container", "vessel", "substance", "place", "logo", "subject", "reference", "seal", "vin")
@@ -63,7 +64,47 @@ async def search(request: Request) -> Response:
         kinds=sorted((each.titles[language()], name) for name, each in kinds.all_kinds().items()),
         members=sorted(session.register().members),
         link=address("/search", wanted),
+        saved=[(each, _address_of(each)) for each in await saved_searches.listed(session)],
     )
+
+
+async def save(request: Request) -> Response:
+    """Save a search: the node rings when a new message meets it."""
+    session, name = session_of(request), text_of(request, "name")
+    text, field = text_of(request, "q"), text_of(request, "in")
+    if text and not field:
+        raise misused(_("Where to look"), _("Choose one field: a saved search looks in one."))
+    await saved_searches.save(
+        session,
+        name,
+        [(field, text)] if field else [],
+        author=text_of(request, "from"),
+        kind=text_of(request, "kind"),
+        reason=text_of(request, "reason"),
+    )
+    note(request, _("The search was saved: it rings when something new matches."))
+    return redirect("/search")
+
+
+async def change(request: Request) -> Response:
+    """Acknowledge the matches of a saved search, or remove it."""
+    session = session_of(request)
+    found = await saved_searches.find(session, text_of(request, "name"))
+    if text_of(request, "act") == "remove":
+        await saved_searches.remove(session, found.name)
+        note(request, _("The search was removed."))
+    else:
+        await saved_searches.acknowledge(session, found)
+    return redirect("/search")
+
+
+def _address_of(saved: SavedSearch) -> str:
+    """Return the address that searches for the same; empty where this machine does not know what was written."""
+    if saved.described is None:
+        return ""
+    field, text = saved.described.criteria[0] if saved.described.criteria else ("", "")
+    wanted = {"q": text, "in": field, "from": saved.described.author, "kind": saved.described.kind}
+    return address("/search", wanted)
 
 
 async def _named(session: Session, text: str) -> str:
@@ -105,4 +146,8 @@ async def _find(
     return cut
 
 
-ROUTES: Final = (route("/search", search),)
+ROUTES: Final = (
+    route("/search", search),
+    route("/search/save", save, post=True),
+    route("/search/saved", change, post=True),
+)

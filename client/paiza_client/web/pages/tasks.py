@@ -1,45 +1,116 @@
-"""What I must do, by when: overdue, before tomorrow, later; and what we wait for from others."""
+"""What I must do, by when; the notes that one shift leaves to the next; who acts for whom."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from paiza_client.sdk import Session
+from paiza_client.sdk.approvals import Colleague
+from paiza_client.sdk.deputies import Deputy
 from paiza_client.sdk.tasks import Scope, TaskItem
-from paiza_client.web import subjects
 from paiza_client.web.language import N_, _
-from paiza_client.web.page import console_of, render, route, session_of
+from paiza_client.web.page import note, redirect, render, route, session_of, text_of
+from paiza_client.web.pages.messages import day_of
+from paiza_officer.errors import Refused, misused
 
 SOON: Final = timedelta(hours=12)
 
 
 async def tasks(request: Request) -> Response:
-    """List tasks."""
+    """List tasks, with the notes of the shift beside them."""
     session = session_of(request)
     scope: Scope = "mine" if request.query_params.get("scope") == "mine" else "unit"
-    found = [each for each in await session.tasks.list_tasks(scope) if each.task.state != "done"]
-    listed = await subjects.named(console_of(request), [each.message for each in found])
-    found = [replace(each, message=message) for each, message in zip(found, listed, strict=True)]
-    groups = _groups(found, datetime.now(UTC))
+    found = await _listed(session, scope)
+    notes = await session.tasks.notes()
+    deputies = await _deputies(session)
     return await render(
-        request, "tasks.html", title=_("My tasks"), place="tasks", groups=groups, all=found, scope=scope
+        request,
+        "tasks.html",
+        title=_("My tasks"),
+        place="tasks",
+        groups=_groups(found or [], datetime.now(UTC)),
+        all=found or [],
+        has_tasks=found is not None,
+        scope=scope,
+        shift_notes=notes[::-1],
+        deputies=deputies,
+        colleagues=await _colleagues(session) if found is not None else [],
+        own=str(session.profile.id),
     )
 
 
-def due(item: TaskItem) -> datetime | None:
-    """Return by when something is to be done; None without a time."""
+async def add_note(request: Request) -> Response:
+    """Leave a note for the shift, or hand the shift over."""
+    session, text = session_of(request), text_of(request, "text")
+    if text_of(request, "act") == "hand_over":
+        await session.tasks.hand_over(text)
+        note(request, _("The shift was handed over."))
+    else:
+        await session.tasks.note(text)
+        note(request, _("The note was left."))
+    return redirect("/tasks")
+
+
+async def appoint(request: Request) -> Response:
+    """Appoint a deputy until the end of a day."""
+    until = day_of(text_of(request, "until"))
+    if until is None:
+        raise misused(_("Until"), _("Name the last day."))
+    await session_of(request).deputies.appoint(text_of(request, "deputy"), until + timedelta(days=1))
+    note(request, _("The deputy was appointed."))
+    return redirect("/tasks")
+
+
+async def end_deputy(request: Request) -> Response:
+    """End the appointment of a deputy."""
+    await session_of(request).deputies.end(text_of(request, "officer"))
+    note(request, _("The appointment was ended."))
+    return redirect("/tasks")
+
+
+async def _listed(session: Session, scope: Scope) -> list[TaskItem] | None:
+    """Return the tasks; None for a role that has none."""
+    try:
+        return await session.tasks.list_tasks(scope, subjects=True)
+    except Refused as error:
+        if error.reason != "policy_denied":
+            raise
+        return None
+
+
+async def _deputies(session: Session) -> list[Deputy]:
+    """Return the appointments of this officer and for this officer."""
+    own = str(session.profile.id)
+    return [each for each in await session.deputies.listed() if own in {each.officer, each.deputy}]
+
+
+async def _colleagues(session: Session) -> list[Colleague]:
+    own = str(session.profile.id)
+    return [each for each in await session.approvals.officers() if each.id != own]
+
+
+def _due(item: TaskItem) -> datetime | None:
     return item.task.due_time or item.task.acknowledge_time
 
 
 def _groups(found: list[TaskItem], now: datetime) -> list[tuple[str, bool, list[TaskItem]]]:
     """Return tasks by when they are due, each group with its heading and whether it is late; none is empty."""
     late = [each for each in found if each.task.overdue]
-    soon = [each for each in found if not each.task.overdue and (time := due(each)) is not None and time <= now + SOON]
+    soon = [each for each in found if not each.task.overdue and (time := _due(each)) is not None and time <= now + SOON]
     later = [each for each in found if each not in late and each not in soon]
     groups = [(N_("Overdue"), True, late), (N_("Within 12 hours"), False, soon), (N_("Later"), False, later)]
-    return [(_(heading), is_late, items) for heading, is_late, items in groups if items]
+    return [(_(heading), is_late, sorted(items, key=_order)) for heading, is_late, items in groups if items]
 
 
-ROUTES: Final = (route("/tasks", tasks),)
+def _order(item: TaskItem) -> datetime:
+    return _due(item) or datetime.max.replace(tzinfo=UTC)
+
+
+ROUTES: Final = (
+    route("/tasks", tasks),
+    route("/tasks/notes", add_note, post=True),
+    route("/tasks/deputy", appoint, post=True),
+    route("/tasks/deputy/end", end_deputy, post=True),
+)

@@ -40,6 +40,7 @@ async def thread(request: Request) -> Response:
         "thread.html",
         title=_("Thread {thread}").format(thread=found[0].thread_name),
         place="inbox",
+        exercise=any(each.header.exercise for each in found),
         messages=found,
         first=found[0],
         ids={each.digest: each.id for each in found},

@@ -20,14 +20,24 @@
     arrivals.replaceChildren(arrivals.dataset.text + " ", link);
     arrivals.hidden = false;
   };
+  // A browser keeps few lines to one host: a page that is not looked at gives its own up.
   if (arrivals && window.EventSource) {
-    const source = new EventSource("/events");
-    source.onmessage = (event) => {
-      const told = JSON.parse(event.data);
-      for (const [name, text] of Object.entries(told.counts)) count(name, text, told.late);
-      if (told.what === "arrived") offer();
+    let source = null;
+    const listen = () => {
+      if (source || document.hidden) return;
+      source = new EventSource("/events");
+      source.onmessage = (event) => {
+        const told = JSON.parse(event.data);
+        for (const [name, text] of Object.entries(told.counts)) count(name, text, told.late);
+        if (told.what === "arrived" || told.sequence > Number(arrivals.dataset.sequence)) offer();
+      };
+      source.addEventListener("locked", () => { source.close(); location.reload(); });
     };
-    source.addEventListener("locked", () => { source.close(); location.reload(); });
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) listen();
+      else if (source) { source.close(); source = null; }
+    });
+    listen();
   }
 
   // Shortcuts, by physical key so that a Russian layout has them too. None stops, signs or sends.

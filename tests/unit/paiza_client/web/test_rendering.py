@@ -1,0 +1,85 @@
+"""What others wrote, on a page: text and nothing else, and every set field of a content exactly once."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from paiza.content.v1 import seizure_notice_pb2
+from paiza_client.web import language
+from paiza_client.web.content import Section, sections
+from paiza_client.web.rendering import TEMPLATES, environment
+from paiza_domain import kinds
+from paiza_domain.schema import reading
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ('" onmouseover="x', "&#34; onmouseover=&#34;x"),
+        ("{{ 7*7 }}{% raw %}", "{{ 7*7 }}{% raw %}"),
+        ("a\u202egpj.exe", "a\N{REPLACEMENT CHARACTER}gpj.exe"),
+        ("\x1b[2J\x00", "\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}"),
+        ("zero\u200bwidth\u2066", "zero\N{REPLACEMENT CHARACTER}width\N{REPLACEMENT CHARACTER}"),
+    ],
+)
+def test_a_text_steers_no_page(written: str, shown: str) -> None:
+    """Markup, templates, controls and marks of direction come out as signs that a reader sees."""
+    assert environment().from_string("{{ text }}").render(text=written) == shown
+    assert environment().from_string('<a title="{{ text }}">').render(text=written) == f'<a title="{shown}">'
+
+
+def test_no_template_trusts_what_it_shows() -> None:
+    """No template switches escaping off, has a script or style of its own, or loads from elsewhere."""
+    for template in TEMPLATES.glob("*.html"):
+        text = template.read_text(encoding="utf-8")
+        for forbidden in (
+            "|safe",
+            "| safe",
+            "autoescape",
+            "<script>",
+            "<style",
+            " style=",
+            " onclick",
+            "http://",
+            "//",
+        ):
+            assert forbidden not in text, (template.name, forbidden)
+
+
+def _texts(found: list[Section]) -> str:
+    parts: list[str] = []
+    for each in found:
+        parts += [fact.digest or fact.text for fact in each.facts]
+        parts += [cell for row in (each.table.rows if each.table else ()) for cell in row]
+        parts.append(each.text)
+    return "\n".join(parts)
+
+
+def test_every_set_field_is_on_the_page() -> None:
+    """What the command line shows of a content stands on the page too, whichever box holds it."""
+    language.use("en")
+    notice = seizure_notice_pb2.SeizureNotice(
+        notice_id="KAZ-1", notice_version=1, status="initial", circumstances="Why."
+    )
+    notice.place.country, notice.place.town = "KAZ", "Invented"
+    for name, amount in (("heroin", 12_500_000), ("opium", 3_200_000)):
+        substance = notice.substances.add(drug_group="opioids", as_named=name)
+        substance.quantity.millionths, substance.quantity.unit = amount, "kg"
+    notice.transport.add(mode="road", plate="01 A 000 AA", seals=["S-1", "S-2"])
+    kind = kinds.all_kinds()["seizure-notice"]
+    shown = _texts(sections(kind.shape, notice))
+    for _label, text in reading.rows(kind.shape, notice, "en"):
+        assert text in shown, text
+
+
+@pytest.mark.parametrize("name", sorted(kinds.all_kinds()))
+def test_an_empty_content_of_every_kind_is_shown(name: str) -> None:
+    """A content with nothing set has no boxes; one with a time has it here and in UTC."""
+    kind = kinds.all_kinds()[name]
+    empty = kind.content()
+    assert sections(kind.shape, empty) == []
+    for field in kind.shape.fields:
+        if field.value_type == "time":
+            getattr(empty, field.name).FromDatetime(datetime(2026, 11, 28, 21, 42, tzinfo=UTC))
+            assert "21:42 UTC" in _texts(sections(kind.shape, empty))
