@@ -156,6 +156,7 @@ async def open_pages(
     finally:
         if ahead is not None:
             ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)  # an error of it is not left unread
 
 
 async def patiently(

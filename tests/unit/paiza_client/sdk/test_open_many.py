@@ -1,5 +1,7 @@
 """The selection for an export or a count, and its opening: never cut, and without messages no longer in force."""
 
+import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -11,7 +13,7 @@ from paiza.core.v1 import message_pb2
 from paiza_client.sdk import open_many
 from paiza_client.sdk.model import MAX_NAMED, LeftOut, MessageSummary, NotOpened, Page
 from paiza_client.sdk.open_many import Chosen
-from paiza_officer.errors import Misused, Unreachable
+from paiza_officer.errors import Misused, NotProven, Unreachable
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -106,6 +108,29 @@ async def test_a_node_that_is_away_is_called_again(monkeypatch: pytest.MonkeyPat
         with pytest.raises(Unreachable, match=reason):
             await open_many.patiently(call, reason, times)
         assert len(calls) == expected
+
+
+async def test_an_error_ends_what_was_asked_for_ahead(caplog: pytest.LogCaptureFixture) -> None:
+    """The first page's error is raised; that the next one failed as well is told to nobody."""
+
+    class Broken(Node):
+        async def open_together(self, _digests: list[bytes], _reason: str, _purpose: str) -> dict[bytes, Unreachable]:
+            raise NotProven("bad_proof")
+
+    async def pages() -> AsyncIterator[list[bytes]]:
+        for number in range(3):
+            yield [bytes([number])]
+
+    async def all_of(session: Any) -> None:
+        async with aclosing(open_many.open_pages(session, pages(), "exercise", "")) as opened:
+            assert [page async for page in opened] == []
+
+    with pytest.raises(NotProven):
+        await all_of(Broken())
+    gc.collect()
+    await asyncio.sleep(0)
+    assert caplog.text == ""
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_pages_are_opened_in_order_and_one_ahead() -> None:
