@@ -147,17 +147,17 @@ class _Text:
     def _end(self, key: Scalar, indent: str, *, listed: bool = False) -> int:
         """Return the number of the last line of what stands below a key.
 
-        That is every line further right, and the entries of a list, which may stand right below their key.
+        That is every line further right, and the entries of a list, which may stand right below their key. A comment
+        ends nothing, wherever it begins.
         """
-        last = number = key.line
-        for line in self._lines[key.line :]:
-            number += 1
+        last = key.line
+        for number, line in enumerate(self._lines[key.line :], key.line + 1):
             body = line.lstrip(" ")
             within = len(line) - len(body) > len(indent) or (listed and line.startswith(f"{indent}- "))
-            if body and not within:
-                break
-            if body:
+            if body and within:
                 last = number
+            elif body and not body.startswith("#"):
+                break
         return last
 
     def _inserted(self, after: int, lines: list[str]) -> str:

@@ -75,7 +75,7 @@ def parse(text: str) -> Node:
     if len(text.encode(errors="replace")) > MAX_BYTES:
         raise TreeError(FieldError("", "draft_too_large", {"most": MAX_BYTES}, 1, 1))
     try:
-        return _build(YAML(typ="rt", pure=True).parse(text))
+        return _build(YAML(typ="safe", pure=True).parse(text))
     except YAMLError as wrong:
         raise TreeError(_said(wrong, text)) from None
     except (ValueError, OverflowError) as wrong:  # a directive or an escape that the parser converts without a check

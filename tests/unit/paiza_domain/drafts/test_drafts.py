@@ -117,6 +117,13 @@ def test_scalars_stay_the_text_they_are() -> None:
     assert (draft.content.subject, draft.content.text) == ("no", "012")  # type: ignore[attr-defined]
 
 
+def test_comments_are_nothing_wherever_they_are() -> None:
+    """Remarks behind a key, below it and between blank lines are passed over, and never end in a defect."""
+    content = "  subject:  # one\n  # two\n\n\n  # three\n    Тема\n\n  text: Текст # four\n# five\n"
+    draft = drafts.read(f"kind: free-message\ncontent:\n{content}", now=NOW)
+    assert (draft.content.subject, draft.content.text) == ("Тема", "Текст")  # type: ignore[attr-defined]
+
+
 def filled(shape: Shape, text: str) -> str:
     """Fill every open, empty field of a template with something valid."""
     values = {

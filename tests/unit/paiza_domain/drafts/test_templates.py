@@ -1,15 +1,20 @@
 """Templates fit on a screen, and sections added to them make drafts that are read."""
 
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from paiza_domain import codes, kinds
 from paiza_domain.drafts import adding, drafts
 from paiza_domain.drafts.drafts import DraftError
 from paiza_domain.drafts.sections import Section, find, sections
 from paiza_domain.drafts.templates import MAX_LINES, WIDTH, Known, template
+from paiza_domain.drafts.yaml_tree import TreeError, parse
 from paiza_domain.i18n import LANGUAGES
 from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.kind import Kind
@@ -23,6 +28,19 @@ PLACE = {"country": "KAZ", "border_point": "Жана-Жол: пост", "place_t
 KNOWN = Known("Вымышленное ведомство", "2026-11-22", PLACE)
 
 # What a form has when its fields are filled in and nothing else: whether the values go together is another matter.
+# What a person does to a line of a draft.
+CHANGES: list[Callable[[str], list[str]]] = [
+    lambda _line: [],
+    lambda line: [line, line],
+    lambda line: [f"  {line}"],
+    lambda line: [line.lstrip(" ")],
+    lambda line: [line.partition("  #")[0]],
+    lambda line: [line, ""],
+    lambda line: ["# mine: x", line],
+    lambda line: [line, "          # mine: x"],
+    lambda line: [f"{line.partition('  #')[0]} |", "        one", "", "        # two: x"],
+    lambda line: [f"{line.partition('  #')[0]} {{a: b}}"],
+]
 OPEN = {"missing", "substance_unnamed", "answer_text_missing"}
 EMPTY = {*OPEN, "annex_empty", "route_missing"}
 VALUES = {
@@ -223,6 +241,26 @@ def test_a_draft_with_nothing_yet_takes_sections(text: str) -> None:
     found = {each.path.split(".")[0].split("[")[0] for each in errors(text)}
     assert "kind" not in found
     assert text.index("attention:") < text.index("content:") < text.index("annex:")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_changed_template_takes_sections_or_is_refused(data: st.DataObject) -> None:
+    """However a person cut, indented and remarked a template: what is added to it is read, or is refused."""
+    kind = kinds.all_kinds()[data.draw(st.sampled_from(KINDS))]
+    lines = template(kind, "en").split("\n")
+    for _change in range(data.draw(st.integers(1, 5))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        change = data.draw(st.sampled_from(CHANGES))
+        lines[at : at + 1] = change(lines[at])
+    text = "\n".join(lines or [""])
+    try:
+        parse(text)
+    except TreeError:
+        return
+    chosen = data.draw(st.sampled_from(sections(kind)))
+    with suppress(DraftError):
+        parse(adding.add(text, chosen, "en"))
 
 
 @pytest.mark.parametrize("name", KINDS)
