@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from paiza.core.v1 import message_pb2
 from paiza_client.sdk import open_many
@@ -114,6 +115,7 @@ async def test_an_error_ends_what_was_asked_for_ahead(caplog: pytest.LogCaptureF
     """The first page's error is raised; that the next one failed as well is told to nobody."""
 
     class Broken(Node):
+        @override
         async def open_together(self, _digests: list[bytes], _reason: str, _purpose: str) -> dict[bytes, Unreachable]:
             raise NotProven("bad_proof")
 
