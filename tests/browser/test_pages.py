@@ -132,6 +132,20 @@ def test_a_message_that_arrives_shows_itself(page: Page, origin: str, at: Mornin
     expect(page.locator("#arrivals")).to_be_hidden()
 
 
+def test_a_step_of_a_delivery_knows_its_thread(page: Page, origin: str, at: Morning) -> None:
+    """The form of a step has recipients, marks and what it answers filled in; signed, it stands on the timeline."""
+    page.goto(f"{origin}/deliveries/{at.delivery}")
+    before = page.locator(".timeline li").count()
+    page.locator("#step-kind").select_option("cd-acknowledgement")
+    page.locator("form:has(#step-kind) button").click()
+    page.locator("button[name=_do][value=check]").click()
+    page.wait_for_url("**/preview**")
+    page.locator("form[action$='/send'] button.primary").click()
+    page.wait_for_url("**/write/sent/*")
+    page.goto(f"{origin}/deliveries/{at.delivery}")
+    expect(page.locator(".timeline li")).to_have_count(before + 1)
+
+
 def test_everything_but_arrival_works_without_the_script(browser: Browser, origin: str, at: Morning) -> None:
     """Filtering, opening an annex with its reason, counting, and stopping a delivery by two gestures."""
     context = browser.new_context(java_script_enabled=False)

@@ -9,13 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.sdk import breaches, controlled_delivery, sending, threads
+from paiza_client.sdk import Session, breaches, controlled_delivery, drafts, sending, threads
 from paiza_client.sdk.model import MessageSummary
+from paiza_client.web import writing
 from paiza_client.web.language import N_, _, language
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, secret_of, session_of, text_of
 from paiza_client.web.texts import subject
-from paiza_domain import codes
-from paiza_officer.errors import ProfileProblem
+from paiza_domain import codes, kinds
+from paiza_domain.forms.description import CONTENT
+from paiza_officer.errors import ProfileProblem, misused
 
 PAGE: Final = 500  # requests whose subjects are shown on the board
 USUAL_REASON: Final = "control-at-risk"
@@ -88,6 +90,50 @@ async def stop(request: Request) -> Response:
     return redirect(f"/deliveries/{thread}")
 
 
+async def write_step(request: Request) -> Response:
+    """Begin the draft of a step, with all that the thread determines filled in, and open it as a form."""
+    session = session_of(request)
+    found = await controlled_delivery.find(session, request.path_params["thread"])
+    kind = drafts.find_kind(text_of(request, "kind"))
+    if kind.workflow != controlled_delivery.WORKFLOW:
+        raise misused(kind.name, _("It is no step of a controlled delivery."))
+    urgency, reason = controlled_delivery.usual_urgency(kind.name)
+    marks = found.opening.handling
+    around = {
+        "to": "\n".join(each for each in found.workflow.participants if each != found.own),
+        "in_reply_to": "\n".join(each.hex() for each in found.workflow.heads),
+        "urgency": urgency,
+        "urgency_reason": reason,
+        "legal_bases": "\n".join(found.opening.legal_bases),
+        "handling.tlp": marks.tlp,
+        "handling.code": marks.code,
+        "handling.classification": str(marks.classification),
+        "handling.purposes": "\n".join(marks.purposes),
+    }
+    known = controlled_delivery.fill(found, kind.name, lenient=True)
+    filled = {f"{CONTENT}.{name}": text for name, text in known.items()}
+    given = {name: text for name, text in (around | filled).items() if text}
+    return redirect(f"/write/{writing.begin(session.profile, kind, given)}")
+
+
+async def _steps(session: Session) -> list[tuple[str, str]]:
+    """Return the kinds of steps that this officer's roles may send, by name and title."""
+    roles = set((await session.whoami()).roles)
+    return [
+        (name, _short(each.titles[language()]))
+        for name, each in kinds.all_kinds().items()
+        if each.workflow == controlled_delivery.WORKFLOW
+        and each.sender_roles & roles
+        and name not in {controlled_delivery.REQUEST, "cd-stop"}
+    ]
+
+
+def _short(title: str) -> str:
+    """Return the title of a step without the name of the workflow before it."""
+    _workflow, _colon, step = title.partition(": ")
+    return step[:1].upper() + step[1:] if step else title
+
+
 async def _page(request: Request, error: ProfileProblem | None = None) -> Response:
     session = session_of(request)
     found = await controlled_delivery.status(session, request.path_params["thread"])
@@ -116,6 +162,7 @@ async def _page(request: Request, error: ProfileProblem | None = None) -> Respon
         usual_reason=USUAL_REASON,
         deadlines=sorted(found.status.deadlines, key=lambda each: each.due_time.ToNanoseconds()),
         own=session.profile.member,
+        kinds=await _steps(session),
     )
 
 
@@ -138,4 +185,5 @@ ROUTES: Final = (
     route("/deliveries", board),
     route("/deliveries/{thread}", delivery),
     route("/deliveries/{thread}/stop", stop, post=True),
+    route("/deliveries/{thread}/step", write_step, post=True),
 )
