@@ -26,7 +26,7 @@ from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.transaction import LogTransaction
-from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.approvals import store as approvals_store
@@ -91,26 +91,26 @@ class LogIndex:
 
     def _fact(self, reads: ReadConnection, stored: StoredEntry) -> LogIndexRow:
         entry = log_pb2.LogEntry.FromString(stored.entry)
-        opened = _opened(reads, stored.index, entry)
-        needless = not all(self._needed(reads, digest, entry, stored.index) for digest in opened)
+        needless = self._is_needless(reads, stored.index, entry)
         return LogIndexRow(stored.index, int(entry.event), entry.actor, entry.counterpart, needless)
 
-    def _needed(self, reads: ReadConnection, digest: bytes, entry: log_pb2.LogEntry, index: int) -> bool:
-        """Return whether an officer needed a message they opened: by unit, assignment, authorship, or as a deputy."""
-        actor, row = entry.actor, messages_store.message(reads, digest)
-        officer = self._officers().get(actor)
-        if row is None:  # it is pending approval, and shown only to those it names
-            return approvals_store.approval(reads, digest) is not None
-        try:
-            signers = {signer.id for signer in wire.parse_header(row.header).required_signers}
-        except Rejected:
-            signers = set()
-        if actor in signers:
-            return True
-        if officer is None:
+    def _is_needless(self, reads: ReadConnection, index: int, entry: log_pb2.LogEntry) -> bool:
+        """Return whether an officer opened what they did not need: by unit, assignment, authorship, or as a deputy.
+
+        The messages of an entry about several are judged together: one query for all.
+        """
+        opened = _opened(reads, index, entry)
+        if not opened:
             return False
-        then = replace(officer, stands_in=self._stood_in(reads, actor, entry, index))
-        return bool(access_store.visible(reads, [row.seq], self._unit_directory.viewer_of(then)))
+        rows = {row.digest: row for row in access_store.seen_messages(reads, opened)}
+        # One that is not stored is pending approval, and shown only to those it names.
+        if any(digest not in rows and approvals_store.approval(reads, digest) is None for digest in opened):
+            return True
+        seen: set[int] = set()
+        if officer := self._officers().get(entry.actor):
+            then = replace(officer, stands_in=self._stood_in(reads, entry.actor, entry, index))
+            seen = access_store.visible(reads, [row.seq for row in rows.values()], self._unit_directory.viewer_of(then))
+        return not all(row.seq in seen or _signed(row, entry.actor) for row in rows.values())
 
     def _stood_in(self, reads: ReadConnection, actor: str, entry: log_pb2.LogEntry, index: int) -> tuple[StandIn, ...]:
         """Return for whom an officer stood in at an entry: an appointment may have ended since."""
@@ -121,6 +121,14 @@ class LogIndex:
             if each.log_index < index and (each.ended_index is None or index < each.ended_index)
             if moment < each.end_time
         )
+
+
+def _signed(row: MessageRow, officer: str) -> bool:
+    """Return whether an officer is among the signers of a message."""
+    try:
+        return officer in {signer.id for signer in wire.parse_header(row.header).required_signers}
+    except Rejected:
+        return False
 
 
 def _opened(reads: ReadConnection, index: int, entry: log_pb2.LogEntry) -> list[bytes]:
