@@ -31,6 +31,7 @@ LABELS: Final[Mapping[str, str]] = {
     "legal_bases": N_("Legal bases"),
     "review": N_("To be reviewed"),
     "in_reply_to": N_("Answers"),
+    "exercise": N_("This is an exercise: all persons and events are invented"),
     "_second": N_("Second officer"),
 }
 """Names of the fields around the content."""

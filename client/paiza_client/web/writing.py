@@ -251,6 +251,13 @@ def addressees(session: Session, page: Page) -> tuple[list[Addressee], list[str]
     return sorted(found, key=lambda each: each.name), sorted(wanted - set(others))
 
 
+def members(session: Session) -> list[tuple[str, str]]:
+    """Return all active members, the own one included, as (id, name)."""
+    return sorted(
+        ((each.id, name_of(session, each.id)) for each in session.register().active_members()), key=lambda each: each[1]
+    )
+
+
 def name_of(session: Session, member: str) -> str:
     """Return the name of a member in the language in use."""
     known = session.register().members.get(member)

@@ -31,6 +31,9 @@ _LOCAL: Final = re.compile(
     re.ASCII,
 )  # a day, in the order of either language, with a time of day and no zone
 
+_ISO_DAY: Final = re.compile(r"\A(\d{4})-(\d{2})-(\d{2})(?:\Z|[T ])", re.ASCII)
+_LAST_ENTRY: Final = re.compile(r"\[(\d+)\]\.[a-z_]+\Z", re.ASCII)
+
 Echo = Callable[[Input, str], str]
 """Returns what was understood of one value, in words; empty where that says nothing new."""
 
@@ -281,9 +284,15 @@ class _Filler:
         for part in parts:
             name = f"{prefix}.{part.key}"
             made = self._block(part, name) if isinstance(part, Group) else self._box(part, name)
-            wanted = part.short or all_short or made.faults or not form_values.is_blank(self._values, name)
+            wanted = self._is_wanted(part, name, all_short=all_short) or made.faults
             (shown if wanted or self._has_fault(name) else more).append(made)
         return tuple(shown), tuple(more)
+
+    def _is_wanted(self, part: Part, name: str, *, all_short: bool) -> bool:
+        """Return whether a field is shown at once: not if it may be left as it is."""
+        if isinstance(part, Input) and part.default and part.input_type is not InputType.FLAG:
+            return self._values.get(name, "") not in {part.default, *_counted(part, name)}
+        return part.short or all_short or not form_values.is_blank(self._values, name)
 
     def _has_fault(self, name: str) -> bool:
         return any(each == name or each.startswith((f"{name}.", f"{name}[")) for each in self._faults)
@@ -310,13 +319,16 @@ class _Filler:
     def _box(self, field: Input, name: str) -> Box:
         text = self._values.get(name, "")
         typed = tuple(each for each in text.split("\n") if each) if field.most else ((text,) if text else ())
+        shown = tuple(_shown(field, each, self._lang) for each in typed)
+        chosen = is_short_list(field)
+        said = () if chosen else tuple(self._echo(field, each) for each in typed)
         return Box(
             name=name,
             input=field,
-            values=tuple(_shown(field, each, self._lang) for each in typed),
+            values=shown,
             faults=self._take(name, field.label),
-            echoes=tuple(filter(None, (self._echo(field, each) for each in typed))),
-            choices=choices(field.codes, self._lang) if is_short_list(field) else (),
+            echoes=tuple(each for each in said if each and each not in shown),
+            choices=choices(field.codes, self._lang) if chosen else (),
             reported=self._values.get(name + form_values.REPORTED, ""),
         )
 
@@ -392,8 +404,16 @@ def find_input(description: Description, name: str) -> Input | None:
     return None if part is None or isinstance(part, Group) else part
 
 
+def _counted(field: Input, name: str) -> tuple[str, ...]:
+    """Return the number of the entry that a field is in, where its entries are numbered from 1."""
+    entry = _LAST_ENTRY.search(name)
+    return (str(int(entry[1]) + 1),) if field.default == "1" and entry is not None else ()
+
+
 def _shown(field: Input, text: str, lang: str) -> str:
-    """Return a value as the page shows it: the name of a code of a long list, if that name alone means it."""
+    """Return a value as the page shows it: a code of a long list by its name, a day in the order of the language."""
+    if lang == "ru" and field.input_type in {InputType.TIME, InputType.PARTIAL_TIME, InputType.DATE}:
+        return _ISO_DAY.sub(r"\3.\2.\1 ", text).rstrip()
     if field.input_type is not InputType.CODE or is_short_list(field):
         return text
     name = codes.load(field.codes).text(text, lang)

@@ -21,7 +21,7 @@ from paiza_domain.schema.kind import Kind
 Values = Mapping[str, str]
 
 LISTS: Final = ("to", "legal_bases", "in_reply_to")
-WORDS: Final = ("urgency", "urgency_reason", "review")
+WORDS: Final = ("urgency", "urgency_reason", "review", "exercise")
 MARKS: Final = (
     "tlp", "code", "code_text", "pap", "classification", "evaluation_scheme", "evaluation", "purposes",
 )  # fmt: skip

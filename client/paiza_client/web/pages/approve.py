@@ -20,6 +20,7 @@ from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.model import Outcome
 from paiza_client.web import texts, writing
 from paiza_client.web.console import Console
+from paiza_client.web.content import Section, sections
 from paiza_client.web.language import _, language
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, secret_of, session_of, text_of
 from paiza_domain import kinds
@@ -92,7 +93,7 @@ async def _page(request: Request, summary: WaitingSummary, error: PaizaError | N
     header = summary.header
     own = str(session.profile.id)
     opened = None if summary.submitted_by == own else await _open(console_of(request), session, summary)
-    parts = [] if opened is None else _parts(opened)
+    parts = [] if opened is None else [_boxes(header, number, each) for number, each in contents(opened).items()]
     before = None if opened is None else await _before(session, opened)
     return await render(
         request,
@@ -103,6 +104,7 @@ async def _page(request: Request, summary: WaitingSummary, error: PaizaError | N
         error=None if error is None else problem(error),
         summary=summary,
         header=header,
+        exercise=header.exercise or session.register().exercise,
         headline=_headline(header, opened),
         opened=opened,
         parts=parts,
@@ -132,6 +134,14 @@ def _part(header: message_pb2.Header, number: int, content: Message) -> Part:
     annex = header.parts[number].kind == _ANNEX
     rows = kind.show_annex(content, language()) if annex else kind.show(content, language())
     return wording.part_name(header, number), annex, rows
+
+
+def _boxes(header: message_pb2.Header, number: int, content: Message) -> tuple[bool, list[Section]]:
+    """Return a part for the page: whether it is the nominal annex, and its boxes."""
+    kind = wording.kind_of(header)
+    annex = header.parts[number].kind == _ANNEX
+    shape = kind.annex_shape if annex else kind.shape
+    return annex, [] if shape is None else sections(shape, content)
 
 
 def _parts(opened: OpenedWaiting) -> list[Part]:

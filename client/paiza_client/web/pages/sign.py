@@ -13,6 +13,7 @@ from paiza_client.sdk import Session, draft_store, drafts, duplicates, sending, 
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.sending import Sent
 from paiza_client.web import texts, writing
+from paiza_client.web.content import sections
 from paiza_client.web.language import _, language
 from paiza_client.web.page import (
     console_of,
@@ -49,7 +50,7 @@ def _fingerprint(prepared: Prepared) -> str:
     ]
     rest = (
         prepared.kind.name, envelope.urgency, envelope.urgency_reason, envelope.legal_bases, envelope.thread_id,
-        envelope.parent_digests, envelope.second, envelope.review_time.date(),
+        envelope.parent_digests, envelope.second, envelope.exercise, envelope.review_time.date(),
         files,
     )  # fmt: skip
     digest.update(repr(rest).encode())
@@ -86,8 +87,9 @@ async def _preview(
         controls=controls,
         query=controls.query(check=False),
         summary=kind.summary(prepared.content, language()),
-        rows=kind.show(prepared.content, language()),
-        annex=[] if prepared.annex is None else kind.show_annex(prepared.annex, language()),
+        content=sections(kind.shape, prepared.content),
+        annex=[] if prepared.annex is None or kind.annex_shape is None else sections(kind.annex_shape, prepared.annex),
+        exercise=envelope.exercise or session.register().exercise,
         envelope=envelope,
         handling=envelope.handling,
         recipients=[(writing.name_of(session, each.member), each.attention) for each in envelope.recipients],

@@ -131,6 +131,8 @@ async def form(
         "write_form.html",
         **common,
         form=shown,
+        exercise=session.register().exercise,
+        members=writing.members(session),
         lists=writing.lists(shown),
         addressees=addressees,
         unknown_addressees=unknown,
