@@ -5,7 +5,8 @@ from typing import Final
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
-from paiza_client.sdk import drafts, messages, replies
+from paiza_client.sdk import controlled_delivery, drafts, messages, replies
+from paiza_client.sdk.controlled_delivery import Delivery
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.session import Session
 from paiza_client.sdk.wording import kind_of
@@ -16,6 +17,7 @@ from paiza_domain.schema.kind import Kind
 
 _ANNEX: Final = message_pb2.PART_KIND_NOMINAL_ANNEX
 _FREE: Final = "free-message"
+_OF_OTHER_PAGES: Final = frozenset({"correction", "erasure-request", "recall"})  # they take more than a form
 
 
 async def as_draft(session: Session, message: MessageSummary, reason: str = "") -> Draft:
@@ -52,11 +54,17 @@ async def as_draft(session: Session, message: MessageSummary, reason: str = "") 
 
 
 def kinds_that_answer(message: MessageSummary) -> list[Kind]:
-    """Return the kinds by which a message may be answered, the usual one first; a free message is always the last."""
+    """Return the kinds by which a message may be answered: the usual ones first, then those that follow from any."""
     known = kinds.all_kinds()
     asked = known.get(message.header.kind)
-    named = [each for each in (asked.answered_by if asked else ()) if each in known]
-    return [known[each] for each in dict.fromkeys((*named, "feedback", _FREE)) if each in known]
+    usual = [known[each] for each in (asked.answered_by if asked else ()) if each in known]
+    answers = {name for each in known.values() for name in each.answered_by}
+    further = [
+        each
+        for each in known.values()
+        if each.needs_parent and not each.workflow and each.name not in answers | _OF_OTHER_PAGES
+    ]
+    return [*usual, known[_FREE], *sorted(further, key=lambda each: each.name)]
 
 
 async def as_answer(session: Session, message: MessageSummary, kind: Kind | None = None, reason: str = "") -> Draft:
@@ -87,6 +95,26 @@ async def as_answer(session: Session, message: MessageSummary, kind: Kind | None
 def _questions(asked: Message) -> list[int]:
     """Return the numbers of the questions of a request."""
     return [each.number for each in getattr(asked, "questions", ()) if getattr(each, "number", 0)]
+
+
+def step_values(delivery: Delivery, kind: Kind) -> dict[str, str]:
+    """Return the values of the form of a step of a delivery: what its thread determines, its marks, its legal bases.
+
+    The urgency is left to the kind of the step.
+    """
+    opening = delivery.opening
+    thread = delivery.workflow.status.thread_name
+    empty = Draft(
+        kind=kind,
+        content=kind.content(),
+        handling=opening.handling,
+        legal_bases=tuple(opening.legal_bases),
+        parents=(thread,),
+        exercise=opening.exercise,
+    )
+    filled = controlled_delivery.fill(delivery, kind.name, lenient=True)
+    found = form_values(empty) | {f"content.{key}": text for key, text in filled.items()}
+    return {name: text for name, text in found.items() if name != "urgency"}
 
 
 def form_values(draft: Draft) -> dict[str, str]:

@@ -6,15 +6,16 @@ the second officer, `keep_place` that pictures keep where they were taken, `chec
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from paiza.core.v1 import message_pb2
 from paiza_client import error_help
 from paiza_client.language import _ as of_the_client
 from paiza_client.local import reference_data
-from paiza_client.sdk import Session, draft_store, drafts, sending, substances
+from paiza_client.sdk import Session, controlled_delivery, draft_store, drafts, sending, substances, templates
 from paiza_client.sdk.draft_store import StoredDraft
 from paiza_client.sdk.drafts import Overrides, Prepared
 from paiza_client.web.language import language
@@ -98,8 +99,9 @@ def begin(profile: Profile, kind: Kind, given: Mapping[str, str]) -> str:
     """Write a new draft with what is known; return its name."""
     name = draft_store.new_name(profile, kind)
     marks = {"handling.tlp": "AMBER", "handling.code": "H2", "handling.classification": "1"}
-    usual = {"urgency": "routine"} | ({} if kind.handling_for is not None else marks)
-    filled = layout.initial(describe(kind, language()), usual | dict(given))
+    urgency = {} if kind.workflow else {"urgency": "routine"}
+    usual = urgency | ({} if kind.handling_for is not None else marks)
+    filled = layout.initial(describe(kind, language()), usual | dict(given), templates.known(profile))
     draft_store.write_text(profile, name, values.text_of(kind, filled))
     return name
 
@@ -187,16 +189,25 @@ def _name_of(kind: Kind, problem: FieldProblem) -> str:
     return checking.name_of(kind, path)
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A message that could be sent as it is, and what an officer should know before."""
+
+    prepared: Prepared
+    warnings: tuple[str, ...] = ()
+
+
 async def checked(
     session: Session, page: Page, controls: Controls
-) -> tuple[Page, Mapping[str, Sequence[str]], Prepared | None]:
+) -> tuple[Page, Mapping[str, Sequence[str]], Ready | None]:
     """Return the page as it was checked, what is wrong with it by field, and the message where nothing is."""
     kind = page.kind
     assert kind is not None
     read = check(page, session)
     page = Page(page.stored, kind, {**read.values, **_empty_groups(page)}, page.strange)
     faults: dict[str, list[str]] = {name: list(each) for name, each in read.faults.items()}
-    if not page.values.get("to") and not page.values.get("in_reply_to"):
+    addressed = page.values.get("to") or page.values.get("in_reply_to") or kind.workflow
+    if read.draft is None and not addressed:
         faults.setdefault("to", []).append(fault("to", "recipients_missing"))
     if read.draft is None or faults:
         return page, faults, None
@@ -220,10 +231,24 @@ def _empty_groups(page: Page) -> dict[str, str]:
     }
 
 
-async def _prepared(session: Session, page: Page, draft: Draft, controls: Controls) -> Prepared:
+async def _prepared(session: Session, page: Page, draft: Draft, controls: Controls) -> Ready:
+    source = str(page.stored.path)
     overrides = Overrides(second=controls.second, strip_location=not controls.keep_place)
-    prepared = await asyncio.to_thread(drafts.prepare, draft, str(page.stored.path), overrides)
-    return await sending.check(session, prepared)
+    if draft.kind.workflow != controlled_delivery.WORKFLOW:
+        prepared = await asyncio.to_thread(drafts.prepare, draft, source, overrides)
+        return Ready(await sending.check(session, prepared))
+    if page.values.get("urgency"):  # else that of the kind of step
+        name = message_pb2.Urgency.Name(draft.urgency).removeprefix("URGENCY_").lower()
+        overrides = replace(overrides, urgency=name, reason_code=draft.urgency_reason)
+    if draft.kind.name == controlled_delivery.REQUEST:
+        prepared = controlled_delivery.request(draft, source, session.profile.member, overrides)
+        return Ready(await sending.check(session, prepared))
+    if not draft.parents:
+        raise Refused("invalid_draft", source, problems=[FieldProblem("in_reply_to", fault("in_reply_to", "missing"))])
+    delivery = await controlled_delivery.find(session, draft.parents[0])
+    prepared = controlled_delivery.step_of_draft(delivery, replace(draft, parents=()), source, overrides)
+    prepared = await sending.check(session, prepared)
+    return Ready(prepared, tuple(controlled_delivery.warnings(delivery, prepared)))
 
 
 def _what(error: Refused) -> str:

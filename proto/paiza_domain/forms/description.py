@@ -108,7 +108,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Fields that belong together; ``most`` as for `Input`."""
+    """Fields that belong together; ``most`` as for `Input`. ``field`` is the group as its kind declares it."""
 
     key: str
     label: str
@@ -117,6 +117,7 @@ class Group:
     short: bool
     most: int
     parts: tuple["Input | Group", ...]
+    field: Field
 
 
 Part = Input | Group
@@ -182,10 +183,10 @@ def _sections(shape: Shape, root: Literal["content", "annex"], lang: str) -> Ite
 
 
 def _beside(part: Part, groups: list[Group]) -> str:
-    """Return the key of the group that a single field belongs to by its name (``route_unknown``: ``route``)."""
+    """Return the key of the group in whose place a single field is given (``route_unknown``: ``route``)."""
     if isinstance(part, Group):
         return ""
-    return next((each.key for each in groups if part.key.startswith(f"{each.key}_")), "")
+    return next((each.key for each in groups if each.field.instead == part.key), "")
 
 
 def _parts(shape: Shape, lang: str) -> tuple[Part, ...]:
@@ -197,7 +198,7 @@ def _part(field: Field, owner: type[Message], lang: str) -> Part:
     own = "" if field.hint in _DRAFT_HINTS else field.hint
     if field.shape is not None:
         hint, below = translate(own, lang), _parts(field.shape, lang)
-        return Group(field.key, label, hint, field.required, field.in_short_form, field.most, below)
+        return Group(field.key, label, hint, field.required, field.in_short_form, field.most, below, field)
     kind = _input_type(field)
     return Input(
         key=field.key,

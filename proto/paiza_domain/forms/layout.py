@@ -12,11 +12,11 @@ from typing import Final
 
 from paiza_domain import codes
 from paiza_domain.codes import lookup
+from paiza_domain.drafts.templates import Known
 from paiza_domain.forms import values as form_values
 from paiza_domain.forms.description import Description, Group, Input, InputType, Part, Section
 from paiza_domain.forms.values import Values
 
-_UNKNOWN: Final = "_unknown"  # ends the key of a flag that says that the group before it is not known
 SHORT_LIST: Final = 20  # entries of a list that is shown whole; a longer one is searched
 
 Faults = Mapping[str, Sequence[str]]
@@ -122,17 +122,26 @@ def lay_out(description: Description, values: Values, faults: Faults, lang: str,
     return _Filler(values, faults, lang, echo).layout(description)
 
 
-def initial(description: Description, given: Values) -> dict[str, str]:
-    """Return the values of an empty form: defaults, and one entry of each group that must be there.
+def initial(description: Description, given: Values, known: Known | None = None) -> dict[str, str]:
+    """Return the values of an empty form: defaults, what is known, and one entry of each group that must be there.
 
-    ``given`` are known values; they win.
+    ``given`` are further values; they win.
     """
     found: dict[str, str] = {}
     for section in description.sections:
         if section.required:
             for part in section.parts:
                 found |= _defaults(part, f"{section.root}.{part.key}", index=0)
+                found |= _known(part, f"{section.root}.{part.key}", known or Known())
     return found | {name: text for name, text in given.items() if text}
+
+
+def _known(part: Part, name: str, known: Known) -> dict[str, str]:
+    """Return what may be filled in of a field of the content before anybody writes."""
+    if isinstance(part, Group):
+        return {f"{name}.{key}": text for key, text in known.place.items()} if part.field.known == "place" else {}
+    text = {"agency": known.agency, "today": known.today}.get(part.field.known, "")
+    return {name: text} if text else {}
 
 
 def completed(description: Description, values: Values) -> dict[str, str]:
@@ -292,6 +301,12 @@ class _Filler:
         """Return whether a field is shown at once: not if it may be left as it is."""
         if isinstance(part, Input) and part.default and part.input_type is not InputType.FLAG:
             return self._values.get(name, "") not in {part.default, *_counted(part, name)}
+        if (
+            isinstance(part, Input)
+            and part.input_type is InputType.DIGEST
+            and not form_values.is_blank(self._values, name)
+        ):
+            return False  # filled in by the program; nobody reads it
         return part.short or all_short or not form_values.is_blank(self._values, name)
 
     def _has_fault(self, name: str) -> bool:
@@ -365,16 +380,15 @@ def understood(description: Description, values: Values, offset: Offset | None =
 
 
 def agreed(description: Description, values: Values) -> dict[str, str]:
-    """Return the values without the flag that a group is unknown, such as ``route_unknown``, where the group is given.
+    """Return the values without the fields that stand in the place of a group (``route_unknown``) that is given.
 
-    The flag is set in an empty form; filling the group in says more than a box that nobody touched.
+    Such a field may be set in an empty form; filling the group in says more than a box that nobody touched.
     """
     found = dict(values)
     for section in description.sections:
         group = section.group
-        unknown = "" if group is None else f"{section.root}.{group.key}{_UNKNOWN}"
-        if group is not None and unknown in found and not form_values.is_blank(found, f"{section.root}.{group.key}"):
-            del found[unknown]
+        if group is not None and group.field.instead and not form_values.is_blank(found, f"{section.root}.{group.key}"):
+            found.pop(f"{section.root}.{group.field.instead}", None)
     return found
 
 

@@ -53,9 +53,9 @@ PLACE: Final = Shape(
     (
         Field("country", N_("Country"), FieldType.CODE, required=True, codes="country", term="country"),
         Field("admin_area", N_("Province, region"), term="place"),
-        Field("town", N_("Town, district"), term="place"),
-        Field("border_point", N_("Border crossing point"), term="place"),
-        Field("place_type", N_("Type of place"), FieldType.CODE, codes="place_type"),
+        Field("town", N_("Town, district"), term="place", short=True),
+        Field("border_point", N_("Border crossing point"), term="place", short=True),
+        Field("place_type", N_("Type of place"), FieldType.CODE, codes="place_type", short=True),
         Field("coordinates", N_("Coordinates"), FieldType.GROUP, shape=COORDINATES),
         _as_reported(term="place"),
     ),
@@ -83,8 +83,8 @@ NAMES: Final = (
 """The fields for the name of a substance."""
 DRUG: Final = (
     Field("drug_group", N_("Drug group"), FieldType.CODE, required=True, codes="drug_group", term="drug-group"),
-    Field("drug_type", N_("Drug type"), FieldType.CODE, codes="drug_type", term="substance"),
-    Field("form", N_("Form"), FieldType.CODE, codes="form"),
+    Field("drug_type", N_("Drug type"), FieldType.CODE, codes="drug_type", term="substance", short=True),
+    Field("form", N_("Form"), FieldType.CODE, codes="form", short=True),
 )
 """The fields for the drug type of a substance."""
 

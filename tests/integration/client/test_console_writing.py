@@ -5,6 +5,7 @@ import html
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlencode
@@ -38,6 +39,8 @@ NOTICE = {
     "content.substances[0].drug_group": "Опиоиды",
     "content.substances[0].quantity": "12,5 кг",
 }
+
+CD_REQUEST = Path(__file__).parents[2] / "demo" / "drafts" / "cd-request.yaml"
 
 Pairs = list[tuple[str, str]]
 
@@ -78,12 +81,18 @@ class Form(HTMLParser):
         self.words: list[str] = []
         self._select = self._textarea = ""
         self._first: str | None = None
+        self._folded = 0
+        self.shown: set[str] = set()
+        """The names of the fields that a person sees before they unfold anything."""
         self.feed(page)
 
     @override
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
         name = found.get("name", "")
+        self._folded += tag == "details"
+        if tag in {"input", "select", "textarea"} and found.get("type") != "hidden" and not self._folded:
+            self.shown.add(name)
         match tag:
             case "input" if found.get("type") in {"checkbox", "radio"}:
                 if "checked" in found:
@@ -108,6 +117,7 @@ class Form(HTMLParser):
             self._select = ""
         if tag == "textarea":
             self._textarea = ""
+        self._folded -= tag == "details"
 
     @override
     def handle_data(self, data: str) -> None:
@@ -148,6 +158,7 @@ async def test_a_notice_is_written_put_right_and_sent_without_a_script(federatio
     """Faults stand in a summary and at their fields; what is previewed is sent, once, and its receipt is shown."""
     async with browser("kaz-liaison") as console:
         path, form = await begin(console, "seizure-notice")
+        assert len(form.shown - {"q"}) <= 40
         answer = await press(console, path, form.with_values(NOTICE, ("to", "tjk")), "add:content.transport")
         form = Form(answer.text)
         wrong = {"content.transport[0].container_number": "CSQU3054384", "content.seized_at": "вчера"}
@@ -279,3 +290,34 @@ async def test_an_answer_is_made_from_the_request(paiza: Paiza, federation: Fede
         assert form["in_reply_to"] == sent["id"]
         assert [form[f"content.answers[{n}].question_number"] for n in (0, 1)] == ["1", "2"]
         assert form["handling.code"] == "H1"
+
+
+async def test_a_delivery_is_requested_and_taken_back_by_a_step() -> None:
+    """A request written elsewhere is sent from its form; a step of its thread is urgent and goes to all by itself."""
+    now = datetime.now(UTC)
+
+    def from_now(hours: re.Match[str]) -> str:
+        return f"{now + timedelta(hours=int(hours[1])):%Y-%m-%dT%H:%MZ}"
+
+    text = re.sub(r"\{\+(\d+)h\}", from_now, CD_REQUEST.read_text("utf-8"))
+    draft_store.write_text(profiles.find("tjk-liaison"), "delivery", text)
+    async with browser("tjk-liaison") as console:
+        form = Form((await console.get("/write/delivery")).text)
+        answer = await press(console, "/write/delivery", form.with_values({}), "check")
+        assert answer.status == 200, Form(answer.text).text
+        fingerprint = dict(Form(answer.text).sent)["_fingerprint"]
+        sent = await console.post("/write/delivery/send", {"_fingerprint": fingerprint})
+        receipt = Form((await console.get(sent.headers["location"])).text).text
+        thread = re.search(r"TJK-\d{4}-\d{5}", receipt)
+        assert thread is not None
+        path = f"/write/cd-withdrawal?delivery={thread[0]}"
+        begun = await console.get(path)
+        assert begun.status == 303
+        form = Form((await console.get(begun.headers["location"])).text)
+        pairs = form.with_values({"content.withdrawn": "request", "content.reason": "Учение окончено."})
+        answer = await press(console, begun.headers["location"], pairs, "check")
+        assert answer.status == 200, Form(answer.text).text
+        assert "Срочно" in Form(answer.text).text
+        steps = Form((await console.get(f"/write?delivery={thread[0]}")).text).text
+        assert "приём груза" in steps
+        await console.post(f"{begun.headers['location']}/delete", {})

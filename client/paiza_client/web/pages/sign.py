@@ -28,7 +28,7 @@ from paiza_client.web.page import (
     text_of,
 )
 from paiza_client.web.pages.write import form
-from paiza_client.web.writing import Controls, Page
+from paiza_client.web.writing import Controls, Page, Ready
 from paiza_officer.errors import Unreachable
 from paiza_wire.errors import PaizaError
 
@@ -64,16 +64,17 @@ async def preview(request: Request) -> Response:
     page = writing.load(session.profile, request.path_params["name"], controls.open)
     if page.kind is None or page.broken:
         return redirect(f"/write/{page.stored.name}")
-    page, faults, prepared = await writing.checked(session, page, controls)
-    if prepared is None:
+    page, faults, ready = await writing.checked(session, page, controls)
+    if ready is None:
         return await form(request, page, controls, faults)
-    return await _preview(request, page, controls, prepared)
+    return await _preview(request, page, controls, ready)
 
 
 async def _preview(
-    request: Request, page: Page, controls: Controls, prepared: Prepared, error: PaizaError | None = None
+    request: Request, page: Page, controls: Controls, ready: Ready, error: PaizaError | None = None
 ) -> Response:
-    session, envelope, kind = session_of(request), prepared.envelope, prepared.kind
+    session, prepared = session_of(request), ready.prepared
+    envelope, kind = prepared.envelope, prepared.kind
     now = drafts.writing_time()
     second = None if envelope.second is None else texts.officer(envelope.second[0])
     return await render(
@@ -96,7 +97,7 @@ async def _preview(
         urgency=message_pb2.Urgency.Name(envelope.urgency).removeprefix("URGENCY_").lower(),
         bases=[session.register().legal_bases.get(each, {}).get(language(), each) for each in envelope.legal_bases],
         second=second,
-        remarks=kind.remarks(prepared.content, now, language()),
+        remarks=(*ready.warnings, *kind.remarks(prepared.content, now, language())),
         mentions=substances.of_prepared(session.register(), session.profile.member, prepared, now).mentions,
         earlier=await _earlier(session, prepared),
         fingerprint=_fingerprint(prepared),
@@ -121,21 +122,21 @@ async def send(request: Request) -> Response:
         page = writing.load(session.profile, name)
         if page.kind is None or page.broken:
             return redirect(f"/write/{name}")
-        page, faults, prepared = await writing.checked(session, page, controls)
-        if prepared is None:
+        page, faults, ready = await writing.checked(session, page, controls)
+        if ready is None:
             return await form(request, page, controls, faults)
-        if text_of(request, "_fingerprint") != _fingerprint(prepared):
+        if text_of(request, "_fingerprint") != _fingerprint(ready.prepared):
             note(request, _("The draft has changed since you read it. Nothing was signed: read it again."))
             return redirect(f"/write/{name}/preview{controls.query()}")
         try:
             async with console_of(request).signing(secret_of(request)) as signing:
-                sent = await sending.send(signing, prepared)
+                sent = await sending.send(signing, ready.prepared)
         except Unreachable as error:
             if error.saved:
                 draft_store.remove(session.profile, name)
             raise
         except PaizaError as error:
-            return await _preview(request, page, controls, prepared, error)
+            return await _preview(request, page, controls, ready, error)
         _receipts[name] = _receipts[sent.id] = sent
         while len(_receipts) > RECEIPTS:
             _receipts.popitem(last=False)

@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from paiza_client.sdk import Session, copying, draft_store, drafts, messages
+from paiza_client.sdk import Session, controlled_delivery, copying, draft_store, drafts, messages
 from paiza_client.web import envelope, texts, writing
 from paiza_client.web.language import _, language
 from paiza_client.web.page import form_of, note, problem, redirect, render, route, session_of, text_of
@@ -32,8 +32,10 @@ async def choose(request: Request) -> Response:
     if answered := request.query_params.get("reply", ""):
         return redirect(f"/reply/{quote(answered, safe='')}")
     session = session_of(request)
+    if thread := request.query_params.get("delivery", ""):
+        return await _steps(request, thread)
     roles = set((await session.whoami()).roles)
-    found = [each for each in kinds.all_kinds().values() if not each.workflow and not each.needs_parent]
+    found = [each for each in kinds.all_kinds().values() if not each.needs_parent]
     open_to = [each for each in found if each.sender_roles & roles]
     earlier = await session.list_messages(box="sent", page_size=COPIED_FROM, subjects=True)
     copied = [each for each in earlier.messages if not each.erased and each.header.kind in {k.name for k in open_to}]
@@ -45,6 +47,20 @@ async def choose(request: Request) -> Response:
         kinds=sorted(open_to, key=lambda each: each.titles[language()]),
         stored=draft_store.stored(session.profile),
         earlier=copied,
+    )
+
+
+async def _steps(request: Request, thread: str) -> Response:
+    """List the steps of a delivery."""
+    delivery = await controlled_delivery.find(session_of(request), thread)
+    found = [each for each in kinds.all_kinds().values() if each.workflow == controlled_delivery.WORKFLOW]
+    return await render(
+        request,
+        "write_step.html",
+        title=_("Write a step of this delivery"),
+        place="deliveries",
+        thread=delivery.workflow.status.thread_name,
+        kinds=sorted((each for each in found if each.needs_parent), key=lambda each: each.titles[language()]),
     )
 
 
@@ -85,6 +101,9 @@ async def answer(request: Request) -> Response:
     message = await messages.find(session, request.path_params["message"])
     wanted = text_of(request, "kind")
     kind = next((each for each in copying.kinds_that_answer(message) if each.name == wanted), None)
+    if kind is not None and kind.workflow:
+        delivery = await controlled_delivery.find(session, message.thread_name)
+        return redirect(f"/write/{writing.begin(session.profile, kind, copying.step_values(delivery, kind))}")
     draft = await copying.as_answer(session, message, kind, text_of(request, "reason"))
     return redirect(f"/write/{writing.begin(session.profile, draft.kind, copying.form_values(draft))}")
 
@@ -95,11 +114,15 @@ async def answer(request: Request) -> Response:
 async def edit(request: Request) -> Response:
     """Show a draft as its form."""
     session = session_of(request)
+    if thread := request.query_params.get("delivery", ""):  # a step of a delivery, named by its kind
+        delivery = await controlled_delivery.find(session, thread)
+        kind = drafts.find_kind(request.path_params["name"])
+        return redirect(f"/write/{writing.begin(session.profile, kind, copying.step_values(delivery, kind))}")
     controls = Controls.of(request.query_params)
     page = writing.load(session.profile, request.path_params["name"], controls.open)
     faults: Mapping[str, Sequence[str]] = {}
     if controls.check and page.kind is not None and not page.broken:
-        page, faults, _prepared = await writing.checked(session, page, controls)
+        page, faults, _ready = await writing.checked(session, page, controls)
     return await form(request, page, controls, faults)
 
 

@@ -12,10 +12,12 @@ SEIZURE = kinds.get("seizure-notice", 1)
 
 
 def test_the_short_form_has_only_what_must_be_there() -> None:
-    """The short form asks for the mandatory fields, the name of the substance, and the route or that it is unknown."""
+    """The short form asks for what must be there and what an officer nearly always knows, such as the border point."""
     assert [each.path for each in forms.fields(SEIZURE, "short")] == [
         "notice_id", "notice_version", "status", "seized_at", "reporting_agency", "place", "place.country",
-        "substances[]", "substances[].as_named", "substances[].drug_group", "substances[].quantity",
+        "place.town", "place.border_point", "place.place_type",
+        "substances[]", "substances[].as_named", "substances[].drug_group", "substances[].drug_type",
+        "substances[].form", "substances[].quantity",
         "route[]", "route[].role", "route[].country", "route_unknown",
     ]  # fmt: skip
 
