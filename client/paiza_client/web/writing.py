@@ -13,12 +13,13 @@ from urllib.parse import urlencode
 
 from paiza.core.v1 import message_pb2
 from paiza_client import error_help
+from paiza_client.compose.faults import SECOND
 from paiza_client.language import _ as of_the_client
 from paiza_client.local import reference_data
 from paiza_client.sdk import Session, controlled_delivery, draft_store, drafts, sending, substances, templates
 from paiza_client.sdk.draft_store import StoredDraft
 from paiza_client.sdk.drafts import Overrides, Prepared
-from paiza_client.web.language import language
+from paiza_client.web.language import _, language
 from paiza_domain.codes import lookup
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.drafts.yaml_tree import TreeError
@@ -158,35 +159,22 @@ def _named(substance: Any) -> str:
     return ", ".join(filter(None, (substance.name(language()), *(f"CAS {each}" for each in substance.cas[:1]))))
 
 
-def levels(session: Session) -> Mapping[str, int]:
-    """Return the level of every national name of a classification of the own member."""
-    names = reference_data.level_names(session.register(), session.profile.member)
-    return {name: level for level, by_language in names.items() for name in by_language.values()}
-
-
-def check(page: Page, session: Session) -> checking.Checked:
-    """Return the draft that a page is, or what is wrong with it by field."""
+def check(page: Page, session: Session, controls: Controls) -> checking.Checked:
+    """Return the draft that a page is, or what is wrong with it by field, as far as this machine knows."""
     assert page.kind is not None
-    now = drafts.writing_time()
-    members = reference_data.members(session.profile)
-    return checking.check(page.kind, page.values, language(), now=now, levels=lambda: levels(session), members=members)
+    overrides = Overrides(second=controls.second)
+    return checking.check(
+        page.kind, page.values, language(), lambda text: drafts.examine(text, session.profile, overrides=overrides)
+    )
 
 
 def faults_of(kind: Kind, error: Refused) -> dict[str, list[str]]:
     """Return what a refused draft is refused for, by field; what is of no field is under ""."""
     found: dict[str, list[str]] = {}
     for each in error.problems:
-        name = _name_of(kind, each)
-        found.setdefault(name, []).append(each.what if name else f"{each.where}: {each.what}".removeprefix(": "))
+        name = checking.name_of(kind, each.path) if each.path else ""
+        found.setdefault(name, []).append(each.what)
     return found
-
-
-def _name_of(kind: Kind, problem: FieldProblem) -> str:
-    """Return the name of the field that a problem names behind its source ("seizure-notice handling.tlp")."""
-    source, _space, path = problem.where.rpartition(" ")
-    if not source and path == kind.name:
-        return ""
-    return checking.name_of(kind, path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,23 +191,37 @@ async def checked(
     """Return the page as it was checked, what is wrong with it by field, and the message where nothing is."""
     kind = page.kind
     assert kind is not None
-    read = check(page, session)
+    read = check(page, session, controls)
     page = Page(page.stored, kind, {**read.values, **_empty_groups(page)}, page.strange)
     faults: dict[str, list[str]] = {name: list(each) for name, each in read.faults.items()}
-    addressed = page.values.get("to") or page.values.get("in_reply_to") or kind.workflow
-    if read.draft is None and not addressed:
-        faults.setdefault("to", []).append(fault("to", "recipients_missing"))
-    if read.draft is None or faults:
-        return page, faults, None
+    if kind.workflow:  # these follow from the thread and the kind of step
+        for name in ("to", "urgency_reason"):
+            if not page.values.get(name):
+                faults.pop(name, None)
+    if not faults and read.draft is None:
+        read = replace(read, draft=_examined(page, session, controls))
+    if faults or read.draft is None:
+        return page, _as_controls(faults), None
     try:
         return page, {}, await _prepared(session, page, read.draft, controls)
     except Refused as error:
-        if error.reason in {"self_approval", "role_missing", "second_officer_missing"}:
-            return page, {"_second": [_what(error)]}, None
         found = faults_of(kind, error)
-        if not found:
-            found = {"": [f"{_what(error)} {error.detail}"]}
-        return page, found, None
+        if error.reason in {"self_approval", "role_missing"} or not found:
+            found.setdefault("_second" if controls.second else "", []).append(f"{_what(error)} {error.detail}".strip())
+        return page, _as_controls(found), None
+
+
+def _examined(page: Page, session: Session, controls: Controls) -> Draft | None:
+    """Return the draft of a step, whose header is finished by its thread."""
+    assert page.kind is not None
+    text = values.text_of(page.kind, page.values)
+    return drafts.examine(text, session.profile, overrides=Overrides(second=controls.second)).draft
+
+
+def _as_controls(faults: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return faults by the names that the page uses: the second officer is chosen on it, and no field of the draft."""
+    missing = faults.pop(SECOND, None)
+    return faults | ({f"{CONTROL}second": [_("Two officers must sign: choose the second one.")]} if missing else {})
 
 
 def _empty_groups(page: Page) -> dict[str, str]:

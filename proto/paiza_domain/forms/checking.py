@@ -1,24 +1,20 @@
 """The check of a filled form: the draft it is, or what is wrong with it by field. The reader of drafts decides."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
-from paiza_domain.drafts import drafts
-from paiza_domain.drafts.drafts import Draft, DraftError
-from paiza_domain.drafts.header import Levels
-from paiza_domain.drafts.members import UNKNOWN, Members
+from paiza_domain.drafts.drafts import Draft, Examined
 from paiza_domain.forms import layout, values
 from paiza_domain.forms.description import describe
 from paiza_domain.forms.values import Values
 from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.kind import Kind
 
-# What the check of a finished header calls otherwise than the draft.
-_HEADER: Final[Mapping[str, str]] = {"recipients": "to", "review_time": "review", "parent_digests": "in_reply_to"}
-_OF_DRAFT: Final = frozenset({*values.LISTS, *values.WORDS, "attention", "handling", "attachments", "kind", "version"})
+_OF_DRAFT: Final = frozenset(
+    {*values.LISTS, *values.WORDS, "attention", "handling", "attachments", "kind", "version", "second"}
+)
 _INDEX: Final = re.compile(r"\[\d+\]$", re.ASCII)
 _FILE: Final = re.compile(r"attachments\[(\d{1,4})\](.*)", re.ASCII)
 
@@ -32,17 +28,15 @@ class Checked:
     faults: Mapping[str, list[str]] = field(default_factory=dict)
 
 
-def check(
-    kind: Kind, given: Values, lang: str, *, now: datetime, levels: Levels | None = None, members: Members = UNKNOWN
-) -> Checked:
-    """Read the values of a form as a draft at ``now``; raise `UnknownNamesError` for names of no field."""
+Examine = Callable[[str], Examined]
+"""Returns the draft in a text with everything that is wrong with it, such as `drafts.examine`."""
+
+
+def check(kind: Kind, given: Values, lang: str, examine: Examine) -> Checked:
+    """Read the values of a form as a draft; raise `UnknownNamesError` for names of no field."""
     settled = layout.settled(describe(kind, lang), given)
-    text = values.text_of(kind, settled)
-    try:
-        draft = drafts.read(text, lang, now=now, levels=levels, members=members)
-    except DraftError as error:
-        return Checked(None, settled, by_name(kind, error.errors, lang))
-    return Checked(draft, settled)
+    found = examine(values.text_of(kind, settled))
+    return Checked(None if found.errors else found.draft, settled, by_name(kind, found.errors, lang))
 
 
 def by_name(kind: Kind, errors: Iterable[FieldError], lang: str) -> dict[str, list[str]]:
@@ -59,11 +53,9 @@ def by_name(kind: Kind, errors: Iterable[FieldError], lang: str) -> dict[str, li
 def name_of(kind: Kind, path: str) -> str:
     """Return the name of the field or group that the path of an error names; empty if the form has none there."""
     first = path.partition(".")[0].partition("[")[0]
-    if first in _HEADER and first not in kind.shape.by_key:
-        return _HEADER[first]
     if file := _FILE.fullmatch(path):  # counted from 1 by the reader
         return f"attachments[{max(int(file[1]) - 1, 0)}]{file[2]}"
-    if first in _OF_DRAFT:
+    if first in _OF_DRAFT and first not in kind.shape.by_key:
         return _INDEX.sub("", path)
     if first == "annex":
         return _INDEX.sub("", path) if _is_list(kind, path) else path

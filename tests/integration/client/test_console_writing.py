@@ -205,7 +205,7 @@ async def test_two_officers_sign_what_they_read(paiza: Paiza) -> None:
             }
             answer = await press(console, path, form.with_values(person), "check")
             assert answer.status == 400
-            assert "Это сообщение должны подписать два сотрудника." in Form(answer.text).text
+            assert "Нужны подписи двух сотрудников: выберите второго." in Form(answer.text).text
             form = Form(answer.text)
             second = [each for each in form.with_values({}) if each[0] != "_second"]
             answer = await press(console, path, [*second, ("_second", "duty")], "check")

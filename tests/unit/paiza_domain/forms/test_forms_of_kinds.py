@@ -17,7 +17,7 @@ from paiza.core.v1.message_pb2 import URGENCY_URGENT, Handling, Recipient
 from paiza_domain import kinds
 from paiza_domain.drafts import drafts
 from paiza_domain.drafts.content import ContentReader
-from paiza_domain.drafts.drafts import Draft
+from paiza_domain.drafts.drafts import Draft, Examined
 from paiza_domain.drafts.yaml_tree import Group as TreeGroup
 from paiza_domain.drafts.yaml_tree import parse
 from paiza_domain.forms import checking, echoes, layout, values
@@ -97,6 +97,11 @@ def contents(kind: Kind, text: str) -> tuple[Message, Message | None]:
     return drafts.read_contents(kind, {key.text: node for key, node in tree.entries}, NOW, {}, ContentReader())
 
 
+def examine(text: str) -> Examined:
+    """Read a draft without a register."""
+    return drafts.examine(text, "ru", now=NOW)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=12, deadline=None)
 @given(data=st.data(), lang=st.sampled_from(LANGUAGES))
@@ -158,7 +163,7 @@ def test_a_hostile_text_in_any_field_is_refused_at_that_field(name: str) -> None
     form = layout.lay_out(describe(kind, "ru"), everything(kind), {}, "ru")
     fields = [each for each in boxes(form) if isinstance(each, Box)]
     given = everything(kind) | {each.name: "\x1b[31m<b>{{1}}" for each in fields}
-    checked = checking.check(kind, given, "ru", now=NOW)
+    checked = checking.check(kind, given, "ru", examine)
     assert checked.draft is None
     missed = {each.name for each in fields} - set(checked.faults)
     assert not missed or sum(map(len, checked.faults.values())) >= drafts.MAX_ERRORS
@@ -250,7 +255,7 @@ def test_faults_stand_at_their_fields_and_in_the_summary() -> None:
     description = describe(SEIZURE, "ru")
     given = layout.initial(description, {"content.notice_id": "K-1", "content.route[2].country": "XYZ"})
     given |= {"content.transport[3].container_number": "CSQU3054384", "handling.tlp": "PINK"}
-    checked = checking.check(SEIZURE, given, "ru", now=NOW)
+    checked = checking.check(SEIZURE, given, "ru", examine)
     assert checked.draft is None
     assert {"content.seized_at", "content.substances[0].drug_group", "content.place.country"} <= set(checked.faults)
     assert {"content.route[0].country", "content.transport[0].container_number", "handling.tlp"} <= set(checked.faults)
@@ -262,7 +267,7 @@ def test_faults_stand_at_their_fields_and_in_the_summary() -> None:
 def test_a_wrong_entry_of_a_list_is_a_fault_of_its_field() -> None:
     """Several values of one field share its name."""
     given = layout.initial(describe(SEIZURE, "ru"), {}) | {"content.substances[0].cutting_agents": f"a\n{'b' * 999}"}
-    checked = checking.check(SEIZURE, given, "ru", now=NOW)
+    checked = checking.check(SEIZURE, given, "ru", examine)
     assert "content.substances[0].cutting_agents" in checked.faults
 
 
@@ -373,12 +378,14 @@ def test_a_foreign_kind_has_its_form(root: Path) -> None:
     script = (
         "from datetime import datetime, UTC\n"
         "from paiza_domain import kinds\n"
+        "from paiza_domain.drafts import drafts\n"
         "from paiza_domain.forms import checking, description, layout\n"
         "kind = kinds.get('wolf-note', 1)\n"
         "form = description.describe(kind, 'ru')\n"
         "print(form.title, [(part.label, part.input_type.value) for part in form.sections[0].parts])\n"
         "given = layout.understood(form, {'content.country': 'Казахстан', 'content.wolves': '300'})\n"
-        "print(checking.check(kind, given, 'ru', now=datetime.now(UTC)).faults)\n"
+        "read = lambda text: drafts.examine(text, 'ru', now=datetime.now(UTC))\n"
+        "print(checking.check(kind, given, 'ru', read).faults)\n"
     )
     environment = os.environ | {"PYTHONPATH": f"{root / 'tests/kinds'}", "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
