@@ -181,9 +181,8 @@ class Search:
 
     async def saved(self) -> list[SavedMatches]:
         """Return the saved searches of the officer, the one saved first before the others."""
-        answer: search_pb2.ListSavedSearchesResponse = await self._call(
-            lambda: self._stub.ListSavedSearches(search_pb2.ListSavedSearchesRequest(), timeout=channel.CALL_SECONDS)
-        )
+        request = search_pb2.ListSavedSearchesRequest(page_size=MAX_PAGE)
+        pages = channel.pages(self._call, self._stub.ListSavedSearches, request)
         return [
             SavedMatches(
                 each.search_id,
@@ -192,7 +191,8 @@ class Search:
                 each.has_more,
                 each.stale,
             )
-            for each in answer.searches
+            async for page in pages
+            for each in page.searches
         ]
 
     async def remove_saved(self, search_id: bytes) -> None:

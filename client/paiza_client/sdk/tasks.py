@@ -188,15 +188,14 @@ class Tasks:
 
         They are of the own unit, and of those of officers whose deputy the officer is.
         """
+        request, found = task_pb2.ListShiftNotesRequest(page_size=MAX_PAGE), list[ShiftNote]()
         try:
-            answer: task_pb2.ListShiftNotesResponse = await self._call(
-                lambda: self._stub.ListShiftNotes(task_pb2.ListShiftNotesRequest(), timeout=channel.CALL_SECONDS)
-            )
+            async for page in channel.pages(self._call, self._stub.ListShiftNotes, request):
+                found += map(_note, page.notes)
         except Refused as error:
             if error.reason != "policy_denied":
                 raise
-            return []
-        return [_note(each) for each in answer.notes]
+        return found
 
 
 def _note(shown: task_pb2.ShiftNote) -> ShiftNote:

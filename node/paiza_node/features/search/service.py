@@ -12,7 +12,7 @@ from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import Store
 from paiza_node.features.listing import listing
 from paiza_node.features.listing.listing import message_info
-from paiza_node.features.search.saved import SavedSearches
+from paiza_node.features.search.saved import ListedSearch, SavedSearches
 from paiza_node.features.search.search import Search
 from paiza_wire.errors import Rejected
 
@@ -89,13 +89,13 @@ class SearchService(Service):
         return search_pb2.RemoveSavedSearchResponse()
 
     async def list_saved_searches(
-        self, caller: Caller, _request: search_pb2.ListSavedSearchesRequest
+        self, caller: Caller, request: search_pb2.ListSavedSearchesRequest
     ) -> search_pb2.ListSavedSearchesResponse:
         """List the saved searches with their matches."""
         officer = officer_of(caller)
-        listed = await self._saved.listed(officer)
+        listed, more = paging.page_of(await self._saved.listed(officer), _place, request)
         infos = await self._infos(officer, [row for each in listed for row in each.matches])
-        response = search_pb2.ListSavedSearchesResponse()
+        response = search_pb2.ListSavedSearchesResponse(next_page_token=more)
         for each in listed:
             shown = response.searches.add(
                 search_id=each.search.search_id,
@@ -122,3 +122,8 @@ class SearchService(Service):
             return {each.row.digest: message_info(each) for each in listed}
 
         return await asyncio.to_thread(read)
+
+
+def _place(listed: ListedSearch) -> str:
+    """Return the place of a saved search in the list: the one saved first before the others."""
+    return f"{paging.micros_of(listed.search.saved_time):019}.{listed.search.search_id.hex()}"

@@ -6,6 +6,7 @@ from datetime import datetime
 from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import task_pb2
 from paiza_node.core.access.model import Officer
+from paiza_node.core.api import paging
 from paiza_node.core.api.authentication import Caller, officer_of
 from paiza_node.core.api.services import Service
 from paiza_node.core.messages.model import MessageRow
@@ -86,10 +87,18 @@ class TaskService(Service):
         return task_pb2.HandOverShiftResponse(note=_note_info(added, request.text.strip()))
 
     async def list_shift_notes(
-        self, caller: Caller, _request: task_pb2.ListShiftNotesRequest
+        self, caller: Caller, request: task_pb2.ListShiftNotesRequest
     ) -> task_pb2.ListShiftNotesResponse:
         found = await self._shift_notes.shown(officer_of(caller))
-        return task_pb2.ListShiftNotesResponse(notes=[_note_info(note, text) for note, text in found])
+        page, more = paging.page_of(sorted(found, key=_place), _place, request)
+        return task_pb2.ListShiftNotesResponse(
+            notes=[_note_info(note, text) for note, text in page], next_page_token=more
+        )
+
+
+def _place(shown: tuple[ShiftNote, str]) -> str:
+    """Return the place of a note in the list: by its unit, the oldest first."""
+    return f"{shown[0].unit} {shown[0].log_index:019}"
 
 
 def _note_info(note: ShiftNote, text: str) -> task_pb2.ShiftNote:

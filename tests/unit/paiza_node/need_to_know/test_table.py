@@ -296,7 +296,10 @@ TABLE: Final[dict[str, Row]] = {
     "SearchService/SaveSearch": Row(exempt=NO_MESSAGES),
     "SearchService/RemoveSavedSearch": Row(exempt=NO_MESSAGES),
     "SearchService/AcknowledgeMatches": Row(exempt=NO_MESSAGES),
-    "SearchService/ListSavedSearches": Row([lambda _: search_pb2.ListSavedSearchesRequest()]),
+    "SearchService/ListSavedSearches": Row(
+        [lambda _: search_pb2.ListSavedSearchesRequest(), lambda _: search_pb2.ListSavedSearchesRequest(page_size=1)],
+        paged=True,
+    ),
     "TaskService/ListTasks": Row(
         [
             lambda _: task_pb2.ListTasksRequest(),
@@ -316,7 +319,9 @@ TABLE: Final[dict[str, Row]] = {
     ),
     "TaskService/AddShiftNote": Row(exempt=NO_MESSAGES),
     "TaskService/HandOverShift": Row(exempt=NO_MESSAGES),
-    "TaskService/ListShiftNotes": Row([lambda _: task_pb2.ListShiftNotesRequest()]),
+    "TaskService/ListShiftNotes": Row(
+        [lambda _: task_pb2.ListShiftNotesRequest(), lambda _: task_pb2.ListShiftNotesRequest(page_size=1)], paged=True
+    ),
     "TaskService/TakeTask": Row(namings=[lambda _, __, it: task_pb2.TakeTaskRequest(message_digest=it.digest)]),
     "TaskService/AcknowledgeTask": Row(
         namings=[lambda _, __, it: task_pb2.AcknowledgeTaskRequest(message_digest=it.digest)]
