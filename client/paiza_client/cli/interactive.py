@@ -3,7 +3,7 @@
 What has been answered is never lost: whatever ends the walk early, the answers so far are saved as a draft file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.compose.composer import raise_field_problems
 from paiza_client.language import N_, _
 from paiza_client.local import reference_data
-from paiza_client.sdk import drafts
+from paiza_client.sdk import draft_store, drafts
 from paiza_domain import codes, reference
 from paiza_domain import handling as marks
 from paiza_domain.drafts import forms, labels
@@ -26,10 +26,10 @@ from paiza_domain.drafts.drafts import Draft, DraftError
 from paiza_domain.drafts.forms import FormField
 from paiza_domain.drafts.members import Members
 from paiza_domain.drafts.templates_full import Form
+from paiza_domain.forms import values
 from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.shapes import FieldType
-from paiza_officer.profiles import write_private
 
 SHORT_LIST: Final = 12  # choices shown with the question; of a longer list, "?" shows them
 LEAST_REVIEW: Final = "3 years"
@@ -45,7 +45,7 @@ class Walk:
         self._recipients = recipients
         self._members = reference_data.members(terminal.profile())
         self._fields = forms.fields(kind, form)
-        self._kind = kind
+        self.kind = kind
         self.answers: dict[str, str] = {}
 
     def content(self, now: datetime) -> Draft:
@@ -54,14 +54,14 @@ class Walk:
         self._group("", "")
         while True:
             try:
-                content, annex = forms.assemble(self._kind, self.answers, lang(), now=now, members=self._members)
+                content, annex = forms.assemble(self.kind, self.answers, lang(), now=now, members=self._members)
             except DraftError as error:
                 for each in error.errors:
-                    self._terminal.warn(f"{labels.label(self._kind, each.path, lang())}: {each.message(lang())}")
+                    self._terminal.warn(f"{labels.label(self.kind, each.path, lang())}: {each.message(lang())}")
                 if not self._mend([each.path for each in error.errors]):
-                    raise_field_problems(self._kind.name, error.errors, self._kind)
+                    raise_field_problems(self.kind.name, error.errors, self.kind)
             else:
-                return Draft(kind=self._kind, content=content, annex=annex)
+                return Draft(kind=self.kind, content=content, annex=annex)
 
     def _group(self, template: str, path: str) -> None:
         """Ask for the fields directly below a group, and descend into the groups among them."""
@@ -183,12 +183,26 @@ def keep(terminal: Terminal, draft: Draft, now: datetime) -> Path:
 
 
 def _keep_answers(terminal: Terminal, walk: Walk) -> None:
+    """Save the answers so far as a draft, and say where it is and how to go on."""
     if not walk.answers:
         return
-    path = terminal.profile().folder / "drafts" / "unfinished.txt"
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    write_private(path, "".join(f"{key}: {value}\n" for key, value in walk.answers.items()).encode())
-    terminal.warn(_("Your answers so far are kept in {path}").format(path=path))
+    profile = terminal.profile()
+    name = draft_store.new_name(profile, walk.kind)
+    draft_store.write_text(profile, name, values.text_of(walk.kind, _as_values(walk.answers)))
+    text = _("Your answers so far are kept as a draft in {path}. Complete it, then send it with: {command}")
+    path = draft_store.path_of(profile, name)
+    terminal.warn(text.format(path=path, command=f"paiza send {walk.kind.name} {path}"))
+
+
+def _as_values(answers: Mapping[str, str]) -> dict[str, str]:
+    """Return answers as the values of a form: below `content`, the values of a repeated field one a line."""
+    found: dict[str, str] = {}
+    for path, text in answers.items():
+        name = path if path.startswith("annex.") else f"content.{path}"
+        if name.endswith("]"):
+            name = name[: name.rindex("[")]
+        found[name] = f"{found[name]}\n{text}" if name in found else text
+    return found
 
 
 def _choices(field: FormField) -> list[str]:

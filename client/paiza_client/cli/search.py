@@ -13,7 +13,8 @@ from paiza_client.cli.options import MembersParameter, TimeParameter, shared
 from paiza_client.cli.paging import paged, tell_more
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.language import N_, _, ngettext, number_text
-from paiza_client.sdk import as_json, messages, saved_searches
+from paiza_client.local import reference_data
+from paiza_client.sdk import as_json, messages, saved_searches, spellings
 from paiza_client.sdk.saved_searches import SavedSearch
 from paiza_client.sdk.search import MAX_PAGE, Criterion, FoundPage, LinkedMessage
 from paiza_officer.errors import misused
@@ -117,6 +118,8 @@ def search(
     else:
         display.listing(terminal, [each.message for each in found.messages])
         tell_more(terminal, found.next_page_token)
+        if not found.messages:
+            _tell_spellings(terminal, criteria)
     if found.behind:
         text = ngettext(
             "{n} message is not searchable yet; search again in a moment.",
@@ -124,6 +127,13 @@ def search(
             found.behind,
         )
         terminal.warn(text.format(n=number_text(found.behind)))
+
+
+def _tell_spellings(terminal: Terminal, criteria: Sequence[Criterion]) -> None:
+    """Print the names nearest to what was searched for, where no list knows it."""
+    for (_field, text), near in spellings.suggest(reference_data.last_register(terminal.profile()), criteria):
+        told = _("Nothing was found for “{text}”. Near spellings: {names}.")
+        terminal.note(told.format(text=text, names=", ".join(near)))
 
 
 def criteria_of(texts: Mapping[str, Sequence[str]], by: Sequence[str]) -> list[Criterion]:

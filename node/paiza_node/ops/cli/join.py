@@ -121,7 +121,7 @@ def _ask_which_root(config: Config, carried: RegisterFile) -> None:
     click.echo(text.format(version=number_text(fork.version)))
     for language in LANGUAGES:
         click.echo(f"  {fingerprint_words(carried.root_digest(fork.version), language)}")
-    click.confirm(_("Did all members decide for this one, and read out the same words?"), abort=True, err=True)
+    confirm(_("Did all members decide for this one, and read out the same words?"), abort=True)
 
 
 def _check_continues(config: Config, carried: RegisterFile, file: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from paiza.admin.v1 import officer_pb2
+from paiza_cli import confirmation
 from paiza_cli.fingerprint_words import ENROLMENT_WORDS, are_enrolment_words
 from paiza_cli.numbers import WholeNumber
 from paiza_cli.terminal import plain_line
@@ -361,7 +362,7 @@ def _confirm_held(client: AdminClient, *, yes: bool, as_json: bool) -> None:
     shown = [each for each in client.officers() if each.on_hold and each.state != officer_pb2.OFFICER_STATE_REMOVED]
     if shown and not yes:
         print_table(head(), [row(each) for each in shown], err=True)
-        click.confirm(_("Is each of them an officer of this member still, in these roles?"), abort=True, err=True)
+        confirmation.confirm(_("Is each of them an officer of this member still, in these roles?"), abort=True)
     answer = client.confirm_held_officers([each.id for each in shown])
     if as_json:
         refused = [{"id": each.id, "reason": each.reason} for each in answer.refused]
