@@ -115,7 +115,7 @@ def label(text: str, key: str) -> str:
 def _one_of(value: str, allowed: tuple[str, ...]) -> Problem | None:
     if not value:
         return "missing", {}
-    return None if value in allowed else ("code_malformed", {"expected": ", ".join(allowed)})
+    return None if value in allowed else ("not_one_of", {"expected": ", ".join(allowed)})
 
 
 def _code_text_problem(handling: Handling) -> Problem | None:
@@ -131,7 +131,7 @@ def _evaluation_problem(handling: Handling) -> Problem | None:
         return "evaluation_without_scheme", {}
     pattern = EVALUATION_SCHEMES.get(handling.evaluation_scheme)
     if pattern is None:
-        return "code_malformed", {"expected": ", ".join(EVALUATION_SCHEMES)}
+        return "not_one_of", {"expected": ", ".join(EVALUATION_SCHEMES)}
     return None if pattern.fullmatch(handling.evaluation) else ("code_malformed", {"expected": pattern.pattern})
 
 

@@ -123,7 +123,7 @@ def _urgency_errors(header: Header) -> list[FieldError]:
         return [FieldError("urgency", "missing")]
     if header.urgency >= Urgency.URGENCY_URGENT:
         if not header.urgency_reason:
-            return [FieldError("urgency_reason", "urgency_reason_missing")]
+            return [FieldError("urgency_reason", "urgency_reason_missing", {"codes": "urgency_reason", "value": ""})]
         problem = _urgency_reason(header.urgency_reason)
         return [FieldError("urgency_reason", *problem)] if problem else []
     return [FieldError("urgency_reason", "urgency_reason_unneeded")] if header.urgency_reason else []

@@ -16,6 +16,7 @@ from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.partial_times import to_datetime
 from paiza_register import Register
 
+MAX_LISTED: Final = 20  # legal bases that are named where none is near
 SECOND: Final = "second"
 """The path of a fault of the second officer, whom a draft does not name."""
 
@@ -92,4 +93,6 @@ def _legal_bases(header: message_pb2.Header, register: Register) -> Iterator[Fie
         if known and basis not in known:
             near = lookup.nearest_names(basis, titles)
             suggestion = ", ".join(entry_text(each, known[each].get(lang, each)) for each in near)
-            yield FieldError(f"legal_bases[{place}]", "legal_basis_unknown", {"value": basis, "suggestion": suggestion})
+            listed = ", ".join(entry_text(each, names.get(lang, each)) for each, names in known.items())
+            values = {"value": basis, "suggestion": suggestion, "known": listed if len(known) <= MAX_LISTED else ""}
+            yield FieldError(f"legal_bases[{place}]", "legal_basis_unknown", values)

@@ -28,6 +28,7 @@ from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.session import Session
 from paiza_domain import handling as marks
 from paiza_domain import kinds, reference
+from paiza_domain.codes import lookup
 from paiza_domain.drafts import drafts as written
 from paiza_domain.drafts.content import Position, position
 from paiza_domain.drafts.drafts import Draft, DraftError, Examined
@@ -38,6 +39,7 @@ from paiza_officer.profiles import Profile, write_private
 from paiza_register import Register
 from paiza_wire.errors import Rejected
 
+_BESIDE: Final = {"urgency_reason": "urgency"}  # what a field that is not there is missed beside
 MAX_DRAFT_BYTES: Final = 4 * 1024 * 1024  # a content and an annex of at most 1 MiB each, with room for comments
 _USUAL: Final = message_pb2.Handling(tlp="AMBER", code="H2", classification=1)  # where the kind has no usual marks
 
@@ -92,7 +94,8 @@ class Prepared:
 def find_kind(wanted: str) -> Kind:
     """Return the newest version of the kind with this name or a unique beginning of it; Misused names all kinds."""
     known = kinds.all_kinds()
-    found = [wanted] if wanted in known else [name for name in known if name.startswith(wanted)]
+    exact = kinds.find(wanted)
+    found = [exact] if exact else [name for name in known if name.startswith(wanted)]
     if len(found) != 1:
         names = ", ".join(known)
         what = _("There is no kind “{wanted}”; there are: {names}").format(wanted=wanted, names=names)
@@ -186,9 +189,12 @@ def examine(
         levels=lambda: _levels(profile),
         members=reference_data.members(profile),
     )
+    register = reference_data.last_register(profile)
+    if found.draft is not None and register is not None:
+        bases = tuple(_basis(register, each) for each in found.draft.legal_bases)
+        found = replace(found, draft=replace(found.draft, legal_bases=bases))
     if overrides is None or found.draft is None:
         return found
-    register = reference_data.last_register(profile)
     kind, content = found.draft.kind, found.draft.content
     header = _header(found.draft, profile, overrides, now)
     if register is not None and not header.recipients:
@@ -200,8 +206,16 @@ def examine(
         of_header += addressing.errors(register, profile.member, kind, content, members, now)
     if overrides.parents or found.draft.parents:  # an answer without recipients goes to the author of what it answers
         of_header = [each for each in of_header if each.code != "recipients_missing"]
-    located = [each.at(*position(each.path, found.draft.places)) for each in of_header]
+    places = found.draft.places
+    located = [each.at(*position(_BESIDE.get(each.path, each.path), places)) for each in of_header]
     return replace(found, errors=written.in_order(faults.merged(found.errors, located)))
+
+
+def _basis(register: Register, text: str) -> str:
+    """Return the code of the legal basis that a text names by its title; the text itself if it names none."""
+    wanted = lookup.name_key(text)
+    named = [code for code, titles in register.legal_bases.items() if wanted in map(lookup.name_key, titles.values())]
+    return named[0] if len(named) == 1 else text
 
 
 def _header(draft: Draft, profile: Profile, overrides: "Overrides", now: datetime) -> message_pb2.Header:

@@ -19,6 +19,7 @@ MAX_NEAREST: Final = 3  # entries that are suggested for a word that names none
 _MIN_SIMILARITY: Final = 0.6  # of `difflib`: four letters of ten may be wrong
 _SPREAD: Final = 0.2  # of a suggestion below the most alike one
 _MIN_BEGINNING: Final = 3  # letters of a name by which it is suggested
+_OF_A_WORD: Final = 0.9  # how much a word of a name counts
 _NO_LETTER: Final = re.compile(r"[\W_]+")
 _LITTLE: Final = frozenset({"the", "of", "and", "и"})  # words that tell no names apart
 
@@ -55,9 +56,17 @@ def nearest_names(text: str, names: Mapping[str, Collection[str]]) -> tuple[str,
 
 
 def _likeness(matcher: SequenceMatcher[str], wanted: str, name: str) -> float:
-    """Return how alike two names are, from 0 to 1; a name of which the wanted text is the beginning of a word is."""
-    if len(wanted) >= _MIN_BEGINNING and any(word.startswith(wanted) for word in name.split()):
-        return 0.9
+    """Return how alike two names are, from 0 to 1; a word of a name counts a little less than the whole name."""
+    words = name.split()
+    if len(wanted) >= _MIN_BEGINNING and any(word.startswith(wanted) for word in words):
+        return _OF_A_WORD
+    whole = _ratio(matcher, name)
+    if len(words) == 1 or len(wanted) <= _MIN_BEGINNING:
+        return whole
+    return max(whole, *(_OF_A_WORD * _ratio(matcher, word) for word in words if len(word) > _MIN_BEGINNING), 0.0)
+
+
+def _ratio(matcher: SequenceMatcher[str], name: str) -> float:
     matcher.set_seq1(name)
     if matcher.real_quick_ratio() < _MIN_SIMILARITY or matcher.quick_ratio() < _MIN_SIMILARITY:
         return 0.0

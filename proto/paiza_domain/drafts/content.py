@@ -1,15 +1,18 @@
 """The parser of content messages: from the tree of a draft, along their shape, with the position of every field."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from paiza_domain.codes.lookup import nearest_names
 from paiza_domain.drafts.members import UNKNOWN, Members
 from paiza_domain.drafts.yaml_tree import Group, Items, Node, Scalar
+from paiza_domain.i18n import LANGUAGES, translate
 from paiza_domain.schema import scalars
 from paiza_domain.schema.field_checks import nearest
-from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.field_errors import FieldError, entry_text
 from paiza_domain.schema.identifiers import member_problem
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
@@ -47,20 +50,32 @@ class ContentReader:
         found = position(error.path, self.places)
         return error.at(*(self.places.get("", (1, 1)) if found == NOWHERE else found))
 
-    def keys(self, group: Group, known: list[str], path: str) -> dict[str, Node]:
-        """Return the nodes of a group by known key; unknown and repeated keys are errors."""
+    def keys(
+        self, group: Group, known: list[str], path: str, labels: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, Node]:
+        """Return the nodes of a group by known key; unknown and repeated keys are errors.
+
+        ``labels`` are the names of the fields in English, by key: an unknown key is compared with them as well.
+        """
         found: dict[str, Node] = {}
         for key, node in group.entries:
             where = f"{path}.{key.text}" if path else key.text
             if key.text not in known:
                 shown = key.text[:64]
-                self.add_error(path, "key_unknown", key, value=shown, suggestion=nearest(shown, known))
+                self.add_error(path, "key_unknown", key, value=shown, suggestion=self._near_key(shown, known, labels))
             elif key.text in found:
                 self.add_error(where, "key_repeated", key)
             else:
                 self.places[where] = (key.line, key.column)
                 found[key.text] = node
         return found
+
+    def _near_key(self, text: str, known: list[str], labels: Mapping[str, str]) -> str:
+        """Return the known key that a text is most like, by itself or by the name of its field; empty for none."""
+        if near := nearest(text, known):
+            return near
+        names = {key: [translate(label, lang) for lang in LANGUAGES] for key, label in labels.items()}
+        return next((entry_text(each, translate(labels[each], self.lang)) for each in nearest_names(text, names)), "")
 
     def fill(self, shape: Shape, node: Node, message: Message, path: str) -> None:
         """Fill `message` from a group."""
@@ -69,7 +84,8 @@ class ContentReader:
         if not isinstance(node, Group):
             self.add_error(path, "expected_group", node)
             return
-        for key, below in self.keys(node, list(shape.by_key), path).items():
+        labels = {each.key: each.label for each in shape.fields}
+        for key, below in self.keys(node, list(shape.by_key), path, labels).items():
             self._field(shape.by_key[key], below, message, f"{path}.{key}" if path else key)
 
     def _field(self, field: Field, node: Node, owner: Message, path: str) -> None:

@@ -23,7 +23,7 @@ from paiza_domain.drafts.writing import message_lines, scalar
 from paiza_domain.drafts.yaml_tree import Group, Node, Scalar, TreeError, parse
 from paiza_domain.schema import scalars
 from paiza_domain.schema.field_checks import nearest
-from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.field_errors import FieldError, entry_text
 from paiza_domain.schema.kind import Kind, touches
 from paiza_domain.schema.shapes import Field as ShapeField
 
@@ -124,10 +124,11 @@ def examine(
         above.add_error("", "expected_group", tree)
         return Examined(None, in_order(above.errors))
     nodes = above.keys(tree, list(_KEYS), "")
-    kind = _kind(above, nodes, tree)
+    kind = _kind(above, nodes, tree, lang)
     if kind is None:
         return Examined(None, in_order(above.errors))
     header = HeaderReader(nodes, now, levels, members, lang)
+    header.places.update(above.places)
     reader = ContentReader(members, lang)
     content, annex = read_contents(kind, nodes, now, given, reader)
     draft = Draft(
@@ -143,7 +144,7 @@ def examine(
         parents=header.parents(),
         attachments=header.attachments(),
         exercise=header.exercise(),
-        places={**reader.places, **above.places, **header.places},
+        places={**reader.places, **header.places},
     )
     errors = [
         *above.errors,
@@ -176,24 +177,24 @@ def kind_of(tree: Group, lang: str = "en") -> Kind:
     """Return the kind that the tree of a draft names; raise `DraftError` with its text in `lang` if there is none."""
     above = ContentReader()
     nodes = {key.text: node for key, node in tree.entries}
-    kind = _kind(above, nodes, tree)
+    kind = _kind(above, nodes, tree, lang)
     if kind is None:
         raise DraftError(above.errors, lang)
     return kind
 
 
-def _kind(above: ContentReader, nodes: Mapping[str, Node], tree: Group) -> Kind | None:
+def _kind(above: ContentReader, nodes: Mapping[str, Node], tree: Group, lang: str) -> Kind | None:
     words = {key: nodes[key] for key in ("kind", "version") if key in nodes}
-    name, version = (
+    written, version = (
         node.text.strip() if isinstance(node, Scalar) else "" for node in (words.get("kind"), words.get("version"))
     )
     known = kinds.all_kinds()
+    name = kinds.find(written) or written
     if not name:
         above.add_error("kind", "missing", words.get("kind", tree))
     elif name not in known:
-        above.add_error(
-            "kind", "kind_unknown", words["kind"], value=name[:MAX_WORD], suggestion=nearest(name[:MAX_WORD], known)
-        )
+        near = [entry_text(each, known[each].titles[lang]) for each in kinds.nearest(name[:MAX_WORD])]
+        above.add_error("kind", "kind_unknown", words["kind"], value=name[:MAX_WORD], suggestion=", ".join(near))
     elif version and version != str(known[name].version):
         above.add_error("version", "version_unsupported", words["version"], value=version[:MAX_WORD])
     else:

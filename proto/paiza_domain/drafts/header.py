@@ -155,7 +155,13 @@ class HeaderReader(ContentReader):
             names = self._levels()
             if level.casefold() in {each.casefold() for each in names}:
                 level = str(marks.classification_level(level, names))
-        if level and not (level.isascii() and level.isdigit() and int(level[:9]) <= marks.MAX_CLASSIFICATION):
+        if level and not level.isdigit() and self._levels is not None:
+            named = ", ".join(f"{each} ({name})" for name, each in self._levels().items())
+            self.add_error(
+                "handling.classification", "classification_unknown", known["handling.classification"],
+                value=level[:MAX_WORD], known=named,
+            )  # fmt: skip
+        elif level and not (level.isascii() and level.isdigit() and int(level[:9]) <= marks.MAX_CLASSIFICATION):
             self.add_error("handling.classification", "out_of_range", known["handling.classification"], least=0, most=4)
         elif level:
             handling.classification = int(level[:9])

@@ -42,7 +42,8 @@ class Members:
             return None
         words = {each: self._words(each) for each in self.names}
         near = ", ".join(entry_text(each, self.name(each, lang)) for each in lookup.nearest_names(member, words))
-        return "member_unknown", {"value": member[:MAX_WORD], "suggestion": near}
+        known = ", ".join(entry_text(each, self.name(each, lang)) for each in self.names)
+        return "member_unknown", {"value": member[:MAX_WORD], "suggestion": near, "known": known}
 
     def name(self, member: str, lang: str) -> str:
         """Return the name of a member in ``lang``; its id where it has none."""

@@ -28,6 +28,12 @@ MAX_BYTES: Final = 256 * 1024  # of one draft; the longest notice with a full an
 MAX_NODES: Final = 20_000  # keys and values; a full annex has a quarter, and the parser takes 40 µs for each
 MAX_DEPTH: Final = 12  # levels; the deepest content has seven
 _MAX_PROBLEM: Final = 120  # characters of the parser's message
+_KNOWN: Final = {
+    "yaml_tab": "found character '\\t'",
+    "yaml_colon": "mapping values are not allowed here",
+    "yaml_quote": "found unexpected end of stream",
+}
+"""What the parser says of the mistakes that people make most, by the code of the error."""
 _NULLS: Final = frozenset({"", "~", "null"})
 
 
@@ -158,8 +164,12 @@ def _wrong(code: str, place: tuple[int, int], **values: object) -> TreeError:
 def _said(wrong: YAMLError, text: str) -> FieldError:
     mark = getattr(wrong, "problem_mark", None)
     problem = _short(getattr(wrong, "problem", None) or str(wrong))
+    code = next((code for code, known in _KNOWN.items() if known in problem), "yaml")
+    if code == "yaml_quote":
+        mark = getattr(wrong, "context_mark", None) or mark
+    values = {"problem": problem} if code == "yaml" else {}
     if mark is not None:
-        return FieldError("", "yaml", {"problem": problem}, mark.line + 1, mark.column + 1)
+        return FieldError("", code, values, mark.line + 1, mark.column + 1)
     before = text[: getattr(wrong, "position", 0) or 0]  # a character that YAML does not allow
     return FieldError("", "yaml", {"problem": problem}, before.count("\n") + 1, len(before) - before.rfind("\n"))
 

@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from types import MappingProxyType, ModuleType
 from typing import Final
 
+from paiza_domain.codes import lookup
 from paiza_domain.i18n import add_texts
 from paiza_domain.schema.kind import Kind
 from paiza_wire.errors import Rejected
@@ -48,6 +49,20 @@ def all_kinds() -> Mapping[str, Kind]:
     """Return the newest version of every kind by name, in alphabetical order."""
     newest = {name: kind for (name, _version), kind in sorted(_by_version().items(), key=lambda item: item[0])}
     return MappingProxyType(newest)
+
+
+def find(text: str) -> str:
+    """Return the name of the kind that ``text`` names: its name, or its title in either language; empty for none."""
+    if text in all_kinds():
+        return text
+    wanted = lookup.name_key(text)
+    found = [name for name, kind in all_kinds().items() if wanted in map(lookup.name_key, kind.titles.values())]
+    return found[0] if len(found) == 1 else ""
+
+
+def nearest(text: str) -> tuple[str, ...]:
+    """Return the names of the kinds whose names or titles are most like ``text``."""
+    return lookup.nearest_names(text, {name: (name, *kind.titles.values()) for name, kind in all_kinds().items()})
 
 
 def get(name: str, version: int) -> Kind:

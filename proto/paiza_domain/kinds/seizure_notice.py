@@ -99,8 +99,10 @@ def drug_type_problems(substance: Any) -> Iterator[tuple[str, Problem]]:
     """Yield errors of drug types outside the drug group beside them."""
     if substance.drug_type:
         entry = codes.load("drug_type").codes.get(substance.drug_type)
-        if entry is not None and entry.group != substance.drug_group:
-            yield "drug_type", ("type_not_in_group", {"value": substance.drug_type, "group": substance.drug_group})
+        known = substance.drug_group in codes.load("drug_group")  # another error otherwise
+        if entry is not None and known and entry.group != substance.drug_group:
+            values = {"value": substance.drug_type, "group": substance.drug_group, "expected": entry.group}
+            yield "drug_type", ("type_not_in_group", values)
 
 
 def _substance_rules(substance: pb.Substance) -> Iterator[tuple[str, Problem]]:

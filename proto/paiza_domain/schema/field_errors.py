@@ -27,6 +27,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "before_previous_leg": N_("This leg begins before the one before it ends."),
     "check_digit": N_("The check digit is wrong; compare the number with the document."),
     "clock_malformed": N_("Not a time of day such as 08:30, from 00:00 to 24:00."),
+    "classification_unknown": N_("“{value}” is neither a level from 0 to 4 nor a name of one.{suggestion}"),
     "code_malformed": N_("Not in the form expected, such as: {expected}."),
     "code_unknown": N_("“{value}” is not in the code list “{codes}”.{suggestion}"),
     "correction_unexplained": N_("The result stands otherwise than computed: say why."),
@@ -62,7 +63,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "member_malformed": N_("Not a member id such as kaz: 2 to 16 small letters, digits or hyphens."),
     "member_unknown": N_("“{value}” is neither a member of the federation nor the code of a state.{suggestion}"),
     "missing": N_("This field must be filled in."),
-    "moment_coarse": N_("A month or a year alone is enough only in a record taken over from a named source."),
+    "moment_coarse": N_("Give the day: a month or a year is enough only in a record taken over from a named source."),
     "moment_malformed": N_(
         "Not a time such as 2026-11-23 14:30+05:00 or 23.11.2026 14:30+05:00 (the day alone where less is known)."
     ),
@@ -72,6 +73,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     ),
     "not_allowed_here": N_("This field does not go with the other values."),
     "not_integer": N_("Not a whole number."),
+    "not_one_of": N_("One of these is expected: {expected}."),
     "not_positive": N_("Must be more than zero."),
     "nothing_asked": N_("None of the messages that this follows from asks for such an answer."),
     "number_order": N_("Questions are numbered 1, 2, 3 … in order."),
@@ -126,13 +128,16 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "time_zone_unknown": N_("“{value}” is not a known time zone such as Asia/Almaty."),
     "too_many": N_("More than {most} entries."),
     "type_contradicts": N_("{value} is of the type “{expected}”, not “{stated}”."),
-    "type_not_in_group": N_("The drug type “{value}” does not belong to the drug group “{group}”."),
+    "type_not_in_group": N_("“{value}” belongs to the drug group “{expected}”, not “{group}”."),
     "until_missing": N_("Say until when the time is needed."),
-    "urgency_reason_missing": N_("URGENT and FLASH need the code of the reason."),
+    "urgency_reason_missing": N_("URGENT and FLASH need a reason.{suggestion}"),
     "urgency_reason_unneeded": N_("A reason code is given only with URGENT and FLASH."),
     "value_repeated": N_("“{value}” is given twice."),
     "version_unsupported": N_("Version {value} of this kind is not supported."),
-    "yaml": N_("The draft cannot be read as YAML here: {problem}"),
+    "yaml": N_("The draft cannot be read here; check indentation, dashes, colons and quotes. ({problem})"),
+    "yaml_colon": N_("Put this text in quotation marks: a colon with a space after it begins a new field."),
+    "yaml_quote": N_("A quotation mark is opened here and never closed."),
+    "yaml_tab": N_("Indent with spaces: there is a tab here."),
     "yaml_alias": N_("Anchors and aliases (& and *) are not allowed in a draft."),
     "yaml_depth": N_("Nested more than {most} levels deep."),
     "yaml_tag": N_("Tags (!) are not allowed in a draft."),
@@ -141,13 +146,18 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
 _SUGGESTION: Final = N_("Did you mean “{value}”?")
 _NEAREST: Final = N_("Nearest entries: {entries}.")
 _ENTRIES: Final = N_("Its entries: {entries}.")
-_MAX_ENTRIES: Final = 20  # the entries of a longer list are not named
+_KNOWN: Final = N_("Known here: {entries}.")
+_NAMED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({
+    "type_not_in_group": {"value": "drug_type", "group": "drug_group", "expected": "drug_group"},
+})  # fmt: skip
+"""Values of an error that are codes, by the list that names them."""
+_MAX_ENTRIES: Final = 30  # the entries of a longer list are not named
 
 
 def _nearest_entries(value: str, list_name: str, lang: str) -> str:
     """Return the entries of a list that are nearest to a text, else all if the list is short, each with its name."""
     entries = code_lists.load(list_name)
-    near = lookup.nearest(list_name, value)
+    near = lookup.nearest(list_name, value) if value else ()
     if not near and len(entries) > _MAX_ENTRIES:
         return ""
     named = ", ".join(entry_text(code, entries.text(code, lang)) for code in near or entries)
@@ -179,8 +189,12 @@ class FieldError:
             values["suggestion"] = _nearest_entries(str(values["value"]), list_name, lang)
         elif suggestion := values.get("suggestion"):
             values["suggestion"] = " " + translate(_SUGGESTION, lang).format(value=suggestion)
+        elif known := values.get("known"):
+            values["suggestion"] = " " + translate(_KNOWN, lang).format(entries=known)
         else:
             values["suggestion"] = ""
+        for key, list_name in _NAMED.get(self.code, {}).items():
+            values[key] = code_lists.load(list_name).text(str(values[key]), lang)
         return translate(MESSAGES[self.code], lang).format(**values)
 
     def at(self, line: int, column: int) -> "FieldError":

@@ -57,7 +57,7 @@ def test_a_valid_message_passes(header: Header) -> None:
             "invalid_header: urgency_reason: code_unknown",
         ),
         (lambda h: h.ClearField("handling"), "invalid_header: handling.code: missing"),
-        (lambda h: setattr(h.handling, "tlp", "amber"), "invalid_header: handling.tlp: code_malformed"),
+        (lambda h: setattr(h.handling, "tlp", "amber"), "invalid_header: handling.tlp: not_one_of"),
         (lambda h: setattr(h.handling, "pap", "BLUE"), "invalid_header: handling.pap"),
         (lambda h: setattr(h.handling, "code", "H3"), "invalid_header: handling.code_text: handling_text"),
         (lambda h: setattr(h.handling, "code_text", "x"), "invalid_header: handling.code_text: handling_text"),

@@ -67,7 +67,7 @@ def test_a_draft_with_all_header_fields_is_read() -> None:
         (FREE + "to: kaz, kaz\n", 5, "to", "value_repeated"),
         (FREE + "to: {a: b}\n", 5, "to", "expected_list"),
         (FREE + "to: kaz\nattention: {uzb: x}\n", 6, "attention", "key_unknown"),
-        (FREE + "handling:\n  tlp: AMBER\n  code: h9\n", 7, "handling.code", "code_malformed"),
+        (FREE + "handling:\n  tlp: AMBER\n  code: h9\n", 7, "handling.code", "not_one_of"),
         (FREE + "handling: {tlp: AMBER, code: H2, classification: 9}\n", 5, "handling.classification", "out_of_range"),
         (FREE + "review: 2020-01-01\n", 5, "review", "review_before_author"),
         (FREE + "review: soon\n", 5, "review", "review_malformed"),

@@ -1,12 +1,17 @@
 """What an officer may write for a value: names instead of codes, commas, Russian dates, members by name."""
 
+import re
+
 import pytest
 
+from paiza.content.v1.common_pb2 import Substance
 from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
-from paiza_domain import codes
-from paiza_domain.drafts import drafts
+from paiza_domain import codes, kinds
+from paiza_domain.drafts import drafts, templates
 from paiza_domain.drafts.drafts import DraftError
 from paiza_domain.drafts.members import UNKNOWN, Members
+from paiza_domain.kinds.seizure_notice import SHAPE, SUBSTANCE
+from paiza_domain.schema import scalars
 from tests.unit.paiza_domain.conftest import NOW
 
 MEMBERS = Members({
@@ -117,3 +122,21 @@ def test_members_are_found_by_every_name() -> None:
     assert MEMBERS.find("региональный центр") == "centre"
     assert MEMBERS.find("Узбекистан") == "Узбекистан"
     assert UNKNOWN.find("Узбекистан") == "uzb"
+
+
+EXAMPLES = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d)?[+]\d\d:\d\d)?|\d\d\.\d\d\.\d{4}(?: \d\d:\d\d[+]\d\d:\d\d)?"
+    r"|\d+[.,]\d+ (?:kg|кг)"
+)
+
+
+@pytest.mark.parametrize("name", sorted(kinds.all_kinds()))
+@pytest.mark.parametrize("lang", ["ru", "en"])
+def test_what_a_template_shows_is_accepted(name: str, lang: str) -> None:
+    """Every example of a time, a date or a quantity in the comments of a template is read."""
+    text = templates.template(kinds.all_kinds()[name], lang, "long")
+    shown = {each for line in text.split("\n") if "#" in line for each in EXAMPLES.findall(line)}
+    for each in shown:
+        quantity = each.endswith(("kg", "кг"))
+        field = SUBSTANCE.by_key["quantity"] if quantity else SHAPE.by_key["seized_at"]
+        scalars.read(field, each, Substance() if quantity else SeizureNotice())
