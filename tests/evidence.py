@@ -151,6 +151,7 @@ class Case:
         signers: Sequence[str] = ("kaz-liaison",),
         annex: bool = False,
         attachment: bool = False,
+        exercise: bool = False,
     ) -> None:
         self.court = court
         self.attached: dict[int, bytes] = {}  # ciphertexts, by part number
@@ -161,6 +162,7 @@ class Case:
         self.register_version = court.register.version
         officers = [court.officers[name] for name in signers]
         header = officers[0].header(recipients, now=court.now)
+        header.exercise = exercise
         header.register_version = court.register.version
         del header.required_signers[:]
         for name, officer in zip(signers, officers, strict=True):

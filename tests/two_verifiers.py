@@ -95,6 +95,7 @@ def ours(data: bytes, root: bytes) -> dict[str, Any] | None:
         ],
         "kind": f"{found.message.header.kind} v{found.message.header.kind_version}",
         "parts_signed": len(found.message.header.parts),
+        "exercise": found.message.header.exercise,
         "parts": list(found.present),
         "disclosed": found.disclosed,
     }

@@ -89,7 +89,7 @@ FIELDS = {
     "Recipient": "member:s attention:s",
     "Header": "suite:i message_id:b thread_id:b parents:*b kind:s kind_version:u author:s required:*Required "
     "recipients:*Recipient author_time:Time urgency:i urgency_reason:s handling:Handling legal_bases:*s "
-    "review_time:Time register_version:b parts:*Part subject_sha256:b",
+    "review_time:Time register_version:b parts:*Part subject_sha256:b exercise:t",
     "Logged": "id:s role:s certificate_sha256:b",
     "Attachment": "part_number:u ciphertext_sha256:b",
     "Released": "signers:*Logged thread_name:s",
@@ -788,11 +788,13 @@ def verify(file: bytes, bootstrap: bytes) -> dict:
     said = {"federation": register.federation, "message": header["message_id"].hex(), "digest": digest.hex()}
     said |= {"author": header["author"], "recipients": [each["member"] for each in header["recipients"]]}
     said |= {"kind": f"{header['kind']} v{header['kind_version']}", "parts_signed": len(header["parts"])}
+    said["exercise"] = bool(header["exercise"])
     return {**said, "signed": authority, "claims": claims, "parts": sorted(sealed), "disclosed": disclosed}
 
 
 ENGLISH = {
     "": "PROVEN",
+    "exercise": "EXERCISE: the message says that it is one",
     "federation": "Federation",
     "message": "Message",
     "digest": "Digest of its header (SHA-256)",
@@ -830,6 +832,7 @@ ENGLISH = {
 }
 RUSSIAN = {
     "": "ДОКАЗАНО",
+    "exercise": "УЧЕНИЕ: сообщение само называет себя учебным",
     "federation": "Федерация",
     "message": "Сообщение",
     "digest": "Хэш-код его заголовка (SHA-256)",
@@ -893,7 +896,7 @@ def told_claim(claim: dict, words: dict[str, str]) -> list[str]:
 
 def told(found: dict, words: dict[str, str]) -> str:
     """Return the proven facts of a file and its gaps in words, derived only from verified data."""
-    lines = [words[""]]
+    lines = [words[""], *([words["exercise"]] if found["exercise"] else [])]
     lines += [f"{words[name]}: {found[name]}" for name in ("federation", "message", "digest", "kind", "author")]
     lines.append(f"{words['recipients']}: {', '.join(found['recipients'])}")
     for each in found["signed"]:

@@ -196,6 +196,16 @@ def test_what_is_proven_is_told_in_words(
     assert second.WORDS["en"].keys() == second.WORDS["ru"].keys()
 
 
+@pytest.mark.parametrize("exercise", [False, True])
+def test_an_exercise_is_told_as_one(court: Court, second: ModuleType, *, exercise: bool) -> None:
+    """By both verifiers: it is a field of the signed header."""
+    found = agreed(second, court.case(exercise=exercise).release().receive("tjk").pack([0]), court.root)
+    assert found is not None
+    assert found["exercise"] is exercise
+    assert ("EXERCISE" in second.told(found, second.WORDS["en"])) is exercise
+    assert ("УЧЕНИЕ" in second.told(found, second.WORDS["ru"])) is exercise
+
+
 def test_a_proven_time_ends_with_its_second(court: Court, second: ModuleType) -> None:
     """Witnesses write whole seconds: the printed end is not before a log's time within that second."""
     case = court.case(recipients=["tjk"]).release()

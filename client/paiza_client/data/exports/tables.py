@@ -91,11 +91,10 @@ class Sheet:
 
 
 MARK_COLUMN: Final = EXPORT_COLUMN
-"""The last column of every file: the mark of the whole, in each row, so that no part of the file goes without it."""
+"""The last column of every file: the mark of the whole, in each row, so that no part of the file goes without it.
 
-
-EXERCISE_COLUMN: Final = "exercise"
-"""The column before it, in a file of exercises alone: the mark of an exercise, in each row."""
+The column before it, in a file of exercises alone, is `EXERCISE_COLUMN`.
+"""
 
 
 def amount(millionths: int) -> Amount:

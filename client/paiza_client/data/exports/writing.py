@@ -14,8 +14,8 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any, BinaryIO, Final
 
-from paiza_client.data.exports.tables import EXERCISE_COLUMN, MARK_COLUMN, Amount, Cell, Table, fit
-from paiza_client.data.imports.rows import armed
+from paiza_client.data.exports.tables import MARK_COLUMN, Amount, Cell, Table, fit
+from paiza_client.data.imports.rows import EXERCISE_COLUMN, armed
 from paiza_client.language import _, language
 from paiza_client.sdk import wording
 from paiza_domain import exercise

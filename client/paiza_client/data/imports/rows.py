@@ -30,6 +30,7 @@ REASON_COLUMN: Final = "paiza_reason"
 UNSPLIT: Final = frozenset({"quote_open", "line_too_long"})
 """Problems with which a row is one cell that holds the whole line."""
 
+EXERCISE_COLUMN: Final = "PAIZA_EXERCISE"  # a file with this column holds exercises
 EXPORT_COLUMN: Final = "PAIZA_HANDLING"  # a file with this column was written by an export, which guards its cells
 
 # What a spreadsheet may take for a formula, in halfwidth and fullwidth characters; and numbers, which are none.
@@ -87,6 +88,8 @@ class RowReader:
         if problem or len(columns) > MAX_COLUMNS:
             yield "columns", _("the first line is not a header in the encoding and with the separators of the map")
             return
+        if EXERCISE_COLUMN in columns:
+            yield "columns", _("the file holds exercises, which are not imported")
         for column in sorted(self.layout.used()):
             if column not in columns:
                 yield "columns", _("the file has no column “{column}”").format(column=column)

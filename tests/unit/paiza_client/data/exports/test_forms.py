@@ -20,8 +20,8 @@ from paiza.content.v1.precursor_incident_pb2 import PrecursorIncident
 from paiza.core.v1.message_pb2 import Handling
 from paiza_client import language
 from paiza_client.data.exports import customs, forms, precursors, unodc, writing
-from paiza_client.data.exports.tables import EXERCISE_COLUMN, MARK_COLUMN, Amount, Cell, Table, amount
-from paiza_client.data.imports.rows import armed, disarmed
+from paiza_client.data.exports.tables import MARK_COLUMN, Amount, Cell, Table, amount
+from paiza_client.data.imports.rows import EXERCISE_COLUMN, armed, disarmed
 from paiza_client.sdk import wording
 from paiza_domain import kinds, reference
 from paiza_domain.drafts import drafts

@@ -11,7 +11,16 @@ from typing_extensions import override
 
 from paiza_client.data.imports.mapping import REASONS
 from paiza_client.data.imports.maps import ImportMap, parse_map
-from paiza_client.data.imports.rows import MAX_LINE, RowReader, SourceRow, armed, disarmed, read_rows, row_digest
+from paiza_client.data.imports.rows import (
+    EXERCISE_COLUMN,
+    MAX_LINE,
+    RowReader,
+    SourceRow,
+    armed,
+    disarmed,
+    read_rows,
+    row_digest,
+)
 from paiza_officer.errors import Refused
 
 MAP = """
@@ -196,3 +205,9 @@ def test_every_line_stands_in_some_row() -> None:
         reader = RowReader(io.BytesIO(("a,b,c\n" + "\n".join(lines) + "\n").encode()), layout())
         held = ["\n".join(each.cells) for each in reader]
         assert all(sum(f"m{n}m" in each for each in held) == 1 for n in range(12))
+
+
+def test_a_file_of_exercises_is_not_imported() -> None:
+    """An export of exercises says so in a column; its rows would become real messages."""
+    with pytest.raises(Refused, match="exercises"):
+        rows(f"a,b,c,{EXERCISE_COLUMN}\n2026-01-01,heroin,Kazakhstan,EXERCISE\n")
