@@ -6,7 +6,7 @@ is a breach.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
@@ -14,9 +14,11 @@ from typing import Final
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import forwarding_pb2
 from paiza_domain import kinds
+from paiza_domain.threads.thread import RECALL
+from paiza_node.core.access import store as access_store
 from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import known, may_see, need_to_know, unknown
+from paiza_node.core.access.need_to_know import all_known, need_to_know, openable, unknown
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection
@@ -27,11 +29,11 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
-from paiza_node.core.messages.model import MessageRow
+from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.policy import MessageAttributes, PolicyContext
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.forwarding import grants
-from paiza_node.features.forwarding.forward import DENIALS, check_reason, erased, read_known
+from paiza_node.features.forwarding.forward import DENIALS, check_reason, erased
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
@@ -122,69 +124,82 @@ class Export:
     def _check_all(
         self, officer: Officer, digests: Sequence[bytes], audience: str, request: forwarding_pb2.AuthorizeExportRequest
     ) -> list[_Candidate | Rejected]:
-        candidates: list[_Candidate | Rejected] = []
-        for digest in digests:
-            try:
-                candidates.append(self._check(officer, digest, audience, request))
-            except Rejected as error:
-                candidates.append(error)
-        return candidates
+        """Find the messages and, where the policy lacks only the originator's grant, grants to our own member."""
+        with self._store.reads() as reads:
+            rows = all_known(reads, officer, digests)
+            found = [_candidate(rows.get(digest), self._attributes, request) for digest in digests]
+            candidates = [each for each in found if isinstance(each, _Candidate)]
+            refused = self._refusals(reads, officer, candidates, audience, request.purpose)
+        lacking = {
+            candidate.row.digest
+            for candidate, refusal in zip(candidates, refused, strict=True)
+            if refusal is not None and refusal.reason == "grant_missing"
+        }
+        return [
+            self._with_grant(each, request.purpose)
+            if isinstance(each, _Candidate) and each.row.digest in lacking
+            else each
+            for each in found
+        ]
 
-    def _check(
-        self, officer: Officer, digest: bytes, audience: str, request: forwarding_pb2.AuthorizeExportRequest
-    ) -> _Candidate:
-        """Find the message and, if the policy lacks only the originator's grant, a grant to our own member."""
-        row, _signed = read_known(self._store, officer, digest)
-        header = wire.parse_header(row.header)
-        annex = message_pb2.PART_KIND_NOMINAL_ANNEX
-        with_annex = request.with_annex and any(part.kind == annex for part in header.parts)
+    def _attributes(self, header: message_pb2.Header) -> MessageAttributes:
         kind = kinds.get(header.kind, header.kind_version)
         ceiling = self._register_cache.current.member(self._member).classification_ceiling
-        candidate = _Candidate(row, MessageAttributes.of(header, kind.sender_roles, ceiling, kind.workflow), with_annex)
-        with self._store.reads() as reads:
-            refused = self._refused(reads, officer, candidate, audience, request.purpose)
-        if refused is None or refused.reason != "grant_missing":
-            return candidate
-        query = GrantQuery(digest, header.author, self._member, request.purpose, with_annex, self._clock())
+        return MessageAttributes.of(header, kind.sender_roles, ceiling, kind.workflow)
+
+    def _with_grant(self, candidate: _Candidate, purpose: str) -> _Candidate:
+        row = candidate.row
+        query = GrantQuery(row.digest, row.author, self._member, purpose, candidate.with_annex, self._clock())
         grant = grants.find(self._store, query, self._decryption_keys)
         return candidate if grant is None else replace(candidate, grant=grant.digest)
 
-    def _refused(
-        self, reads: ReadConnection, officer: Officer, candidate: _Candidate, audience: str, purpose: str
-    ) -> Rejected | None:
-        """Return the reason for which a message may not be exported at this moment; None if it may.
+    def _refusals(
+        self, reads: ReadConnection, officer: Officer, candidates: Sequence[_Candidate], audience: str, purpose: str
+    ) -> list[Rejected | None]:
+        """Return, for each message, the reason for which it may not be exported at this moment; None if it may.
 
         1. Its content is stored: neither retired nor erased.
         2. Need-to-know includes it.
         3. The policy allows it, with the grant as far as that is still in force.
         """
-        digest, author = candidate.row.digest, candidate.row.author
-        # 1.
-        if messages_store.message(reads, digest) is None:
-            return unknown()
-        if messages_store.erased(reads, [digest]):
-            return erased()
-        # 2.
-        if not may_see(reads, officer, candidate.row):
-            return need_to_know() if known(reads, officer, digest) else unknown()
-        # 3.
-        granted = author == self._member or (
-            bool(candidate.grant) and grants.is_in_force(reads, candidate.grant, author)
-        )
-        policy_context = PolicyContext(
-            audience=audience,
-            purpose=purpose,
-            granted=granted,
-            recalled=is_recalled(reads, digest, author),
-            with_annex=candidate.with_annex,
-        )
-        try:
-            self._register_cache.policy.check(
-                principal_of(officer), "export", candidate.facts, policy_context=policy_context
+        digests = [each.row.digest for each in candidates]
+        rows = {row.digest: row for row in access_store.seen_messages(reads, digests)}
+        gone = messages_store.erased(reads, digests)
+        visible = openable(reads, officer, list(rows.values()))
+        hidden = [row.digest for row in rows.values() if row.seq not in visible]
+        may_know = all_known(reads, officer, hidden)
+        recalls = messages_store.children(reads, digests, (RECALL,))
+
+        def judge(candidate: _Candidate) -> Rejected | None:
+            digest, author = candidate.row.digest, candidate.row.author
+            # 1.
+            if digest not in rows:
+                return unknown()
+            if digest in gone:
+                return erased()
+            # 2.
+            if rows[digest].seq not in visible:
+                return need_to_know() if digest in may_know else unknown()
+            # 3.
+            granted = author == self._member or (
+                bool(candidate.grant) and grants.is_in_force(reads, candidate.grant, author)
             )
-        except Rejected as denied:
-            return denied
-        return None
+            policy_context = PolicyContext(
+                audience=audience,
+                purpose=purpose,
+                granted=granted,
+                recalled=digest in recalls and is_recalled(reads, digest, author),
+                with_annex=candidate.with_annex,
+            )
+            try:
+                self._register_cache.policy.check(
+                    principal_of(officer), "export", candidate.facts, policy_context=policy_context
+                )
+            except Rejected as denied:
+                return denied
+            return None
+
+        return [judge(each) for each in candidates]
 
     def _write(
         self,
@@ -198,10 +213,11 @@ class Export:
         """Check every message at the moment of the commit, and log each result; runs in the transaction."""
         outcomes: list[int | Rejected] = []
         granted: dict[bytes, list[bytes]] = {}
+        asked = [each for each in candidates if isinstance(each, _Candidate)]
+        refusals = self._refusals(tx.conn, officer, asked, audience, request.purpose)
+        refused = {each.row.digest: refusal for each, refusal in zip(asked, refusals, strict=True)}
         for digest, each in zip(digests, candidates, strict=True):
-            judged = each
-            if isinstance(each, _Candidate):
-                judged = self._refused(tx.conn, officer, each, audience, request.purpose) or each
+            judged = refused.get(digest) or each
             if isinstance(judged, Rejected):
                 outcomes.append(deny(tx, officer, judged, digest) if judged.reason in _LOGGED else judged)
                 continue
@@ -221,3 +237,19 @@ class Export:
             log_store.add_listed(tx.conn, stored.index, listed)
             entries.append(_Entry(stored, listed))
         return _Written(outcomes, entries)
+
+
+def _candidate(
+    row: MessageRow | None,
+    attributes: Callable[[message_pb2.Header], MessageAttributes],
+    request: forwarding_pb2.AuthorizeExportRequest,
+) -> _Candidate | Rejected:
+    """Return a message after the checks that never change; ``row`` is None if the officer may not know of it."""
+    if row is None or row.state is MessageState.REFUSED:
+        return unknown()
+    try:
+        header = wire.parse_header(row.header)
+        annex = any(part.kind == message_pb2.PART_KIND_NOMINAL_ANNEX for part in header.parts)
+        return _Candidate(row, attributes(header), request.with_annex and annex)
+    except Rejected as error:
+        return error
