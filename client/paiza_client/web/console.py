@@ -30,6 +30,7 @@ from paiza_wire.identity.token_uri import TokenUri
 
 if TYPE_CHECKING:
     from paiza_client.sdk import Session
+    from paiza_client.sdk.notifications import Notifications
     from paiza_officer.profiles import Profile
 
 IDLE_SECONDS: Final = 900.0
@@ -86,6 +87,8 @@ class Console:
         self._session: Session | None = None
         self.while_open: Callable[[Session], Coroutine[Any, Any, None]] | None = None
         """Runs as long as there is a session, and is cancelled before it is closed."""
+        self.notified: Notifications | None = None
+        """What rings outside the window, while there is a session."""
         self._running: asyncio.Task[None] | None = None
         self._opened = AsyncExitStack()
         self._opening = asyncio.Lock()
@@ -164,8 +167,7 @@ class Console:
                     self._opened = stack.pop_all()
                 texts.use_register(session.register(), self.profile.member)
                 self._session = session
-                if self.while_open is not None:
-                    self._running = asyncio.create_task(self.while_open(session))
+                self._start_running()
             self.touch()
 
     async def open_at_start(self, passphrase: Callable[[], bytes] | None) -> None:
@@ -180,15 +182,33 @@ class Console:
         """End the session with the node."""
         async with self._opening:
             self._session = None
-            if self._running is not None:
-                self._running.cancel()
-                await asyncio.wait({self._running})
-                self._running = None
+            await self._stop_running()
             self.jobs.cancel_all()
             self.opened.forget()
             self.subjects.clear()
             await self._opened.aclose()
             self._opened = AsyncExitStack()
+
+    async def watch_anew(self) -> None:
+        """Begin anew what runs while there is a session: its settings have changed."""
+        async with self._opening:
+            await self._stop_running()
+            self._start_running()
+
+    def _start_running(self) -> None:
+        if self.while_open is not None and self._session is not None:
+            self._running = asyncio.create_task(self.while_open(self._session))
+
+    async def _stop_running(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait({self._running})
+            self._running = None
+
+    def warn(self, text: str) -> None:
+        """Have the next page of every browser show a sentence."""
+        for each in self._logins.values():
+            each.notes.append(text)
 
     async def lock_when_idle(self, every: float = 5.0) -> None:
         """Lock the console whenever nobody used it for `IDLE_SECONDS`; without end."""

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from paiza_client.sdk import Session
+from paiza_client.sdk import Session, notifications
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.web import counts, texts
 from paiza_client.web.console import Console
@@ -38,11 +38,21 @@ class Watcher:
 
     async def follow(self, session: Session) -> None:
         """Watch the node of a session, without end; the console cancels it before the session is closed."""
+        settings = notifications.read(session.profile)
+        async with notifications.Notifications(settings, ring=self._ring, failed=self._console.warn) as notified:
+            self._console.notified = notified
+            try:
+                await self._follow(session, notified)
+            finally:
+                self._console.notified = None
+
+    async def _follow(self, session: Session, notified: notifications.Notifications) -> None:
         after: int | None = None
         while True:
             with suppress(PaizaError):  # the node is away for now
                 async for item in session.news(after):
                     self._console.changes += 1
+                    notified.tell(item)
                     if isinstance(item, MessageSummary):
                         after = max(after or 0, item.sequence)
                         if item.received and not item.opened:
@@ -51,6 +61,9 @@ class Watcher:
                             continue
                     self._tell({"what": "changed"})
             await asyncio.sleep(PAUSE_SECONDS)
+
+    def _ring(self) -> None:
+        self._tell({"what": "rang"})
 
     def _tell(self, event: Event) -> None:
         for each in self._listeners:

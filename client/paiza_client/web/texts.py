@@ -249,6 +249,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({
     "proof": wording.proof_text,
     "role": wording.role,
     "event": wording.event,
+    "part": wording.part_name,
     "shared": shared,
     "cell": cell,
     "said": said,

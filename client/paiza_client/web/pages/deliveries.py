@@ -9,14 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.sdk import Session, breaches, controlled_delivery, drafts, sending, threads
+from paiza_client.sdk import Session, breaches, controlled_delivery, copying, drafts, sending, threads
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.web import writing
 from paiza_client.web.language import N_, _, language
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, secret_of, session_of, text_of
 from paiza_client.web.texts import subject
 from paiza_domain import codes, kinds
-from paiza_domain.forms.description import CONTENT
 from paiza_officer.errors import ProfileProblem, misused
 
 PAGE: Final = 500  # requests whose subjects are shown on the board
@@ -97,23 +96,7 @@ async def write_step(request: Request) -> Response:
     kind = drafts.find_kind(text_of(request, "kind"))
     if kind.workflow != controlled_delivery.WORKFLOW:
         raise misused(kind.name, _("It is no step of a controlled delivery."))
-    urgency, reason = controlled_delivery.usual_urgency(kind.name)
-    marks = found.opening.handling
-    around = {
-        "to": "\n".join(each for each in found.workflow.participants if each != found.own),
-        "in_reply_to": "\n".join(each.hex() for each in found.workflow.heads),
-        "urgency": urgency,
-        "urgency_reason": reason,
-        "legal_bases": "\n".join(found.opening.legal_bases),
-        "handling.tlp": marks.tlp,
-        "handling.code": marks.code,
-        "handling.classification": str(marks.classification),
-        "handling.purposes": "\n".join(marks.purposes),
-    }
-    known = controlled_delivery.fill(found, kind.name, lenient=True)
-    filled = {f"{CONTENT}.{name}": text for name, text in known.items()}
-    given = {name: text for name, text in (around | filled).items() if text}
-    return redirect(f"/write/{writing.begin(session.profile, kind, given)}")
+    return redirect(f"/write/{writing.begin(session.profile, kind, copying.step_values(found, kind))}")
 
 
 async def _steps(session: Session) -> list[tuple[str, str]]:

@@ -9,11 +9,22 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from paiza_client.sdk import Session, wording
+from paiza_client.sdk import Session, notifications, wording
 from paiza_client.web import refusals
 from paiza_client.web.console import IDLE_SECONDS, Secret
 from paiza_client.web.language import _, ngettext
-from paiza_client.web.page import console_of, note, problem, redirect, render, route, secret_of, session_of, text_of
+from paiza_client.web.page import (
+    console_of,
+    local_path,
+    note,
+    problem,
+    redirect,
+    render,
+    route,
+    secret_of,
+    session_of,
+    text_of,
+)
 from paiza_officer.profiles import read_certificate
 from paiza_wire.errors import PaizaError
 from paiza_wire.identity import load_certificate
@@ -67,6 +78,35 @@ async def drop(request: Request) -> Response:
     return refusals.answer(request, 404, "not_found")
 
 
+async def notify(request: Request) -> Response:
+    """Store how the officer is notified outside the window."""
+    console = console_of(request)
+    minutes = text_of(request, "repeat_minutes")
+    wanted = notifications.Settings(
+        bell=bool(text_of(request, "bell")),
+        desktop=bool(text_of(request, "desktop")),
+        command=tuple(text_of(request, "command").split("\n")) if text_of(request, "command") else (),
+        email=text_of(request, "email"),
+        repeat_minutes=int(minutes) if minutes.isdecimal() else 0,
+    )
+    try:
+        notifications.write(console.profile, wanted)
+    except PaizaError as error:
+        return await _page(request, error)
+    await console.watch_anew()
+    note(request, _("You are notified like this from now on."))
+    return redirect("/settings#notify")
+
+
+async def acknowledge(request: Request) -> Response:
+    """Acknowledge the FLASH messages that ring."""
+    console = console_of(request)
+    session_of(request)
+    if console.notified is not None:
+        console.notified.acknowledge()
+    return redirect(local_path(text_of(request, "back")))
+
+
 async def _page(request: Request, error: PaizaError | None = None) -> Response:
     session = session_of(request)
     who = await session.whoami()
@@ -80,6 +120,7 @@ async def _page(request: Request, error: PaizaError | None = None) -> Response:
         who=who,
         officer_roles=[wording.role(each) for each in who.roles],
         certificates=_certificates(session),
+        notify=notifications.read(session.profile),
         waiting_messages=await asyncio.to_thread(session.outbox.listing),
         idle_minutes=round(IDLE_SECONDS / 60),
         version=version("paiza"),
@@ -101,6 +142,8 @@ def _certificates(session: Session) -> list[Certificate]:
 ROUTES: Final = (
     route("/settings", settings),
     route("/settings/key", open_key, post=True),
+    route("/settings/notify", notify, post=True),
+    route("/flash/acknowledge", acknowledge, post=True),
     route("/settings/outbox/flush", flush, post=True),
     route("/settings/outbox/drop", drop, post=True),
 )

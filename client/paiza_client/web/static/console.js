@@ -29,6 +29,7 @@
       source.onmessage = (event) => {
         const told = JSON.parse(event.data);
         for (const [name, text] of Object.entries(told.counts)) count(name, text, told.late);
+        if (told.what === "rang" && !document.title.startsWith("● ")) document.title = "● " + document.title;
         if (told.what === "arrived" || told.sequence > Number(arrivals.dataset.sequence)) offer();
       };
       source.addEventListener("locked", () => { source.close(); location.reload(); });
