@@ -8,7 +8,7 @@ an import counts as unmapped: nothing is guessed. What has no column there (pers
 import tomllib
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
 
@@ -24,6 +24,7 @@ from paiza_domain.schema.partial_times import write_partial_time
 from paiza_domain.schema.quantity import MILLION
 
 KIND: Final = "seizure-notice"
+MAX_WORDS: Final = 4096  # codes whose word in the layout is remembered: more than the lists have
 _CUT: Final = "…"  # at the end of a text that did not fit its field
 
 # Units that the layout has no word for, exactly as multiples of one it has.
@@ -162,14 +163,19 @@ class _Row:
         return self._word(table, {key: code}, lists.get(key, key)) if code else ""
 
     def _word(self, table: str, wanted: Mapping[str, str], list_name: str) -> str:
-        """Return the layout's word for codes: the one that reads as the code's own name, or the only one there is."""
-        words = [word for word, entry in self.layout.tables[table].items() if _means(entry, wanted)]
-        code = list(wanted.values())[-1]
-        names = {name.casefold() for name in codes.load(list_name)[code].names.values()}
-        named = [word for word in words if word.casefold() in names]
-        if named or len(words) == 1:
-            return (named or words)[0]
-        return codes.load(list_name).text(code, "en")
+        return _layout_word(table, tuple(wanted.items()), list_name)
+
+
+@lru_cache(maxsize=MAX_WORDS)
+def _layout_word(table: str, wanted: tuple[tuple[str, str], ...], list_name: str) -> str:
+    """Return the layout's word for codes: the one that reads as the code's own name, or the only one there is."""
+    words = [word for word, entry in _layout().tables[table].items() if _means(entry, dict(wanted))]
+    _key, code = wanted[-1]
+    names = {name.casefold() for name in codes.load(list_name)[code].names.values()}
+    named = [word for word in words if word.casefold() in names]
+    if named or len(words) == 1:
+        return (named or words)[0]
+    return codes.load(list_name).text(code, "en")
 
 
 def _means(entry: Entry, wanted: Mapping[str, str]) -> bool:
