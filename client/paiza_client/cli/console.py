@@ -1,14 +1,15 @@
-"""`paiza web`: the officer's console, served to the own browser. The only command that knows of it."""
+"""`paiza web` and `paiza bridge`: what answers to the own browser or case system, on this computer alone."""
 
 import os
 from importlib.util import find_spec
 
 import click
 
-from paiza_client.cli.options import shared
+from paiza_client.cli.options import CodeParameter, shared
 from paiza_client.cli.terminal import current_terminal, lang
 from paiza_client.language import N_, _
-from paiza_officer.errors import misused
+from paiza_client.sdk.exports import AUDIENCES, Intent
+from paiza_officer.errors import Refused, misused
 
 LAST_PORT = 65_535
 
@@ -46,3 +47,57 @@ def web(*, no_open: bool, port: int) -> None:
 
     unattended = terminal.passphrase if os.environ.get("PAIZA_PASSPHRASE_FILE") else None
     serve.run(profile, port, unattended, announce)
+
+
+@click.command(
+    help=N_(
+        "Let a case system on this computer hand in drafts and fetch messages and receipts, over HTTP, for you alone. "
+        "It signs nothing: drafts wait for you. While it runs, its address and token are in the file bridge.json of "
+        "your profile. It ends with Ctrl-C."
+    )
+)
+@click.option(
+    "--purpose", type=CodeParameter("purpose"), default="", metavar="CODE", help=N_("What contents are to be used for.")
+)
+@click.option("--reason", default="", help=N_("Why contents leave the system; it is logged for each."))
+@click.option(
+    "--for",
+    "audience",
+    type=click.Choice(tuple(AUDIENCES)),
+    default="own-unit",
+    show_default=True,
+    help=N_("For whom."),
+)
+@click.option("--whom", default="", metavar="TEXT", help=N_("The case system, and who reads it."))
+@click.option("--annex", is_flag=True, help=N_("Nominal annexes too."))
+@click.option(
+    "--port", type=click.IntRange(0, LAST_PORT), default=0, metavar="NUMBER", help=N_("The port; else any free one.")
+)
+@shared
+def bridge(*, purpose: str, reason: str, audience: str, whom: str, annex: bool, port: int) -> None:
+    """Serve the bridge."""
+    if find_spec("uvicorn") is None:
+        raise misused("paiza bridge", _("The bridge is not installed: pip install 'paiza[web]'"))
+    if not purpose:
+        raise misused("--purpose", _("name a code of the purposes"))
+    if not reason.strip():
+        raise Refused("reason_missing", "paiza bridge")
+    if not whom.strip():
+        raise misused("--whom", _("say who exactly gets it"))
+    from paiza_client.web import language  # noqa: PLC0415 - an extra of the installation
+    from paiza_client.web.bridge import serve  # noqa: PLC0415 - as above
+
+    terminal = current_terminal()
+    profile = terminal.profile()
+    language.use(lang())
+
+    def announce(address: str) -> None:
+        if terminal.wants_json:
+            terminal.json({"address": address, "state_file": str(profile.folder / serve.STATE_FILE)})
+        else:
+            terminal.say(_("The bridge answers at {address}.").format(address=address))
+            terminal.say(_("Address and token: {file}").format(file=profile.folder / serve.STATE_FILE))
+        terminal.out.file.flush()  # the command goes on
+
+    intent = Intent(audience, whom.strip(), purpose, reason.strip(), with_annex=annex)
+    serve.run(profile, port, intent, terminal.passphrase, announce)

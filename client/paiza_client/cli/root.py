@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "approve": "paiza_client.cli.approvals:approve",
     "audit": "paiza_client.cli.audit:audit",
     "border": "paiza_client.cli.laws:border",
+    "bridge": "paiza_client.cli.console:bridge",
     "cd": "paiza_client.cli.controlled_delivery:cd",
     "contacts": "paiza_client.cli.contacts:contacts",
     "correct": "paiza_client.cli.recalls:correct",

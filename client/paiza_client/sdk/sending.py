@@ -10,7 +10,7 @@ from paiza_client.compose.composer import Composer, Sealed, Validated
 from paiza_client.files.attaching import Progress
 from paiza_client.language import _
 from paiza_client.local.outbox import Outbox
-from paiza_client.sdk import breaches, drafts, templates
+from paiza_client.sdk import breaches, drafts, handed_in, templates
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.session import Session
 from paiza_client.verify.model import Outcome
@@ -120,6 +120,7 @@ async def send(
     if outcome.state == "retry":
         raise Unreachable(_known(outcome.reason), sealed.id, outcome.detail, saved=True)
     templates.remember(session.profile, prepared.kind, prepared.content)
+    handed_in.note_sent(session.profile, prepared.source, sealed.id)
     return Sent(sealed, outcome)
 
 

@@ -47,11 +47,11 @@ def run(profile: Profile, port: int, passphrase: Callable[[], bytes] | None, ann
 
     Unreachable("console_unavailable") where another program has the port.
     """
-    held = _hold(profile)
+    held = hold(profile, LOCK_FILE)
     if held is None:
         announce(_link_of_the_first(profile))
         return
-    with held, _listen(port) as listening:
+    with held, listen(port) as listening:
         asyncio.run(_serve(profile, listening, passphrase, announce))
 
 
@@ -95,9 +95,9 @@ async def _serve(
             (profile.folder / name).unlink(missing_ok=True)
 
 
-def _hold(profile: Profile) -> IO[bytes] | None:
-    """Return the held lock; None where another process holds it."""
-    path = profile.folder / LOCK_FILE
+def hold(profile: Profile, name: str) -> IO[bytes] | None:
+    """Return the held lock of a file in the profile's folder; None where another process holds it."""
+    path = profile.folder / name
     try:
         file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb")
     except OSError as error:
@@ -110,7 +110,8 @@ def _hold(profile: Profile) -> IO[bytes] | None:
     return file
 
 
-def _listen(port: int) -> socket.socket:
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on 127.0.0.1; Unreachable("console_unavailable") where another has the port."""
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -35,6 +35,7 @@ FIRST: Final[Mapping[str, tuple[str, ...]]] = {
 # Arguments, and what is printed in the end. A further example needs its line here.
 RUNS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "autofill_step.py": (("kaz-duty", THREAD), "Sent to "),
+    "case_system.py": (("kaz-liaison", "tjk"), " is waiting"),
     "count_seizures.py": (("tjk-liaison",), "Heroin\t"),
     "evidence_for_a_court.py": (("kaz-liaison", "tjk", "evidence.zip"), "Nothing of this is real."),
     "export_unodc.py": (("tjk-liaison", "rows.csv"), "notices written to rows.csv, marked TLP:AMBER"),

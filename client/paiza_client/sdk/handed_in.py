@@ -1,0 +1,166 @@
+"""Drafts that another program of the officer hands in, each under that program's own key.
+
+The draft lies among those of the profile (`draft_store`), where the officer completes, signs and sends it; nothing
+here signs. Beside them the folder `handed-in` of the profile holds one small file for each key: the draft's name, the
+SHA-256 of what was handed in and of the text it became, and the message once it was sent. So the same key never makes
+a second draft, and the program learns what became of each.
+
+The draft is written first, then that file: after a crash between both, handing it in again finds the text and goes on.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from paiza_client.language import _, language
+from paiza_client.sdk import draft_store, drafts
+from paiza_domain.drafts import drafts as written
+from paiza_domain.schema.text_rules import line_problem
+from paiza_officer.errors import FieldProblem, Refused, disk_problem
+from paiza_officer.profiles import Profile, write_private
+
+FOLDER: Final = "handed-in"
+PREFIX: Final = "handed-in-"
+MAX_KEY: Final = 200  # characters of a key
+MAX_WAITING: Final = 1_000  # drafts that were handed in and neither sent nor discarded
+MAX_BYTES: Final = 256 * 1024  # of one draft
+
+_NAMED: Final = 24  # hexadecimal digits of the SHA-256 of a key in the name of its draft
+_ATTACHMENTS: Final = "attachments"
+
+
+class State(StrEnum):
+    """What became of a draft."""
+
+    WAITING = "waiting"  # for the officer, as it was handed in
+    CHANGED = "changed"  # for the officer, who has changed it
+    SENT = "sent"  # signed and taken by the own node
+    DISCARDED = "discarded"  # deleted by the officer
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """One draft. ``message`` is the id of the message that it became (32 hexadecimal digits); empty before."""
+
+    key: str
+    draft: str
+    state: State
+    message: str = ""
+
+
+def put(profile: Profile, key: str, data: bytes) -> HandedIn:
+    """Take a draft as JSON, as the JSON Schema of its kind describes it; the same once more changes nothing.
+
+    Another draft under the same key replaces the one before while the officer has not touched it.
+
+    Refused("invalid_draft") names every fault; ("conflict") where the officer has changed, sent or discarded the one
+    before; ("quota_exceeded") where `MAX_WAITING` wait; ("malformed"), ("too_large") for the bytes or the key.
+    """
+    text = _as_draft(profile, data)
+    name, digest = _name(key), sha256(data).hexdigest()
+    record = _record(profile, name)
+    if record is None:
+        if sum(each.state in {State.WAITING, State.CHANGED} for each in all_of(profile)) >= MAX_WAITING:
+            raise Refused("quota_exceeded", key, f"{MAX_WAITING}")
+    else:
+        known = _handed_in(profile, name, record)
+        if record["handed_in_sha256"] == digest:
+            return known
+        if known.state is not State.WAITING:
+            raise Refused("conflict", key, known.state)
+    draft_store.write_text(profile, name, text)
+    _write(profile, name, {"key": key, "handed_in_sha256": digest, "text_sha256": _sha256(text)})
+    return HandedIn(key, name, State.WAITING)
+
+
+def find(profile: Profile, key: str) -> HandedIn:
+    """Return what became of the draft of a key; Refused("unknown_id") for a key that was not handed in."""
+    name = _name(key)
+    record = _record(profile, name)
+    if record is None:
+        raise Refused("unknown_id", key)
+    return _handed_in(profile, name, record)
+
+
+def all_of(profile: Profile) -> Iterator[HandedIn]:
+    """Yield every draft that was handed in, in the order of their names."""
+    for path in sorted((profile.folder / FOLDER).glob(f"{PREFIX}*.json")):
+        record = _record(profile, path.stem)
+        if record is not None:
+            yield _handed_in(profile, path.stem, record)
+
+
+def note_sent(profile: Profile, source: str, message: str) -> None:
+    """Note that a draft became a message, if it was handed in; ``source`` is its path, ``message`` the id.
+
+    A crash before this leaves a draft that looks discarded or unsent: the officer sees the message among those sent.
+    """
+    path = Path(source)
+    record = _record(profile, path.stem) if path.name.startswith(PREFIX) else None
+    if record is not None and path == draft_store.path_of(profile, path.stem):
+        _write(profile, path.stem, {**record, "message": message})
+
+
+def _as_draft(profile: Profile, data: bytes) -> str:
+    """Return the text of a draft that was handed in, validated."""
+    if len(data) > MAX_BYTES:
+        raise Refused("too_large", detail=f"over {MAX_BYTES} bytes")
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Refused("malformed", detail=str(error)[:100]) from error
+    if isinstance(found, Mapping) and _ATTACHMENTS in found:
+        what = _("Files are attached by the officer.")
+        raise Refused("invalid_draft", problems=[FieldProblem(_ATTACHMENTS, what, "key_unknown")])
+    return written.write(drafts.parse(data, "", profile), language())
+
+
+def _handed_in(profile: Profile, name: str, record: Mapping[str, Any]) -> HandedIn:
+    if message := record.get("message", ""):
+        return HandedIn(record["key"], name, State.SENT, message)
+    try:
+        text = draft_store.read_text(profile, name)
+    except Refused:
+        return HandedIn(record["key"], name, State.DISCARDED)
+    same = record["text_sha256"] == _sha256(text)
+    return HandedIn(record["key"], name, State.WAITING if same else State.CHANGED)
+
+
+def _name(key: str) -> str:
+    if not key or line_problem(key, MAX_KEY):
+        raise Refused(
+            "malformed", key[:MAX_KEY], _("a key is one line of at most {most} characters").format(most=MAX_KEY)
+        )
+    return f"{PREFIX}{sha256(key.encode()).hexdigest()[:_NAMED]}"
+
+
+def _sha256(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def _record(profile: Profile, name: str) -> dict[str, Any] | None:
+    """Return what stands in the file of a draft; None where there is none, or it is damaged."""
+    try:
+        found = json.loads(_path(profile, name).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise Refused("journal_damaged", str(_path(profile, name))) from error
+    return dict(found)
+
+
+def _write(profile: Profile, name: str, record: Mapping[str, Any]) -> None:
+    path = _path(profile, name)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(path, json.dumps(record).encode())
+    except OSError as error:
+        raise disk_problem(error, str(path)) from error
+
+
+def _path(profile: Profile, name: str) -> Path:
+    return profile.folder / FOLDER / f"{name}.json"
