@@ -20,8 +20,7 @@ from paiza_client.evidence import container
 from paiza_domain import directory, kinds, reference
 from paiza_domain.directory.content import Known
 from paiza_domain.drafts import drafts, yaml_tree
-from paiza_domain.drafts.templates import template
-from paiza_domain.drafts.templates_full import Form
+from paiza_domain.drafts.templates import Form, template
 from paiza_node.features.officers import admit
 from paiza_node.ops import config
 from paiza_node.ops.backup import container as backups

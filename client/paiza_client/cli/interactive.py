@@ -25,7 +25,7 @@ from paiza_domain.drafts import forms, labels
 from paiza_domain.drafts.drafts import Draft, DraftError
 from paiza_domain.drafts.forms import FormField
 from paiza_domain.drafts.members import Members
-from paiza_domain.drafts.templates_full import Form
+from paiza_domain.drafts.templates import Form
 from paiza_domain.forms import values
 from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.kind import Kind

@@ -22,8 +22,7 @@ from paiza_domain.drafts import adding, sections
 from paiza_domain.drafts import templates as written
 from paiza_domain.drafts.drafts import DraftError
 from paiza_domain.drafts.sections import Section
-from paiza_domain.drafts.templates import Known
-from paiza_domain.drafts.templates_full import Form
+from paiza_domain.drafts.templates import Form, Known
 from paiza_domain.schema import scalars
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.shapes import Field, Shape

@@ -12,7 +12,8 @@ from google.protobuf.message import Message
 from paiza_domain.drafts.content import ContentReader
 from paiza_domain.drafts.drafts import DraftError, read_contents
 from paiza_domain.drafts.members import UNKNOWN, Members
-from paiza_domain.drafts.templates_full import HINTS, Form
+from paiza_domain.drafts.template_lines import HINTS
+from paiza_domain.drafts.templates import Form
 from paiza_domain.drafts.yaml_tree import Group, Items, Node, Scalar
 from paiza_domain.i18n import LANGUAGES, translate
 from paiza_domain.schema import scalars

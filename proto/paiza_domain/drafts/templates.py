@@ -6,21 +6,22 @@ Names stand where the choices of a code list are shown: a draft takes them as we
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from paiza_domain import codes
 from paiza_domain.codes import lookup
-from paiza_domain.drafts import templates_full
+from paiza_domain.drafts import template_lines, templates_full
 from paiza_domain.drafts.sections import sections
-from paiza_domain.drafts.templates_full import EXAMPLE_COUNTRIES, HINTS, Form
+from paiza_domain.drafts.template_lines import EXAMPLE_COUNTRIES, HINTS, MAX_CHOICES, WIDTH
 from paiza_domain.drafts.writing import scalar
 from paiza_domain.handling import CODES, MAX_CLASSIFICATION, TLP
 from paiza_domain.i18n import N_, translate
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
+Form = Literal["short", "long"]  # the short form has the fields that must be filled in
+
 MAX_LINES: Final = 60  # of a short template
-WIDTH: Final = 110  # columns of a line with its comment
 FURTHER: Final = N_("further fields:")
 """Begins the comment with the fields of a group that are left out."""
 _CHOICE: Final = " | "  # between the choices of a code list; names have commas
@@ -46,10 +47,7 @@ NOTHING_KNOWN: Final = Known()
 def template(kind: Kind, lang: str, form: Form = "short", known: Known = NOTHING_KNOWN) -> str:
     """Return an empty draft of a kind with comments in `lang`; the long form has every field and every choice."""
     if form == "long":
-        by_content = kind.handling_for is not None
-        return templates_full.render(
-            kind.name, kind.title, kind.shape, kind.annex_shape, lang, form, marks_by_content=by_content
-        )
+        return templates_full.render(kind, lang)
     writer = Writer(lang, known)
     lines = [*_header(kind, writer), "content:", *writer.fields(kind.shape, "  ", needed=True), *_more(kind, writer)]
     return "\n".join(lines) + "\n"
@@ -82,7 +80,7 @@ def _header(kind: Kind, writer: "Writer") -> list[str]:
 def _more(kind: Kind, writer: "Writer") -> list[str]:
     """Return the comment that names the sections, cut to a few lines: `paiza draft add` lists them all."""
     text = writer.text(N_("To add a section: paiza draft add FILE SECTION. Sections:"))
-    lines = templates_full.comment(f"{text} {', '.join(each.key for each in sections(kind))}", "")
+    lines = template_lines.comment(f"{text} {', '.join(each.key for each in sections(kind))}", "")
     if len(lines) > _MAX_SECTIONS:
         lines = [*lines[: _MAX_SECTIONS - 1], f"{lines[_MAX_SECTIONS - 1].rstrip(',')} …"]
     return lines
@@ -100,7 +98,7 @@ class Writer:
 
     def comment(self, text: str, indent: str) -> list[str]:
         """Return a marked text as comment lines."""
-        return templates_full.comment(self.text(text), indent)
+        return template_lines.comment(self.text(text), indent)
 
     def line(self, key: str, value: str, remark: str) -> str:
         """Return one field of the header."""
@@ -135,7 +133,7 @@ class Writer:
 
     def entry(self, lines: list[str], indent: str) -> list[str]:
         """Return the lines of a group as an entry of a list."""
-        return templates_full.as_entry(lines, indent)
+        return template_lines.as_entry(lines, indent)
 
     def _value(self, field: Field) -> str:
         known = {"agency": self._known.agency, "today": self._known.today}.get(field.known, "")
@@ -157,12 +155,12 @@ class Writer:
         if len(beside) + sum(len(each) + len(_CHOICE) for each in self._choices(list_name)) <= WIDTH:
             return [beside + _CHOICE.join(self._choices(list_name))]
         room = _CHOICE_LINES * (WIDTH - len(indent) - len("#   ") - _LOST) - len(remark)
-        return [*templates_full.comment(f"{remark}: {self._shortened(self._choices(list_name), room)}", indent), line]
+        return [*template_lines.comment(f"{remark}: {self._shortened(self._choices(list_name), room)}", indent), line]
 
     def _choices(self, list_name: str) -> list[str]:
         """Return the choices by their names, by the code where a name is not the name of one alone."""
         entries = codes.load(list_name)
-        shown = EXAMPLE_COUNTRIES if len(entries) > templates_full.MAX_CHOICES else tuple(entries)
+        shown = EXAMPLE_COUNTRIES if len(entries) > MAX_CHOICES else tuple(entries)
         named = [(code, entries.text(code, self.lang)) for code in shown if code in entries]
         found = [
             name if lookup.find(list_name, name) == code and not _UNSAFE.search(name) else code for code, name in named

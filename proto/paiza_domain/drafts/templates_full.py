@@ -3,42 +3,14 @@
 Mandatory fields are uncommented (`subject:`), the rest is commented out. An empty field counts as absent.
 """
 
-import re
-from collections.abc import Mapping
-from textwrap import wrap
-from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
 from paiza_domain import codes
+from paiza_domain.drafts.template_lines import EXAMPLE_COUNTRIES, HINTS, MAX_CHOICES, as_entry, comment
 from paiza_domain.handling import CODES, EVALUATION_SCHEMES, MAX_CLASSIFICATION, PAP, TLP
 from paiza_domain.i18n import N_, translate
+from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.shapes import Field, FieldType, Shape
-
-Form = Literal["short", "long"]  # the short form has the mandatory fields only
-
-MAX_CHOICES: Final = 120  # of a longer code list (countries) only some are shown
-EXAMPLE_COUNTRIES: Final = ("AZE", "KAZ", "KGZ", "RUS", "TJK", "TKM", "UZB", "AFG", "XXX")
-_WIDTH: Final = 110  # columns of a comment
-# A key, perhaps commented out; a comment line has a "# " and then no key at once.
-_KEY_LINE: Final = re.compile(r"\s*(?P<mark>(?:# )?)(?P<rest>[a-z_]+:.*)")
-
-HINTS: Final[Mapping[FieldType, str]] = MappingProxyType({
-    FieldType.TEXT: N_("one line"),
-    FieldType.LINES: N_("several lines after “|”, indented"),
-    FieldType.CODE: N_("a name of the list, or its code"),
-    FieldType.INTEGER: N_("whole number"),
-    FieldType.FLAG: N_("yes, or left out"),
-    FieldType.DECIMAL: N_("12.5"),
-    FieldType.QUANTITY: N_("12.5 kg"),
-    FieldType.DEGREES: N_("43.238949"),
-    FieldType.TIME: N_("2026-11-23 14:30"),
-    FieldType.PARTIAL_TIME: N_("2026-11-23 14:30, or the day"),
-    FieldType.DATE: N_("2026-11-23, or the month"),
-    FieldType.DIGEST: N_("64 hexadecimal digits"),
-    FieldType.GROUP: "",
-})  # fmt: skip
-"""What a value looks like, by type; marked texts."""
-
 
 _ANNEX_REMARK: Final = N_(
     "The nominal annex (persons, companies, telephones, accounts) is sealed apart from the rest. "
@@ -50,27 +22,27 @@ _HEADER_REMARK: Final = N_(
 _MARKS_REMARK: Final = N_("What is left out here follows from the content: the more sensitive it is, the stricter.")
 
 
-def render(
-    name: str, title: str, shape: Shape, annex: Shape | None, lang: str, form: Form, *, marks_by_content: bool = False
-) -> str:
-    """Return the draft of the kind `name`; its marks are optional if the content decides on them."""
-    return _Template(lang, form, marks_by_content=marks_by_content).render(name, title, shape, annex)
+def render(kind: Kind, lang: str) -> str:
+    """Return the long template of a kind in `lang`; its marks are optional if the content decides on them."""
+    return _Template(lang, marks_by_content=kind.handling_for is not None).render(kind)
 
 
 class _Template:
     """The writer of one draft; a code list is spelled out at its first occurrence."""
 
-    def __init__(self, lang: str, form: Form, *, marks_by_content: bool) -> None:
-        self.lang, self.form, self.marks_by_content = lang, form, marks_by_content
+    def __init__(self, lang: str, *, marks_by_content: bool) -> None:
+        self.lang, self.marks_by_content = lang, marks_by_content
         self.spelled: set[str] = set()
 
     def text(self, text: str) -> str:
         return translate(text, self.lang)
 
-    def render(self, name: str, title: str, shape: Shape, annex: Shape | None) -> str:
-        lines = [f"# {self.text(title)}", *self.header(name), "content:", *self.fields(shape, "  ", off=False)]
-        if annex is not None and self.form == "long":
-            lines += ["", *comment(self.text(_ANNEX_REMARK), ""), "# annex:", *self.fields(annex, "  ", off=True)]
+    def render(self, kind: Kind) -> str:
+        lines = [f"# {self.text(kind.title)}", *self.header(kind.name)]
+        lines += ["content:", *self.fields(kind.shape, "  ", off=False)]
+        if kind.annex_shape is not None:
+            lines += ["", *comment(self.text(_ANNEX_REMARK), ""), "# annex:"]
+            lines += self.fields(kind.annex_shape, "  ", off=True)
         return "\n".join(lines) + "\n"
 
     def header(self, name: str) -> list[str]:
@@ -110,6 +82,10 @@ class _Template:
             "review: 3 years",
             *comment(self.text(N_("Messages this one answers or follows from: their ids")), ""),
             "in_reply_to: []",
+            *comment(self.text(N_("files beside the draft, for example [photo.jpg]")), ""),
+            "# attachments: []",
+            *comment(self.text(N_("nothing of it is real, and every reader sees that")), ""),
+            "# exercise: true",
         ]
 
     def choice(self, label: str, list_name: str, indent: str) -> list[str]:
@@ -118,7 +94,7 @@ class _Template:
     def fields(self, shape: Shape, indent: str, *, off: bool) -> list[str]:
         lines: list[str] = []
         for each in shape.fields:
-            if not each.derived and (self.form == "long" or each.in_short_form):
+            if not each.derived:
                 lines += self.field(each, indent, off=off or not each.stands_open)
         return lines
 
@@ -151,25 +127,3 @@ class _Template:
                 "…"
             ]
         return ", ".join(shown)
-
-
-def comment(text: str, indent: str) -> list[str]:
-    """Return a comment, broken into lines; nothing for an empty text."""
-    return wrap(
-        text,
-        _WIDTH,
-        initial_indent=f"{indent}# ",
-        subsequent_indent=f"{indent}#   ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def as_entry(lines: list[str], indent: str) -> list[str]:
-    """Format the lines of a group as the one entry of a list: a dash before the first key, what follows indented."""
-    found = [f"  {line}" for line in lines]
-    for number, line in enumerate(found):
-        if key := _KEY_LINE.fullmatch(line):
-            found[: number + 1] = [*lines[:number], f"{indent}{key['mark']}- {key['rest']}"]
-            break
-    return found

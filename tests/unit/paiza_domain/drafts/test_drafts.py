@@ -14,8 +14,7 @@ from paiza_domain import codes, kinds
 from paiza_domain.drafts import drafts
 from paiza_domain.drafts.content import ContentReader
 from paiza_domain.drafts.drafts import Draft, DraftError
-from paiza_domain.drafts.templates import template
-from paiza_domain.drafts.templates_full import Form
+from paiza_domain.drafts.templates import Form, template
 from paiza_domain.drafts.writing import message_lines
 from paiza_domain.drafts.yaml_tree import MAX_BYTES, MAX_NODES, parse
 from paiza_domain.schema.shapes import FieldType, Shape

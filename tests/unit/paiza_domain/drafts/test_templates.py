@@ -13,7 +13,8 @@ from paiza_domain import codes, kinds
 from paiza_domain.drafts import adding, drafts
 from paiza_domain.drafts.drafts import DraftError
 from paiza_domain.drafts.sections import Section, find, sections
-from paiza_domain.drafts.templates import MAX_LINES, WIDTH, Known, template
+from paiza_domain.drafts.template_lines import WIDTH
+from paiza_domain.drafts.templates import MAX_LINES, Known, template
 from paiza_domain.drafts.yaml_tree import TreeError, parse
 from paiza_domain.i18n import LANGUAGES
 from paiza_domain.schema.field_errors import FieldError

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from paiza_domain import kinds
 from paiza_domain.drafts import drafts
 from paiza_domain.drafts.drafts import Draft
-from paiza_domain.drafts.templates import template
-from paiza_domain.drafts.templates_full import Form
+from paiza_domain.drafts.templates import Form, template
 from paiza_domain.i18n import LANGUAGES
 from paiza_domain.schema import field_errors
 from paiza_domain.schema.field_errors import FieldError
