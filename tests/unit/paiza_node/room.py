@@ -160,6 +160,7 @@ class Room(AbstractContextManager["Room"]):
         members: Sequence[str] = MEMBERS,
         two: bool = False,
         purposes: Sequence[str] = (),
+        exercise: bool = False,
     ) -> VerifiedMessage:
         """Make a step as `verify` would give it."""
         message_id = wire.new_message_id(self.clock.now)
@@ -179,6 +180,7 @@ class Room(AbstractContextManager["Room"]):
             urgency=pb.URGENCY_ROUTINE,
             handling=pb.Handling(code="H0", tlp="AMBER", purposes=purposes),
             register_version=bytes(32),
+            exercise=exercise,
         )
         header.author_time.FromDatetime(self.clock.now)
         header.review_time.FromDatetime(self.clock.now + timedelta(days=365))

@@ -25,7 +25,7 @@ from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection
-from paiza_node.features.workflows.steps import Steps, is_step, known_kind
+from paiza_node.features.workflows.steps import Steps, is_exercise, is_step, known_kind
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
@@ -161,7 +161,6 @@ class WorkflowStates:
         steps = tuple(self._steps.of_thread(reads, thread_id))
         thread_name = next((row.thread_name for row in rows if row.thread_name), "")
         view = workflows.get(name).reduce(steps)
-        opener = next((row for row in rows if row.thread_id == row.message_id), rows[0])
         workflow_state = WorkflowState(
             thread_id,
             thread_name,
@@ -171,7 +170,7 @@ class WorkflowStates:
             steps,
             view,
             _heads(name, steps, view),
-            wire.parse_header(opener.header).exercise,
+            is_exercise(rows),
         )
         with self._lock:
             self._kept[thread_id] = workflow_state

@@ -6,6 +6,8 @@ kinds that are no steps are not opened: they only count as ancestors in the thre
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Final
@@ -16,6 +18,7 @@ from paiza.core.v1 import log_pb2, message_pb2
 from paiza_domain import kinds, validation
 from paiza_domain.schema.kind import Kind
 from paiza_domain.workflows.step import Step
+from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ProofKind
 from paiza_node.core.messages import store as messages_store
@@ -34,6 +37,9 @@ _RELEASES: Final = frozenset({ProofKind.RELEASED, ProofKind.ORIGIN})  # to any r
 log = structlog.get_logger("paiza.workflows")
 
 
+NO_STEP: Final = ""  # the kind of a message that moves nothing: the others may follow from it
+
+
 class Steps:
     """Opens messages of threads and caches them. Thread-safe."""
 
@@ -44,9 +50,23 @@ class Steps:
         self._kept: OrderedDict[bytes, Step] = OrderedDict()
 
     def of_thread(self, reads: ReadConnection, thread_id: bytes) -> list[Step]:
-        """Return every message of a thread that this node holds and can read, in order of arrival."""
-        found = (self._step(reads, row) for row in messages_store.thread(reads, thread_id))
-        return [step for step in found if step is not None]
+        """Return every message of a thread that this node holds and can read, in order of arrival.
+
+        An exercise in a real thread is no step, and neither is a real message in an exercise, unless it is a stop: a
+        member whose node let it pass moves nothing by it.
+        """
+        rows = messages_store.thread(reads, thread_id)
+        exercise = is_exercise(rows)
+        found = []
+        for row in rows:
+            step = self._step(reads, row)
+            if step is None:
+                continue
+            of_row = wire.parse_header(row.header).exercise
+            if of_row != exercise and (of_row or not precedence.overtakes(row.kind)):
+                step = replace(step, kind=NO_STEP, content=None)
+            found.append(step)
+        return found
 
     def open(self, message: VerifiedMessage | PendingMessage, released: datetime) -> Step:
         """Open a message that is about to be released; Rejected if every recipient would refuse its content."""
@@ -99,6 +119,12 @@ class Steps:
                 raise Rejected("unknown_id", "its content was erased")
             content = self._decryption_keys.content(stored(body), kind)
         return Step.of(header, row.digest, content, _release_time(reads, row))
+
+
+def is_exercise(rows: Sequence[MessageRow]) -> bool:
+    """Return whether a thread is an exercise: by the message that opened it, or else the first one that is here."""
+    opener = next((row for row in rows if row.thread_id == row.message_id), rows[0] if rows else None)
+    return opener is not None and wire.parse_header(opener.header).exercise
 
 
 @cache

@@ -183,3 +183,19 @@ def test_kinds_say_what_goes_first(room: Room) -> None:
     read = read_small([*raw, b"nonsense"])
     assert [each and overtakes(each.header.kind) for each in read] == [False, True, None]
     assert read_small(raw * 5) == []
+
+
+@pytest.mark.parametrize("opened", [False, True])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_an_exercise_stops_no_real_delivery(room: Room, *, opened: bool, stopped: bool) -> None:
+    """A member whose node let it pass moves nothing by it; a real stop stops an exercise too."""
+    request = room.message("kaz", "cd-request", delivery.request(MEMBERS, room.clock.now), exercise=opened)
+    thread = request.header.thread_id
+    room.put(request)
+    stop = room.message("tjk", "cd-stop", delivery.stop(), thread=thread, parents=[request.digest], exercise=stopped)
+    room.put(stop)
+    state = room.workflow_state(thread)
+    assert state.exercise is opened
+    moved = stopped == opened or not stopped
+    assert [alarm.digest for alarm in state.view.alarms] == ([stop.digest] if moved else [])
+    assert state.view.waiting_for == ()
