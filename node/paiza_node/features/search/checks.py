@@ -19,7 +19,12 @@ class SearchIndex(Check):
 
     @override
     def verify(self, part: Part, step: Step) -> None:
-        """Check what is indexed of every message up to the cursor, and that there are no other tokens."""
+        """Check the index, and the saved searches.
+
+        1. What is indexed of every message up to the cursor is what it was indexed with; there are no other tokens.
+        2. Each saved search can be read, and each match is of one, and of an indexed message that came after it.
+        """
+        # 1.
         end = settings_store.counter(self._scan, CURSOR)
         stored, indexed = Tally(), Tally()
         tokens = 0
@@ -49,3 +54,19 @@ class SearchIndex(Check):
                 count=count,
                 expected=tokens,
             )
+        # 2.
+        saved: dict[tuple[str, bytes], int] = {}
+        with part.refusals("log_damaged", "saved_search"):
+            searches = search_store.saved_searches(self._scan)
+            saved = {(each.officer, each.search_id): each.after_seq for each in searches}
+        for rows in scanning.rows(self._scan, search_store.search_match_table):
+            for row in rows:
+                if not saved.get((row.officer, bytes(row.search_id)), end) < row.seq <= end:
+                    part.find(
+                        "log_damaged",
+                        N_("The match is of no saved search, or of a message that does not match it."),
+                        N_("message number {seq}"),
+                        seq=row.seq,
+                    )
+            step(len(rows))
+        part.counts |= {"saved searches": len(saved)}

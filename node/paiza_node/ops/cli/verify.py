@@ -196,6 +196,7 @@ COUNTED = {
     "tasks": NN_("{n} task", "{n} tasks"),
     "deputies": NN_("{n} deputy", "{n} deputies"),
     "shift notes": NN_("{n} shift note", "{n} shift notes"),
+    "saved searches": NN_("{n} saved search", "{n} saved searches"),
     "approvals": NN_("{n} approval", "{n} approvals"),
     "files": NN_("{n} file", "{n} files"),
     "bytes": NN_("{n} byte", "{n} bytes"),

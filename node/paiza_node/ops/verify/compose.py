@@ -68,7 +68,7 @@ def compose(scan: ReadConnection, reader: RegisterReader, register: Register, co
             "officers", ("officer", "officer_certificate", "invitation", "deputy"), (Officers(scan), Deputies(scan))
         ),
         Checked("blocks", ("peer_block",), (Blocks(scan),)),
-        Checked("search", ("indexed_message",), (SearchIndex(scan),)),
+        Checked("search", ("indexed_message", "search_match"), (SearchIndex(scan),)),
         Checked("tasks", ("task", "message", "reader", "shift_note"), (Tasks(scan, own), ShiftNotes(scan))),
         Checked("approvals", ("approval",), (Approvals(scan),)),
         Checked("erasures", ("erasure", "erased", "erasure_answer"), (Erasures(scan, proofs, own),)),

@@ -6,9 +6,13 @@ from typing import Any, Final
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import delete, update
 
-from paiza.officer.v1 import search_pb2
+from paiza.officer.v1 import officer_pb2, search_pb2
+from paiza_node.core.storage.findings import Part
 from paiza_node.features.search import store as search_store
+from paiza_node.features.search.checks import SearchIndex
+from paiza_node.features.search.model import SearchMatch
 from paiza_node.features.search.saved import MAX_SAVED
 from paiza_wire.errors import PaizaError
 from tests.unit.paiza_node.need_to_know.scene import (
@@ -134,3 +138,51 @@ async def test_after_a_restart_the_searches_wait_on(node: WholeNode, scene: Scen
     await node.index()
     await node.index()
     assert await listed(node, STRANGER) == [[digest_of(scene.to_stranger[0])]]
+
+
+async def test_a_watch_begins_with_what_matched(node: WholeNode, scene: Scene) -> None:
+    """One notice for each search that has matches, for its officer alone; it names the search by its id."""
+    await save(node, STRANGER, 1)
+    await save(node, STRANGER, 2, "phone", "+7 701 555 99 99")
+    node.receive(*scene.to_stranger[:2])
+    await node.index()
+    first: Any = None
+    stream = node.stream("/paiza.officer.v1.OfficerService/Watch", node.officer(STRANGER), officer_pb2.WatchRequest())
+    async for first in stream:
+        if first.notice.code == "search_match":
+            break
+    await stream.aclose()  # type: ignore[attr-defined]  # a generator
+    assert first.notice.search_id == (1).to_bytes(16, "big")
+    assert first.notice.message_digest == digest_of(scene.to_stranger[1])
+    assert PHONE not in str(first)
+
+
+async def test_verify_names_bent_searches_and_matches(node: WholeNode, scene: Scene) -> None:
+    """A search that cannot be read, and a match of none or of an earlier message."""
+    await save(node, STRANGER, 1)
+    node.receive(scene.to_stranger[0])
+    await node.index()
+
+    def found() -> list[str]:
+        part = Part("search")
+        with node.store.reads() as reads:
+            SearchIndex(reads).verify(part, lambda _count: None)
+        return [each.reason for each in part.findings]
+
+    assert found() == []
+    officer, search_id = node.officer(STRANGER).id, (1).to_bytes(16, "big")
+    for bend in (
+        update(search_store.saved_search_table).values(after_seq=1),
+        update(search_store.saved_search_table).values(clauses=b"\x00\x09cut"),
+        delete(search_store.saved_search_table),
+    ):
+        with node.store.reads() as reads:
+            (kept,) = search_store.saved_searches(reads)
+        with node.store.transaction() as conn:
+            conn.execute(bend)
+        assert "log_damaged" in found(), bend
+        with node.store.transaction() as conn:
+            conn.execute(delete(search_store.saved_search_table))
+            search_store.put_saved_search(conn, kept)
+            search_store.add_matches(conn, [SearchMatch(officer, search_id, 1, annex=False)])
+    assert found() == []

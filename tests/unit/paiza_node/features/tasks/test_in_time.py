@@ -11,7 +11,7 @@ import pytest
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
 from paiza.officer.v1 import notice_pb2, task_pb2
-from paiza_node.core.access.model import Officer
+from paiza_node.core.access.model import Officer, StandIn, Viewer
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.exchange.reactions import ReceivedMessage
 from paiza_node.core.log import store as log_store
@@ -231,6 +231,43 @@ async def test_a_watch_that_begins_is_told_what_waits_for_this_officer(room: Roo
     assert told(room) == {"liaison": [], "duty-a": asked, "duty-b": escalated}
     room.clock.now += timedelta(hours=4)
     assert told(room) == {"liaison": [], "duty-a": asked, "duty-b": [("task_overdue", True)]}
+
+
+async def test_a_deputy_is_told_with_the_officer(room: Room) -> None:
+    """Of an escalated task that the officer got, at once and when a watch begins; another officer is not."""
+    officer_a = OFFICERS["spiffe://kaz.paiza.example/officer/duty-a"]
+    deputy = replace(
+        OFFICERS["spiffe://kaz.paiza.example/officer/liaison"],
+        stands_in=(StandIn(officer_a.id, "duty", BEGIN + timedelta(days=1)),),
+    )
+    desks = UnitDirectory("kaz", "duty", lambda: {**OFFICERS, deputy.id: deputy})
+    assign = Assign(
+        node_id=NODE,
+        ledger=room.ledger,
+        store=room.store,
+        notifier=room.notifier,
+        unit_directory=desks,
+        clock=room.clock,
+    )
+    room.ledger.changes.subscribe([assign])
+    received(room, pb.URGENCY_URGENT)
+    watches = {name: room.notifier.subscribe(name) for name in (officer_a.id, deputy.id, "somebody else")}
+    assignee = ""
+    while assignee != officer_a.id:
+        room.clock.now += timedelta(hours=2)
+        await assign.escalate_late()
+        with room.store.reads() as reads:
+            (task,) = tasks_store.open_tasks(reads, None, Viewer("", None), 10)
+        assignee = task.assignee
+    for name in (officer_a.id, deputy.id):
+        notice = await asyncio.wait_for(watches[name].get(), 30)
+        assert isinstance(notice, notice_pb2.Notice)
+        assert notice.code == "task_escalated"
+    watches["somebody else"].end()
+    assert await watches["somebody else"].get() is None
+    pending = PendingNotices(store=room.store, unit_directory=desks, clock=room.clock)
+    assert [each.code for each in pending.of(deputy)] == ["task_escalated"]
+    assert pending.of(replace(deputy, stands_in=())) == []
 
 
 async def test_acknowledged_work_is_not_passed_on(room: Room) -> None:
