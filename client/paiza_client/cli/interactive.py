@@ -160,8 +160,8 @@ def _enveloped(terminal: Terminal, draft: Draft, recipients: Sequence[str]) -> D
     known = reference_data.members(terminal.profile())
     members = list(recipients) or _ask_members(terminal, known)
     usual = drafts.usual_handling(draft.kind, draft.content)
-    tlp = click.prompt("TLP", type=click.Choice(marks.TLP), default=usual.tlp, err=True)
-    code = click.prompt(_("Handling code"), type=click.Choice(marks.CODES), default=usual.code, err=True)
+    tlp = _ask_mark("TLP", "tlp", marks.TLP, usual.tlp)
+    code = _ask_mark(_("Handling code"), "code", marks.CODES, usual.code)
     text = str(click.prompt(_("Text of the limit"), err=True)) if code == "H3" else ""
     level = click.prompt(
         _("Classification level"),
@@ -214,6 +214,17 @@ def _choices(field: FormField) -> list[str]:
 def _template(path: str) -> str:
     """Return the path of a field of the form for the path of an answer: ``a[0].b`` → ``a[].b``."""
     return ".".join(part.split("[")[0] + "[]" if "[" in part else part for part in path.split("."))
+
+
+def _ask_mark(question: str, key: str, allowed: Sequence[str], usual: str) -> str:
+    """Ask for a mark until it is one of those allowed; case and Cyrillic letters do not matter."""
+
+    def read(answer: str) -> str:
+        if (mark := marks.label(answer, key)) in allowed:
+            return mark
+        raise click.UsageError(FieldError("", "not_one_of", {"expected": ", ".join(allowed)}).message(lang()))
+
+    return str(click.prompt(f"{question} ({', '.join(allowed)})", default=usual, value_proc=read, err=True))
 
 
 def _ask_members(terminal: Terminal, known: Members) -> list[str]:
