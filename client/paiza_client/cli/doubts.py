@@ -13,12 +13,15 @@ from paiza_officer.errors import FieldProblem, Refused
 
 def warn(terminal: Terminal, prepared: Prepared) -> tuple[FieldProblem, ...]:
     """Print what is probably a slip, and return it."""
-    found = tuple(
-        field_problem(prepared.source, each, prepared.kind) for each in doubts.find(terminal.profile(), prepared)
-    )
+    found = _find(terminal, prepared)
     for each in found:
         terminal.warn(_("Please check {place}: {what}").format(place=each.place, what=each.what))
     return found
+
+
+def _find(terminal: Terminal, prepared: Prepared) -> tuple[FieldProblem, ...]:
+    found = doubts.find(terminal.profile(), prepared)
+    return tuple(field_problem(prepared.source, each, prepared.kind) for each in found)
 
 
 def settle(terminal: Terminal, prepared: Prepared, *, yes: bool | None) -> None:
@@ -27,12 +30,9 @@ def settle(terminal: Terminal, prepared: Prepared, *, yes: bool | None) -> None:
     Refused("unconfirmed") with the warnings where nobody can be asked and ``yes`` is False, ("interrupted") where the
     answer is no.
     """
+    nobody = terminal.wants_json or not (sys.stdin.isatty() and sys.stderr.isatty())
+    if nobody and yes is False and (unconfirmed := _find(terminal, prepared)):
+        raise Refused("unconfirmed", prepared.source, problems=unconfirmed)
     found = warn(terminal, prepared)
-    if not found or yes:
-        return
-    if terminal.wants_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        if yes is None:
-            return
-        raise Refused("unconfirmed", prepared.source, problems=found)
-    if not confirm(_("Send it all the same?")):
+    if found and not yes and not nobody and not confirm(_("Send it all the same?")):
         raise Refused("interrupted", prepared.source)

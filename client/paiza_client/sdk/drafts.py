@@ -204,7 +204,8 @@ def examine(
     if register is not None:
         members = tuple(each.member for each in header.recipients)
         of_header += addressing.errors(register, profile.member, kind, content, members, now)
-    if overrides.parents or found.draft.parents:  # an answer without recipients goes to the author of what it answers
+    # An answer without recipients goes to the author of what it answers; others may go to those the register names.
+    if overrides.parents or found.draft.parents or (register is None and any(kind.states_told(content))):
         of_header = [each for each in of_header if each.code != "recipients_missing"]
     places = found.draft.places
     located = [each.at(*position(_BESIDE.get(each.path, each.path), places)) for each in of_header]

@@ -1,7 +1,7 @@
 """What is probably a slip in a content, by the reference data: warnings that its author confirms, never refusals.
 
 1. A substance whose group or type is another than the one stated beside it.
-2. An amount above the ceiling for its drug type, form and unit.
+2. An amount of a drug above the ceiling for its type, form and unit. Trade in precursors knows no such ceiling.
 3. A number with a comma before exactly three digits, for a reader who may have meant thousands.
 """
 
@@ -21,6 +21,8 @@ from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.quantity import GRAMS_PER_UNIT, convert
 
 MAX_DOUBTS: Final = 50  # of one content; more are not read by anybody
+_FORM: Final = "form"  # a field of what was seized or is moved under control, and of no trade and no total
+_WITHOUT_CEILING: Final = frozenset({"precursors", "laboratory-equipment"})
 _THOUSANDS: Final = re.compile(r"[1-9]\d{0,2},\d{3}")
 _CLASSES: Final[Mapping[str, str]] = {"drug_group": "group_contradicts", "drug_type": "type_contradicts"}
 
@@ -33,7 +35,7 @@ def doubts(content: Message, reference: Reference, index: NameIndex, lang: str) 
         substance = _substance(message, reference, index)
         if substance is not None:
             found += _contradictions(path, message, substance, lang)
-        if "quantity" in fields and message.HasField("quantity"):
+        if _FORM in fields and "quantity" in fields and message.HasField("quantity"):
             drug_type = getattr(message, "drug_type", "") or (substance.drug_type if substance else "")
             found += _amounts(path, message, drug_type, reference, lang)
     return found[:MAX_DOUBTS]
@@ -76,8 +78,8 @@ def _contradictions(path: str, message: Any, substance: Substance, lang: str) ->
 
 def _amounts(path: str, message: Any, drug_type: str, reference: Reference, lang: str) -> Iterator[FieldError]:
     quantity = message.quantity
-    stated = {"drug_type": drug_type, "form": getattr(message, "form", "")}
-    ceiling = _ceiling(quantity.unit, stated, reference.ceilings)
+    stated = {"drug_type": drug_type, _FORM: message.form}
+    ceiling = None if message.drug_group in _WITHOUT_CEILING else _ceiling(quantity.unit, stated, reference.ceilings)
     if ceiling is not None and _converted(quantity.millionths, quantity.unit, ceiling.unit) > ceiling.millionths:
         values = {
             "value": amount_text(quantity.millionths, quantity.unit, lang),

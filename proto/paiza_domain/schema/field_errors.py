@@ -72,7 +72,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
         "notification is for precursors."
     ),
     "not_allowed_here": N_("This field does not go with the other values."),
-    "not_integer": N_("Not a whole number."),
+    "not_integer": N_("A whole number in digits is expected, such as 2."),
     "not_one_of": N_("One of these is expected: {expected}."),
     "not_positive": N_("Must be more than zero."),
     "nothing_asked": N_("None of the messages that this follows from asks for such an answer."),
@@ -99,7 +99,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "refusal_missing": N_("A refused question needs the code of its reason."),
     "review_malformed": N_("Not a review date such as 23.11.2029, 2029-11-23 or 3 years."),
     "review_before_author": N_("The review date must be later than the message itself."),
-    "route_contradiction": N_("The route is marked unknown, but legs are given."),
+    "route_contradiction": N_("The route is marked unknown, but legs are given: leave one of the two out."),
     "route_missing": N_("Give at least one leg of the route, or mark the route unknown."),
     "sample_repeated": N_("The sample {value} is named twice."),
     "seal_note_missing": N_("Say what was found: the seal is not intact."),

@@ -221,7 +221,7 @@ def test_answers_are_kept_when_the_walk_is_broken_off(
     """Breaking off in the middle keeps what was answered, readable by the owner alone."""
     monkeypatch.setattr(sys, "stdin", io.StringIO("Half a subject\n"))
     assert paiza("kaz-duty", "send", "free-message", "-i").code == 130
-    kept = federation.home / "kaz-duty/drafts/unfinished.txt"
+    (kept,) = (federation.home / "kaz-duty/drafts").glob("free-message-*.yaml")
     assert "Half a subject" in kept.read_text()
     assert kept.stat().st_mode & 0o077 == 0
 

@@ -67,6 +67,11 @@ def test_the_ceiling_of_the_drug_type_wins() -> None:
     assert doubts(name="неизвестное", quantity="99999999 ml") == []
 
 
+def test_precursors_have_no_ceiling() -> None:
+    """They are traded by the tonne."""
+    assert doubts(name="уксусный ангидрид", group="precursors", quantity="5 t") == []
+
+
 def test_a_comma_before_three_digits_is_shown_to_a_reader_of_english() -> None:
     """12,500 kg may be twelve and a half or twelve thousand and a half; a Russian reader has no doubt."""
     assert [each.message("en") for each in doubts(quantity="12,500 kg")] == [
