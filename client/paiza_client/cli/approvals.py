@@ -12,7 +12,7 @@ from paiza_client.cli.attachments import bars
 from paiza_client.cli.options import shared
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.language import N_, _, ngettext, number_text
-from paiza_client.sdk import as_json, wording
+from paiza_client.sdk import as_json, threads, wording
 from paiza_client.sdk.approvals import Colleague, SavedWaiting, WaitingSummary, contents
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.model import Outcome, Proof
@@ -84,12 +84,12 @@ async def _waiting(terminal: Terminal) -> list[WaitingSummary]:
 
 async def _decline(terminal: Terminal, message: str, reason: str) -> Proof:
     async with terminal.session() as session:
-        return await session.approvals.decline(await session.approvals.find(message), reason)
+        return await session.approvals.decline(await threads.waiting_for_signature(session, message), reason)
 
 
 async def _approve(terminal: Terminal, message: str, folder: Path | None, *, ask: bool) -> None:
     async with terminal.session() as session:
-        opened = await session.approvals.open(await session.approvals.find(message))
+        opened = await session.approvals.open(await threads.waiting_for_signature(session, message))
         shown = _content(opened)
         saved: list[SavedWaiting] = []
         if folder is not None:

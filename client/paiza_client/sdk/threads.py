@@ -13,6 +13,7 @@ from typing import Final
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import workflow_pb2
 from paiza_client.sdk import messages
+from paiza_client.sdk.approvals import WaitingSummary
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.session import Session
 from paiza_domain import kinds
@@ -61,6 +62,22 @@ async def find(session: Session, text: str) -> bytes:
     if len(threads) > 1:
         return (await messages.find(session, text)).header.thread_id
     return threads.pop()
+
+
+async def waiting_for_signature(session: Session, text: str) -> WaitingSummary:
+    """Return the waiting message that a text names: as `Approvals.find`, or by the short name of its thread.
+
+    Of several in one thread the newest is meant that waits for this officer. A message that begins a thread has no
+    such name yet.
+    """
+    if not messages.is_thread_name(text):
+        return await session.approvals.find(text)
+    thread_id = await find(session, text)
+    waiting = [each for each in await session.approvals.waiting() if each.header.thread_id == thread_id]
+    if not waiting:
+        raise Refused("unknown_id", text)
+    own = str(session.profile.id)
+    return max(waiting, key=lambda each: (own in each.missing, each.submitted_time))
 
 
 async def unanswered(

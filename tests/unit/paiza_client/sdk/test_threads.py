@@ -1,7 +1,7 @@
 """Request states of a thread cover requests settled by one answer, and no steps of a workflow."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 
 from paiza.core.v1 import message_pb2
 from paiza_client.sdk import threads
+from paiza_client.sdk.approvals import WaitingSummary
 from paiza_client.sdk.model import MessageSummary, Page
 from paiza_domain import kinds
 from paiza_domain.threads.thread import ThreadMessage
@@ -126,3 +127,36 @@ def test_a_request_is_unanswered_until_an_answer_is_on_its_way(
         outbox=SimpleNamespace(listing=lambda: outbox),
     )
     assert asyncio.run(collect()) == [received] * found
+
+
+def test_a_waiting_message_is_named_by_its_thread() -> None:
+    """Of several in a thread the newest is meant that waits for this officer, not one of their own."""
+    thread, other = b"\1" * 16, b"\2" * 16
+
+    def waiting(number: int, thread_id: bytes, *missing: str) -> WaitingSummary:
+        header = message_pb2.Header(message_id=bytes([number]) * 16, thread_id=thread_id)
+        time = ASKED + timedelta(minutes=number)
+        return WaitingSummary(bytes([number]) * 32, header, "someone", time, time, missing)
+
+    found = [waiting(1, thread, "me"), waiting(2, thread, "me"), waiting(3, thread, "another"), waiting(4, other, "me")]
+    listed: Any = SimpleNamespace(header=message_pb2.Header(thread_id=thread), thread_name="KAZ-2026-00001")
+
+    async def list_messages(**_options: object) -> Page:
+        return Page((listed,), "")
+
+    async def all_waiting() -> list[WaitingSummary]:
+        return found
+
+    async def find(text: str) -> WaitingSummary:
+        return next(each for each in found if each.id == text)
+
+    session: Any = SimpleNamespace(
+        list_messages=list_messages,
+        approvals=SimpleNamespace(waiting=all_waiting, find=find),
+        profile=SimpleNamespace(id="me"),
+    )
+    assert asyncio.run(threads.waiting_for_signature(session, "kaz-2026-1")) == found[1]
+    assert asyncio.run(threads.waiting_for_signature(session, found[3].id)) == found[3]
+    found[:3] = []
+    with pytest.raises(Refused, match="unknown_id"):
+        asyncio.run(threads.waiting_for_signature(session, "KAZ-2026-00001"))
