@@ -123,13 +123,14 @@ class Terminal:
             yield session
 
     def _tell_meant(self, text: str, meant: "MessageSummary") -> None:
+        from paiza_client.cli.display import SHORT_ID  # noqa: PLC0415 - it imports this module
         from paiza_client.sdk.messages import described  # noqa: PLC0415 - it loads grpc
 
         if (text, meant.digest) in self._told_meant:
             return
         self._told_meant.add((text, meant.digest))
-        words = _("{name} fits several messages; the newest that can be meant is {id}: {description}")
-        self.note(words.format(name=text, id=meant.id, description=described(meant)))
+        words = _("{name}: the newest message that fits is taken: {description} ({id})")
+        self.note(words.format(name=text, id=meant.id[:SHORT_ID], description=described(meant)))
 
     def _tell_renewal(self, renewal: "Renewal | None") -> None:
         if renewal is None:
