@@ -209,6 +209,20 @@ def _offer(found: workflow_pb2.GetWorkflowResponse, _own: str) -> tuple[str, ...
     return _newest(found, "cd-handover-offer")
 
 
+def _begun(_found: workflow_pb2.GetWorkflowResponse, _own: str) -> tuple[str, ...]:
+    return (_now(),)
+
+
+def _taken(found: workflow_pb2.GetWorkflowResponse, own: str) -> tuple[str, ...]:
+    offer = _offer(found, own)
+    return (_now(), *offer) if offer else ()
+
+
+def _now() -> str:
+    """Return this minute as a draft writes it: what an officer does not date is done now."""
+    return datetime.now(UTC).astimezone().isoformat(" ", "minutes")
+
+
 def _own_stop(found: workflow_pb2.GetWorkflowResponse, own: str) -> tuple[str, ...]:
     for each in found.status.alarms:
         if each.in_force and each.author == own and each.kind == "cd-stop":
@@ -223,13 +237,14 @@ def _newest(found: workflow_pb2.GetWorkflowResponse, *kinds: str) -> tuple[str, 
 
 _HANDOVER: Final = _Filling(("offer_digest",), _offer, N_("No handover has been offered."))
 _FILLINGS: Final[Mapping[str, _Filling]] = MappingProxyType({
+    "cd-activation": _Filling(("started_at",), _begun, ""),
     "cd-acknowledgement": _Filling(
         ("message_digest",), _to_acknowledge, N_("Nothing here waits to be acknowledged.")
     ),
     "cd-conditions-answer": _Filling(
         ("member", "conditions_digest"), _conditions, N_("No state has conditions that wait for an answer.")
     ),
-    "cd-handover-acceptance": _HANDOVER,
+    "cd-handover-acceptance": replace(_HANDOVER, fields=("taken_at", "offer_digest"), find=_taken),
     "cd-handover-refusal": _HANDOVER,
     "cd-stop-lifting": _Filling(
         ("stop_digest",), _own_stop, N_("No stop that your member ordered is in force.")

@@ -39,6 +39,22 @@ def _filled(found: workflow_pb2.GetWorkflowResponse, own: str, kind: str) -> tup
     return tuple(controlled_delivery.fill(delivery, kind, lenient=True).values())
 
 
+def test_who_begins_or_takes_over_does_it_now() -> None:
+    """The present minute stands where the officer names no time; an offer is needed to take over."""
+    (begun,) = _filled(_thread(), "tjk", "cd-activation")
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(begun)) < timedelta(minutes=2)
+    assert _filled(_thread(), "uzb", "cd-handover-acceptance") == ()
+    offered = _thread()
+    offered.steps.add(message_digest=LATER, kind="cd-handover-offer", author="tjk", effective=True)
+    taken, offer = _filled(offered, "uzb", "cd-handover-acceptance")
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(taken)) < timedelta(minutes=2)
+    assert offer == LATER.hex()
+    named = controlled_delivery.fill(
+        Delivery(offered, message_pb2.Header(), "uzb"), "cd-handover-acceptance", {"taken_at": "2026-11-29 08:00Z"}
+    )
+    assert named == {"taken_at": "2026-11-29 08:00Z", "offer_digest": LATER.hex()}
+
+
 NOW = datetime(2026, 11, 29, 8, tzinfo=UTC)
 
 
