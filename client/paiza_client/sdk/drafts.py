@@ -346,6 +346,12 @@ async def resolve(session: Session, prepared: Prepared, unresolved: list[Refused
         recipients = prepared.envelope.recipients or (message_pb2.Recipient(member=""),)
         envelope = replace(prepared.envelope, recipients=recipients, parent_digests=(bytes(32),))
         return replace(prepared, envelope=envelope, parents=())
+    try:
+        await check_asked(session, prepared, found)
+    except Refused as wrong:
+        if isinstance(wrong, NotProven):
+            raise
+        _note(wrong, unresolved)
     recipients = prepared.envelope.recipients or _answered(found[0], session.profile.member)
     envelope = replace(prepared.envelope, recipients=recipients)
     raised = raise_marks(replace(prepared, envelope=envelope), found)
@@ -367,7 +373,6 @@ async def _answered_messages(session: Session, prepared: Prepared) -> list[Messa
     if len({each.header.thread_id for each in found}) > 1:
         what = _("The messages answered are of different threads.")
         raise Refused("invalid_draft", prepared.source, problems=[FieldProblem("in_reply_to", what, "threads_differ")])
-    await check_asked(session, prepared, found)
     return found
 
 
