@@ -123,8 +123,8 @@ class Terminal:
             yield session
 
     def _tell_meant(self, text: str, meant: "MessageSummary") -> None:
-        from paiza_client.cli.display import SHORT_ID  # noqa: PLC0415 - it imports this module
         from paiza_client.sdk.messages import described  # noqa: PLC0415 - it loads grpc
+        from paiza_domain.threads.notices import SHORT_ID  # noqa: PLC0415 - likewise slow
 
         if (text, meant.digest) in self._told_meant:
             return
