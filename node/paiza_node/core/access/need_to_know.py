@@ -8,7 +8,8 @@ not addressed to a unit. Once a duty unit is named, nothing belongs to the commo
 message without a unit is seen by those who signed it, those it was assigned to, and those who see all messages.
 
 A deputy also sees the messages of the unit of the officer they stand in for, and those that this officer was assigned
-or signed, as long as they are the deputy. What the officer sees by a role does not go over.
+or signed, as long as they are the deputy. What the officer sees by a role does not go over. What the deputy sends in
+their place, in a thread that they see only as a deputy, the officer sees too (`read_by_absent`).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -65,6 +66,25 @@ def _viewer(officer: Officer, overseeing: Collection[str]) -> Viewer:
 def units_of(officer: Officer) -> tuple[str, ...]:
     """Return the unit of an officer, and those of the officers whose deputy they are."""
     return (officer.unit, *(each.unit for each in officer.stands_in))
+
+
+def read_by_absent(conn: WriteConnection, officer: Officer, rows: Sequence[MessageRow]) -> None:
+    """Let the officer whose deputy sent a message see it, if the deputy saw what it follows from only as their deputy.
+
+    Else the officer would come back to a thread of theirs in which the answer is missing.
+    """
+    if not officer.stands_in:
+        return
+    for row in rows:
+        parents = [each.seq for each in access_store.seen_messages(conn, row.parents)]
+        if not parents or access_store.visible(conn, parents, open_scope(by_themselves(officer))):
+            continue
+        absent = [
+            each.officer
+            for each in officer.stands_in
+            if access_store.visible(conn, parents, Viewer(each.officer, (COMMON, each.unit)))
+        ]
+        access_store.add_readers(conn, [(each, row.seq) for each in absent])
 
 
 def by_themselves(officer: Officer) -> Officer:

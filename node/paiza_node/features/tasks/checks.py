@@ -60,6 +60,7 @@ class Tasks(Check):
         """``own`` is our member id."""
         self._scan = scan
         self._own = own
+        self._deputies = access_store.all_deputies(scan)
         self._acts: defaultdict[bytes, list[_Act]] = defaultdict(list)  # few: officers made them, or did not
 
     @override
@@ -72,8 +73,8 @@ class Tasks(Check):
 
         1. Every received message that is more than information has its task, and no other has one.
         2. State, times and escalations are those that the entries leave; the last entry names unit or assignee.
-        3. Every reader signed the message, was named by it, or by an entry about its task; signers and assignees who
-           must see it do.
+        3. Every reader signed the message, was named by it, or by an entry about its task, or had a signer as their
+           deputy; signers and assignees who must see it do.
         """
         acts = {act.index: act for each in self._acts.values() for act in each}
         for index, text in log_store.texts(self._scan, list(acts)).items():
@@ -144,7 +145,11 @@ class Tasks(Check):
 
     def _may_see(self, message: Any, officer: str) -> bool:
         if not message.received:
-            return officer in _signers(message.header)
+            signers = _signers(message.header)
+            return officer in signers or any(
+                each.officer == officer and each.deputy in signers and message.stored_time < each.end_time
+                for each in self._deputies
+            )
         if _is_named(_attention(message.header, self._own), officer):
             return True
         return any(act.actor == officer or act.names(officer) for act in self._acts.get(message.digest, ()))

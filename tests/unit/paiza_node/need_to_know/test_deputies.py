@@ -8,7 +8,11 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 
+from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import deputy_pb2, officer_pb2, task_pb2
+from paiza_node.core.log import store as log_store
+from paiza_node.core.storage.findings import Part
+from paiza_node.features.tasks.checks import Tasks
 from paiza_wire.errors import PaizaError
 from tests.unit.paiza_node.need_to_know.scene import HIDING, OFFICER_SERVICE, STRANGER, Scene, Target, digest_of
 from tests.unit.paiza_node.need_to_know.test_table import METHODS, TABLE, Nodes, asked, named
@@ -131,6 +135,39 @@ async def test_during_it_a_deputy_works_on_tasks_and_takes_none(nodes: Nodes) ->
         )
     )
     assert refused.reason == "unknown_id"
+
+
+async def test_what_a_deputy_answers_the_officer_sees(nodes: Nodes) -> None:
+    """In a thread of theirs, also after the end; what the deputy writes elsewhere they do not. Verify knows why."""
+    node, scene = nodes.having, nodes.scene
+    await appoint(node)
+    answer = scene.reply(STRANGER, nodes.hidden["received"], "free-message")
+    own = scene.reply(STRANGER, scene.target(scene.to_stranger[0]), "free-message")
+    items = [officer_pb2.SubmitItem(message=each) for each in (answer, own)]
+    submitted: Any = (
+        await node.call(OFFICER_SERVICE + "Submit", node.officer(STRANGER), officer_pb2.SubmitRequest(items=items))
+    )[0]
+    assert [each.WhichOneof("result") for each in submitted.results] == ["released", "released"]
+    await end(node)
+    listed: Any = (
+        await node.call(
+            OFFICER_SERVICE + "ListMessages",
+            node.officer(HIDING),
+            officer_pb2.ListMessagesRequest(box=officer_pb2.BOX_SENT, page_size=500),
+        )
+    )[0]
+    seen = {each.message_digest for each in listed.messages}
+    assert digest_of(answer) in seen
+    assert digest_of(own) not in seen
+    part = Part("tasks")
+    with node.store.reads() as reads:
+        check = Tasks(reads, "kaz")
+        for each in log_store.entries(reads, 0, 100_000):
+            entry = log_pb2.LogEntry.FromString(each.entry)
+            if entry.event in check.events:
+                check.read_entry(each.index, entry)
+        check.verify(part, lambda _count: None)
+    assert [each.what for each in part.findings if "lets" in each.what] == []
 
 
 async def test_a_deputy_is_not_the_second_officer_in_the_others_place(nodes: Nodes) -> None:

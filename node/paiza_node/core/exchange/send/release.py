@@ -11,7 +11,7 @@ from typing import Final
 
 from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer
-from paiza_node.core.access.need_to_know import UnitDirectory
+from paiza_node.core.access.need_to_know import UnitDirectory, read_by_absent
 from paiza_node.core.errors import SourceRowKnown
 from paiza_node.core.exchange import precedence, source_rows
 from paiza_node.core.exchange.model import DeliveryRow
@@ -119,6 +119,7 @@ class Release:
             deliveries.extend(queued)
         placed = self._unit_directory.sent(officer, messages)
         messages_store.add_messages(tx.conn, placed)
+        read_by_absent(tx.conn, officer, placed)
         deliveries_store.add_deliveries(tx.conn, deliveries)
         threads.store()
         written = [ReleasedMessage(row, each.header, officer.id) for row, each in zip(placed, verified, strict=True)]
