@@ -179,7 +179,7 @@ def test_feedback_goes_to_the_author(paiza: Paiza, federation: Federation, draft
     assert content == {"usefulness": "useful", "outcomes": ["seizure", "arrest"]}
     assert paiza("kaz-liaison", "feedback", note, "--worth", "useful").code == 3
     wrong = paiza("tjk-liaison", "feedback", note, "--worth", "splendid")
-    assert (wrong.code, "splendid" in wrong.err) == (3, True)
+    assert (wrong.code, "splendid" in wrong.err) == (2, True)
 
 
 NOMINAL = """\
