@@ -23,7 +23,6 @@ from paiza_domain.threads.thread import ThreadMessage
 from paiza_officer.errors import NotProven, Refused
 from paiza_wire.errors import Rejected
 
-MAX_LISTED: Final = 10_000  # messages of one thread
 PAGE: Final = 500  # the most the node gives at once
 
 Wanted = Callable[[message_pb2.Header], bool]
@@ -119,13 +118,13 @@ async def unanswered(
 
 
 async def list_messages(session: Session, thread_id: bytes, *, subjects: bool = False) -> list[MessageSummary]:
-    """Return the messages of a thread, oldest first: the newest `MAX_LISTED`. Nothing is opened.
+    """Return the messages of a thread, oldest first. Nothing is opened.
 
     ``subjects`` asks for the subjects too, which the node logs as SUBJECTS_SHOWN, once for each 500 messages.
     """
     found: list[MessageSummary] = []
     token = ""
-    while len(found) < MAX_LISTED:
+    while True:
         page = await session.list_messages(
             box="both", thread_id=thread_id, page_size=PAGE, page_token=token, subjects=subjects
         )
