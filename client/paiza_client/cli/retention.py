@@ -214,7 +214,7 @@ def reviews(*, days: int) -> None:
             each.header.message_id.hex()[: display.SHORT_ID],
             each.thread_name,
             display.kind_title(each.header),
-            each.header.author,
+            display.sender(each.header),
             each.unit or _("shared tasks"),
             date_text(each.review_time.date()),
             _("OVERDUE") if each.overdue else "",

@@ -111,7 +111,7 @@ def _announce(terminal: Terminal, message: MessageSummary) -> None:
         terminal.out.file.flush()
     else:
         what = display.kind_title(message.header)
-        route = f"{message.header.author} → {display.recipients(message.header)}"
+        route = f"{display.sender(message.header)} → {display.recipients(message.header)}"
         standing = (display.mark(message), *map(display.delivery, message.deliveries), display.attachments(message))
         state = "; ".join(filter(None, standing))
         line = "  ".join(
