@@ -85,8 +85,14 @@ class _Answers:
         self._decryption_keys = decryption_keys
 
     def settle(self, tx: LogTransaction, messages: Sequence[ReleasedMessage]) -> None:
-        """Settle the tasks of the messages that these follow from; the node logs it in the name of their officer."""
+        """Settle the tasks of the messages that these follow from; the node logs it in the name of their officer.
+
+        A recalled answer answers nothing: its request is a task again, logged as acknowledged.
+        """
         for each in messages:
+            if each.row.kind == thread.RECALL:
+                for task in self._reopened(tx.conn, each.header):
+                    _put(tx, each.actor, replace(task, state=_ACKNOWLEDGED))
             for task in _open(tx.conn, each.header.parent_digests):
                 request = messages_store.message(tx.conn, task.digest)
                 state = task.state if request is None else self._state(tx.conn, request, each)
@@ -107,6 +113,24 @@ class _Answers:
             return _DONE
         if reply.row.kind not in kind.answered_by:
             return _ACKNOWLEDGED
+        return _ACKNOWLEDGED if self._is_open(reads, request, kind, reply.row.author) else _DONE
+
+    def _reopened(self, reads: ReadConnection, recall: message_pb2.Header) -> list[TaskRow]:
+        """Return the completed tasks of requests that a recall of our own leaves without an answer."""
+        recalled = [messages_store.message(reads, digest) for digest in thread.affected_digests(recall)]
+        asked = {digest for row in recalled if row for digest in wire.parse_header(row.header).parent_digests}
+        found = []
+        for task in tasks_store.tasks_of(reads, asked).values():
+            request = messages_store.message(reads, task.digest)
+            kind = None if request is None else _known(wire.parse_header(request.header))
+            if request is None or kind is None or not kind.answered_by or kind.workflow or task.state != _DONE:
+                continue
+            if self._is_open(reads, request, kind, recall.author):
+                found.append(task)
+        return found
+
+    def _is_open(self, reads: ReadConnection, request: MessageRow, kind: Kind, member: str) -> bool:
+        """Return whether a request still waits for an answer of our member to one of its questions."""
         own = [
             row
             for digest in messages_store.children(reads, [request.digest], kind.answered_by).get(request.digest, [])
@@ -116,11 +140,10 @@ class _Answers:
         status = request_status.of_request(
             self._opened(reads, request, recalled=False),
             [self._opened(reads, row, recalled=row.digest in recalled) for row in own],
-            [reply.row.author],
+            [member],
         )
-        by_member = {} if status is None else {each.member: each for each in status.addressees}
-        ours = by_member.get(reply.row.author)
-        return _ACKNOWLEDGED if ours is not None and ours.still_open else _DONE
+        addressees = () if status is None else status.addressees
+        return any(each.still_open for each in addressees if each.member == member)
 
     def _opened(self, reads: ReadConnection, row: MessageRow, *, recalled: bool) -> ThreadMessage:
         header = wire.parse_header(row.header)

@@ -12,14 +12,19 @@ from paiza.content.v1.acknowledgement_pb2 import Acknowledgement
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.content.v1.information_pb2 import InformationAnswer, InformationRequest
 from paiza.content.v1.recall_pb2 import Correction, Recall
+from paiza.core.v1 import log_pb2
 from paiza.officer.v1 import task_pb2
 from paiza_domain import kinds
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
-from paiza_node.core.exchange.reactions import ReceivedMessage, ReleasedMessage
+from paiza_node.core.exchange.reactions import ReceivedMessage, ReleasedMessage, received, released
+from paiza_node.core.exchange.readers import READERS
+from paiza_node.core.log import store as log_store
 from paiza_node.core.log.transaction import LogTransaction
+from paiza_node.core.storage.findings import Part
 from paiza_node.features.tasks import store as tasks_store
 from paiza_node.features.tasks.assign import Assign
+from paiza_node.features.tasks.checks import Tasks
 from paiza_node.features.tasks.settle import task_reaction
 from paiza_wire.message import VerifiedMessage
 from tests import delivery
@@ -39,24 +44,31 @@ REQUEST: Final = InformationRequest(
 
 @pytest.fixture
 def room(database_url: str) -> Iterator[Room]:
-    """A node's room with an empty store, on each database."""
+    """A node's room with an empty store, on each database; in the end the log tells the state of every task."""
     with Room(database_url) as room:
         yield room
+        part = Part("tasks")
+        with room.store.reads() as reads:
+            check = Tasks(reads, MEMBER)
+            for each in log_store.entries(reads, 0, 1000):
+                entry = log_pb2.LogEntry.FromString(each.entry)
+                if entry.event in check.events:
+                    check.read_entry(each.index, entry)
+            check.verify(part, lambda _count: None)
+        assert [each.what for each in part.findings] == []
 
 
 def store(room: Room, message: VerifiedMessage) -> bytes:
-    """Store a message as the exchange does, with the reaction of tasks; return its digest."""
-    reaction = task_reaction(room.core.node_id, room.core.decryption_keys)
-    assert reaction.on_received is not None
-    assert reaction.on_released is not None
+    """Store a message as the exchange does, with the reactions of readers and tasks; return its digest."""
+    reactions = (READERS, task_reaction(room.core.node_id, room.core.decryption_keys))
 
     def write(tx: LogTransaction) -> None:
         row = room.row(tx, message)
         room.write_row(tx, message, row)
         if row.received:
-            reaction.on_received(tx, [ReceivedMessage(row, message.header, row.author)])  # type: ignore[misc]
+            received(reactions, tx, [ReceivedMessage(row, message.header, row.author)])
         else:
-            reaction.on_released(tx, [ReleasedMessage(row, message.header, LIAISON)])  # type: ignore[misc]
+            released(reactions, tx, [ReleasedMessage(row, message.header, LIAISON)])
 
     room.ledger.commit_now(write)
     return message.digest
@@ -145,6 +157,20 @@ def test_a_recall_settles_what_it_takes_back_and_is_settled_by_its_acknowledgeme
     assert (state(room, request), state(room, recall)) == (DONE, NEW)
     say(room, MEMBER, "acknowledgement", Acknowledgement(message_digest=recall.digest), recall)
     assert state(room, recall) == DONE
+
+
+def test_a_recalled_answer_makes_its_request_a_task_again(room: Room) -> None:
+    """What is left answers nothing; a second answer settles it again."""
+    request = say(room, "tjk", "information-request", REQUEST)
+    first = say(room, MEMBER, "information-answer", answer((1, "full"), (2, "full")), request)
+    assert state(room, request) == DONE
+    say(room, MEMBER, "recall", Recall(), first)
+    assert state(room, request) == ACKNOWLEDGED
+    say(room, MEMBER, "information-answer", answer((1, "full"), (2, "full")), request)
+    assert state(room, request) == DONE
+    note = say(room, "tjk", "free-message", NOTE)
+    say(room, MEMBER, "recall", Recall(), say(room, MEMBER, "free-message", NOTE, note))
+    assert state(room, note) == DONE
 
 
 def test_a_replaced_message_is_settled_and_a_corrected_one_is_not(room: Room) -> None:
