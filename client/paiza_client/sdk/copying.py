@@ -14,6 +14,7 @@ from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.forms import values
 from paiza_domain.schema.kind import Kind
+from paiza_officer.errors import Refused
 
 _ANNEX: Final = message_pb2.PART_KIND_NOMINAL_ANNEX
 _FREE: Final = "free-message"
@@ -75,6 +76,8 @@ async def as_answer(session: Session, message: MessageSummary, kind: Kind | None
     """
     chosen = kind or replies.usual_kind(message)
     content = chosen.content()
+    if "message_digest" in content.DESCRIPTOR.fields_by_name:  # it names what it is about
+        setattr(content, "message_digest", message.digest)  # noqa: B010 - not every content has it
     answers = chosen.shape.by_key.get("answers")
     if answers is not None and answers.shape is not None and "question_number" in answers.shape.by_name:
         asked = messages.content(await session.open_part(message.digest, 0, reason))
@@ -97,24 +100,46 @@ def _questions(asked: Message) -> list[int]:
     return [each.number for each in getattr(asked, "questions", ()) if getattr(each, "number", 0)]
 
 
-def step_values(delivery: Delivery, kind: Kind) -> dict[str, str]:
-    """Return the values of the form of a step of a delivery: what its thread determines, its marks, its legal bases.
+async def as_recall(session: Session, message: MessageSummary) -> Draft:
+    """Return the draft of a recall of a message of our own, to all who hold it; two officers sign it.
 
-    The urgency is left to the kind of the step.
+    Refused("not_author") for another member's message.
     """
-    opening = delivery.opening
-    thread = delivery.workflow.status.thread_name
+    header = message.header
+    if header.author != session.profile.member:
+        raise Refused("not_author", message.id, header.author)
+    holders = await replies.holders(session, [message])
+    kind = drafts.find_kind("recall")
+    content = kind.content()
+    setattr(content, "measure", kind.shape.by_name["measure"].default)  # noqa: B010 - a content by its kind
+    return Draft(
+        kind=kind,
+        content=content,
+        recipients=tuple(message_pb2.Recipient(member=each) for each in holders),
+        urgency=message_pb2.URGENCY_PRIORITY,
+        handling=header.handling,
+        legal_bases=tuple(header.legal_bases),
+        parents=(message.id,),
+    )
+
+
+def step_values(delivery: Delivery, kind: Kind) -> dict[str, str]:
+    """Return the values of the form of a step of a delivery: addressees, urgency, marks, what its thread determines."""
+    opening, workflow = delivery.opening, delivery.workflow
+    urgency, reason = controlled_delivery.usual_urgency(kind.name)
     empty = Draft(
         kind=kind,
         content=kind.content(),
+        recipients=tuple(message_pb2.Recipient(member=each) for each in workflow.participants if each != delivery.own),
+        urgency=message_pb2.Urgency.Value(f"URGENCY_{urgency.upper()}"),
+        urgency_reason=reason,
         handling=opening.handling,
         legal_bases=tuple(opening.legal_bases),
-        parents=(thread,),
+        parents=(workflow.status.thread_name,),
         exercise=opening.exercise,
     )
     filled = controlled_delivery.fill(delivery, kind.name, lenient=True)
-    found = form_values(empty) | {f"content.{key}": text for key, text in filled.items()}
-    return {name: text for name, text in found.items() if name != "urgency"}
+    return form_values(empty) | {f"content.{key}": text for key, text in filled.items()}
 
 
 def form_values(draft: Draft) -> dict[str, str]:

@@ -310,14 +310,26 @@ async def test_a_delivery_is_requested_and_taken_back_by_a_step() -> None:
         receipt = Form((await console.get(sent.headers["location"])).text).text
         thread = re.search(r"TJK-\d{4}-\d{5}", receipt)
         assert thread is not None
-        path = f"/write/cd-withdrawal?delivery={thread[0]}"
-        begun = await console.get(path)
+        begun = await console.post(f"/deliveries/{thread[0]}/step", {"kind": "cd-withdrawal"})
         assert begun.status == 303
         form = Form((await console.get(begun.headers["location"])).text)
         pairs = form.with_values({"content.withdrawn": "request", "content.reason": "Учение окончено."})
         answer = await press(console, begun.headers["location"], pairs, "check")
         assert answer.status == 200, Form(answer.text).text
         assert "Срочно" in Form(answer.text).text
-        steps = Form((await console.get(f"/write?delivery={thread[0]}")).text).text
-        assert "приём груза" in steps
+        await console.post(f"{begun.headers['location']}/delete", {})
+
+
+async def test_a_message_is_recalled_from_its_page(paiza: Paiza, draft: Path) -> None:
+    """The recall is a draft to all who hold the message, with its marks, for two officers to sign."""
+    sent = (await command(paiza, "kaz-liaison", "send", "free-message", draft, "--json")).json
+    async with browser("kaz-liaison") as console:
+        assert f"/recall/{sent['id']}" in (await console.get(f"/message/{sent['id']}")).text
+        begun = await console.post(f"/recall/{sent['id']}", {})
+        form = Form((await console.get(begun.headers["location"])).text)
+        words = {"content.reason": "sent-in-error", "content.explanation": "Отправлено по ошибке."}
+        pairs = [each for each in form.with_values(words) if each[0] != "_second"]
+        answer = await press(console, begun.headers["location"], [*pairs, ("_second", "duty")], "check")
+        assert answer.status == 200, Form(answer.text).text
+        assert "Вне очереди" in Form(answer.text).text
         await console.post(f"{begun.headers['location']}/delete", {})

@@ -168,9 +168,18 @@ async def _page(
         opening=await _openings(session, found),
         task=await _task(session, found),
         may_reply=found.received and not found.recalled_by,
+        may_recall=_may_recall(found),
         expects_answer=_expects_answer(header),
         rows=wording.header_rows(header, found.thread_name),
     )
+
+
+def _may_recall(found: MessageSummary) -> bool:
+    """Return whether a message is of our own and can still be recalled; a step of a workflow cannot."""
+    kind = kinds.all_kinds().get(found.header.kind)
+    if kind is None or kind.workflow or kind.name in {"recall", "correction", "erasure-request"}:
+        return False
+    return not (found.received or found.recalled_by or found.erased)
 
 
 def _heading(found: MessageSummary, opened: OpenedPart | None) -> str:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from paiza.core.v1 import message_pb2
-from paiza_client.sdk import Session, draft_store, drafts, duplicates, sending, substances
+from paiza_client.sdk import Session, doubts, draft_store, drafts, duplicates, sending, substances
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.sending import Sent
 from paiza_client.web import texts, writing
@@ -29,7 +29,7 @@ from paiza_client.web.page import (
 )
 from paiza_client.web.pages.write import form
 from paiza_client.web.writing import Controls, Page, Ready
-from paiza_officer.errors import Unreachable
+from paiza_officer.errors import Refused, Unreachable
 from paiza_wire.errors import PaizaError
 
 RECEIPTS: Final = 100  # remembered by this process, each by the name of its draft and by its message
@@ -97,6 +97,7 @@ async def _preview(
         urgency=message_pb2.Urgency.Name(envelope.urgency).removeprefix("URGENCY_").lower(),
         bases=[session.register().legal_bases.get(each, {}).get(language(), each) for each in envelope.legal_bases],
         second=second,
+        doubts=[each.message(language()) for each in doubts.find(session.profile, prepared)],
         remarks=(*ready.warnings, *kind.remarks(prepared.content, now, language())),
         mentions=substances.of_prepared(session.register(), session.profile.member, prepared, now).mentions,
         earlier=await _earlier(session, prepared),
@@ -128,19 +129,27 @@ async def send(request: Request) -> Response:
         if text_of(request, "_fingerprint") != _fingerprint(ready.prepared):
             note(request, _("The draft has changed since you read it. Nothing was signed: read it again."))
             return redirect(f"/write/{name}/preview{controls.query()}")
-        try:
-            async with console_of(request).signing(secret_of(request)) as signing:
-                sent = await sending.send(signing, ready.prepared)
-        except Unreachable as error:
-            if error.saved:
-                draft_store.remove(session.profile, name)
-            raise
-        except PaizaError as error:
-            return await _preview(request, page, controls, ready, error)
-        _receipts[name] = _receipts[sent.id] = sent
-        while len(_receipts) > RECEIPTS:
-            _receipts.popitem(last=False)
-        draft_store.remove(session.profile, name)
+        return await _send(request, page, controls, ready)
+
+
+async def _send(request: Request, page: Page, controls: Controls, ready: Ready) -> Response:
+    """Sign and send; the preview again, with the reason, where that cannot be."""
+    profile, name = session_of(request).profile, page.stored.name
+    try:
+        if doubts.find(profile, ready.prepared) and text_of(request, "_confirmed") != "1":
+            raise Refused("unconfirmed", name)
+        async with console_of(request).signing(secret_of(request)) as signing:
+            sent = await sending.send(signing, ready.prepared)
+    except Unreachable as error:
+        if error.saved:
+            draft_store.remove(profile, name)
+        raise
+    except PaizaError as error:
+        return await _preview(request, page, controls, ready, error)
+    _receipts[name] = _receipts[sent.id] = sent
+    while len(_receipts) > RECEIPTS:
+        _receipts.popitem(last=False)
+    draft_store.remove(profile, name)
     return redirect(f"/write/sent/{sent.id}")
 
 

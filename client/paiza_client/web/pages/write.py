@@ -32,8 +32,6 @@ async def choose(request: Request) -> Response:
     if answered := request.query_params.get("reply", ""):
         return redirect(f"/reply/{quote(answered, safe='')}")
     session = session_of(request)
-    if thread := request.query_params.get("delivery", ""):
-        return await _steps(request, thread)
     roles = set((await session.whoami()).roles)
     found = [each for each in kinds.all_kinds().values() if not each.needs_parent]
     open_to = [each for each in found if each.sender_roles & roles]
@@ -47,20 +45,6 @@ async def choose(request: Request) -> Response:
         kinds=sorted(open_to, key=lambda each: each.titles[language()]),
         stored=draft_store.stored(session.profile),
         earlier=copied,
-    )
-
-
-async def _steps(request: Request, thread: str) -> Response:
-    """List the steps of a delivery."""
-    delivery = await controlled_delivery.find(session_of(request), thread)
-    found = [each for each in kinds.all_kinds().values() if each.workflow == controlled_delivery.WORKFLOW]
-    return await render(
-        request,
-        "write_step.html",
-        title=_("Write a step of this delivery"),
-        place="deliveries",
-        thread=delivery.workflow.status.thread_name,
-        kinds=sorted((each for each in found if each.needs_parent), key=lambda each: each.titles[language()]),
     )
 
 
@@ -108,16 +92,20 @@ async def answer(request: Request) -> Response:
     return redirect(f"/write/{writing.begin(session.profile, draft.kind, copying.form_values(draft))}")
 
 
+async def recall(request: Request) -> Response:
+    """Make the draft of a recall, and open it."""
+    session = session_of(request)
+    message = await messages.find(session, request.path_params["message"])
+    draft = await copying.as_recall(session, message)
+    return redirect(f"/write/{writing.begin(session.profile, draft.kind, copying.form_values(draft))}")
+
+
 # The form.
 
 
 async def edit(request: Request) -> Response:
     """Show a draft as its form."""
     session = session_of(request)
-    if thread := request.query_params.get("delivery", ""):  # a step of a delivery, named by its kind
-        delivery = await controlled_delivery.find(session, thread)
-        kind = drafts.find_kind(request.path_params["name"])
-        return redirect(f"/write/{writing.begin(session.profile, kind, copying.step_values(delivery, kind))}")
     controls = Controls.of(request.query_params)
     page = writing.load(session.profile, request.path_params["name"], controls.open)
     faults: Mapping[str, Sequence[str]] = {}
@@ -246,6 +234,7 @@ ROUTES: Final = (
     route("/write/copy", copy, post=True),
     route("/reply/{message}", answer_page),
     route("/reply/{message}", answer, post=True),
+    route("/recall/{message}", recall, post=True),
     route("/write/{name}", edit),
     route("/write/{name}", change, post=True),
     route("/write/{name}/delete", delete_page),
