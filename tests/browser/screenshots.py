@@ -1,6 +1,7 @@
 """Pictures of every page from invented data: `python -m tests.browser.screenshots FOLDER`.
 
-Light and dark, in both languages, for a desk (1440 pixels) and a telephone (390), one PNG each.
+Light and dark, in both languages, for a desk (1440 pixels) and a telephone (390), one PNG each. Names of pages may
+follow: then only these.
 """
 
 import sys
@@ -8,12 +9,23 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.surroundings import Morning, chromium, launch, morning, second_link, serving
 
 WIDTHS: Final = (1440, 390)
 PROFILE: Final = "kaz-liaison"
+
+
+def begin_draft(browser: Browser, link: str) -> None:
+    """Begin a seizure notice, so that there is a form to be shown."""
+    page = browser.new_page()
+    page.goto(link)
+    page.wait_for_url("**/tasks")
+    page.goto(link.partition("/launch")[0] + "/write")
+    page.locator("button[name=kind][value=seizure-notice]").click()
+    page.wait_for_url("**/write/seizure-notice-*")
+    page.close()
 
 
 def pages(at: Morning) -> dict[str, str]:
@@ -31,6 +43,9 @@ def pages(at: Morning) -> dict[str, str]:
         "directory": "/directory",
         "substances": "/substances?q=heroin",
         "law": "/law?first=kaz&second=tjk",
+        "write": "/write",
+        "form": "/write",
+        "approve": "/approve",
         "audit": "/audit",
         "settings": "/settings",
     }
@@ -51,6 +66,7 @@ def main() -> int:
     ):
         origin = link.partition("/launch")[0]
         browser = launch(playwright)
+        begin_draft(browser, second_link(at.home, PROFILE))
         for theme in ("light", "dark"):
             for width in WIDTHS:
                 context = browser.new_context(color_scheme=theme, viewport={"width": width, "height": 900})
@@ -61,7 +77,12 @@ def main() -> int:
                     page.goto(f"{origin}/settings")
                     page.locator(f"#main button[name=language][value={lang}]").click()
                     for name, path in pages(at).items():
+                        if sys.argv[2:] and name not in sys.argv[2:]:
+                            continue
                         page.goto(origin + path)
+                        if name == "form":
+                            page.locator("a[href^='/write/seizure-notice-']").first.click()
+                            page.wait_for_load_state()
                         page.screenshot(path=folder / f"{name}.{lang}.{theme}.{width}.png", full_page=True)
                 context.close()
         browser.close()

@@ -89,6 +89,12 @@ def demo(voice: Voice) -> None:
                 f"других участников: {agreed.proofs}, контрольные точки: {agreed.checkpoints}. {seconds:.0f} с.",
             )
         )
+        print(
+            voice(
+                "To keep the same federation running, with its console in the browser: make up",
+                "Оставить такую же федерацию работать, с консолью в браузере: make up",
+            )
+        )
 
 
 def _stop(*_arguments: object) -> NoReturn:

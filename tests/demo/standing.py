@@ -52,6 +52,12 @@ def up(folder: Path, voice: Voice) -> None:
     print(f"  export PATH={Path(sys.executable).parent}:$PATH PAIZA_HOME={folder.absolute() / 'home'}")
     print("  paiza --profile kaz-liaison inbox")
     print("  paiza --profile kaz-liaison send free-message tests/demo/drafts/thanks.yaml --to tjk")
+    print(
+        voice(
+            "  paiza --profile kaz-liaison web     the console in the browser",
+            "  paiza --profile kaz-liaison web     консоль в браузере",
+        )
+    )
     print(voice("  make down     stops it", "  make down     остановить"))
 
 

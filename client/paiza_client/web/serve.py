@@ -14,7 +14,7 @@ import secrets
 import socket
 import webbrowser
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO, Final
@@ -128,9 +128,8 @@ def _link_of_the_first(profile: Profile) -> str:
     path = profile.folder / STATE_FILE
     try:
         state = json.loads(Path(path).read_bytes())
-        connection = HTTPConnection("127.0.0.1", int(state["port"]), timeout=ASK_SECONDS)
-        connection.request("POST", guard.SECOND_START, headers={"Authorization": f"Bearer {state['secret']}"})
-        answer = json.loads(connection.getresponse().read())
-        return str(answer["link"])
+        with closing(HTTPConnection("127.0.0.1", int(state["port"]), timeout=ASK_SECONDS)) as connection:
+            connection.request("POST", guard.SECOND_START, headers={"Authorization": f"Bearer {state['secret']}"})
+            return str(json.loads(connection.getresponse().read())["link"])
     except (OSError, ValueError, KeyError, TypeError, HTTPException) as error:
         raise Unreachable("console_unavailable", str(path), type(error).__name__) from error

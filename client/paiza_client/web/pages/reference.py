@@ -11,8 +11,9 @@ from paiza_client.local import reference_data
 from paiza_client.sdk import directories
 from paiza_client.web.language import N_, _, language
 from paiza_client.web.page import render, route, session_of
+from paiza_client.web.texts import member_name
 from paiza_domain import reference
-from paiza_domain.directory import State, hours_text, moment_text
+from paiza_domain.directory import ALL, State, hours_text, moment_text
 from paiza_domain.reference import BorderPoint, SharedBasis, Standing
 from paiza_domain.reference.model import SURVEILLANCE, Evidence, InternationalControl, Period
 
@@ -40,7 +41,9 @@ async def directory(request: Request) -> Response:
                 "officers": [
                     {
                         "name": each.name,
-                        "covers": ", ".join((*each.covers, *each.kinds)),
+                        "covers": ", ".join(
+                            (*(_("all members") if of == ALL else member_name(of) for of in each.covers), *each.kinds)
+                        ),
                         "languages": ", ".join(each.languages),
                         "hours": _("at any time") if each.hours is None else hours_text(each.hours),
                         "contacts": _contacts(each.contacts),
