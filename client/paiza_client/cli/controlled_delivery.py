@@ -175,13 +175,14 @@ def _take(
         prepared = controlled_delivery.step(delivery, step.kind, fields, overrides, now)
     else:
         filled = controlled_delivery.fill(delivery, step.kind, fields, lenient=True)
-        read = drafting.read(terminal, draft, now, filled)
+        header = controlled_delivery.header_of_step(delivery, step.kind, overrides)
+        read = drafting.read(terminal, draft, now, filled, header)
         drafts.check_kind(read, step.kind, draft)
         prepared = controlled_delivery.step_of_draft(delivery, read, draft, overrides, now)
     warnings = controlled_delivery.warnings(delivery, prepared)
     for each in warnings:
         terminal.warn(each)
-    if warnings and not dry_run and not terminal.wants_json and sys.stdin.isatty():
+    if warnings and not dry_run and not options["yes"] and not terminal.wants_json and sys.stdin.isatty():
         confirm(_("Send it nevertheless?"), abort=True)
     sending.finish(terminal, prepared, None, dry_run=dry_run, yes=options["yes"])
 

@@ -137,6 +137,13 @@ def step(
     return step_of_draft(delivery, draft, f"paiza cd: {kind}", overrides, now)
 
 
+def header_of_step(delivery: Delivery, kind: str, overrides: Overrides = UNCHANGED) -> Overrides:
+    """Return what the thread sets against the draft of a step, for `drafts.read` to find the faults of its header."""
+    to = tuple(member for member in delivery.workflow.participants if member != delivery.own)
+    parents = tuple(each.hex() for each in delivery.workflow.heads)
+    return replace(_urgent(kind, overrides), recipients=to, parents=parents)
+
+
 def step_of_draft(
     delivery: Delivery, draft: Draft, source: str, overrides: Overrides = UNCHANGED, now: datetime | None = None
 ) -> Prepared:

@@ -32,6 +32,7 @@ from paiza_domain.codes import lookup
 from paiza_domain.drafts import drafts as written
 from paiza_domain.drafts.content import Position, position
 from paiza_domain.drafts.drafts import Draft, DraftError, Examined
+from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.kind import Kind
 from paiza_domain.threads import asked
 from paiza_officer.errors import FieldProblem, NotProven, Refused, misused
@@ -160,7 +161,8 @@ def parse(
     overrides: "Overrides | None" = None,
 ) -> Draft:
     """Return the draft in the bytes of a YAML text; ``source`` names it in errors. Otherwise as `read`."""
-    found = examine(decoded(data, source), profile, now=now, given=given, overrides=overrides)
+    beside = Path(source).parent
+    found = examine(decoded(data, source), profile, now=now, given=given, overrides=overrides, beside=beside)
     raise_field_problems(source, found.errors, found.draft.kind if found.draft else None)
     assert found.draft is not None, "a draft without a kind has an error"
     return found.draft
@@ -173,12 +175,14 @@ def examine(
     now: datetime | None = None,
     given: Mapping[str, str] = MappingProxyType({}),
     overrides: "Overrides | None" = None,
+    beside: Path | None = None,
 ) -> Examined:
     """Return the draft in a YAML text with everything that is wrong with it, as far as this machine knows.
 
     Each error has path, code, line and a sentence (`FieldError.message`), in line order. With ``overrides``, what the
     caller sets against the draft, the errors of the finished header are among them: recipients, ceilings, legal bases
-    and a missing second officer, by the register verified last. Nothing is asked of the node.
+    and a missing second officer, by the register verified last. With ``beside``, the folder of the draft, files to
+    attach that are not there are among them too. Nothing is asked of the node.
     """
     now = now or writing_time()
     found = written.examine(
@@ -193,6 +197,8 @@ def examine(
     if found.draft is not None and register is not None:
         bases = tuple(_basis(register, each) for each in found.draft.legal_bases)
         found = replace(found, draft=replace(found.draft, legal_bases=bases))
+    if found.draft is not None and beside is not None:
+        found = replace(found, errors=written.in_order([*found.errors, *_missing_files(found.draft, beside)]))
     if overrides is None or found.draft is None:
         return found
     kind, content = found.draft.kind, found.draft.content
@@ -210,6 +216,15 @@ def examine(
     places = found.draft.places
     located = [each.at(*position(_BESIDE.get(each.path, each.path), places)) for each in of_header]
     return replace(found, errors=written.in_order(faults.merged(found.errors, located)))
+
+
+def _missing_files(draft: Draft, beside: Path) -> list[FieldError]:
+    """Return an error for each file to attach that is not there."""
+    return [
+        FieldError(path, "file_missing", {"value": file}).at(*position(path, draft.places))
+        for path, (file, _note) in ((f"attachments[{at}]", each) for at, each in enumerate(draft.attachments, 1))
+        if not (beside / file).is_file()
+    ]
 
 
 def _basis(register: Register, text: str) -> str:

@@ -46,6 +46,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "expected_list": N_("A list is expected here: one entry a line, each beginning with “- ”."),
     "expected_value": N_("One value is expected here."),
     "factor_malformed": N_("Not a conversion factor such as 1/1000."),
+    "file_missing": N_("There is no file “{value}” beside the draft."),
     "file_unusable": N_("Not a reference file of format {value}, or too large."),
     "flag_malformed": N_("Write yes or no."),
     "forwarded_to_missing": N_("A forwarded question needs the authority it was passed to."),

@@ -4,15 +4,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from types import SimpleNamespace
+from typing import Any, Final
 
 import pytest
 
 from paiza_client import language
 from paiza_client.compose.composer import field_problem
 from paiza_client.local import reference_data
-from paiza_client.sdk import drafts
+from paiza_client.sdk import controlled_delivery, drafts
 from paiza_client.sdk.drafts import UNCHANGED
+from paiza_officer.errors import Refused
 from tests.unit.paiza_client.sdk.made import NOW, profile, register
 
 FILE: Final = Path(__file__).with_name("mistakes.txt")
@@ -98,3 +100,24 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     for said in ("Did you mean “uzb", "takes nothing above level 1", "Did you mean “agreement-2006", "kg (kilogram)",
                  "no such date", "Two officers must sign"):  # fmt: skip
         assert any(said in each for each in found), said
+
+
+def test_a_file_that_is_not_there_is_told_with_the_rest(tmp_path: Path) -> None:
+    """A missing attachment is a fault of the draft at its line."""
+    (tmp_path / "draft.yaml").write_text(DRAFT.replace("12.5 kg", "12.5") + "attachments: [photo.jpg]\n")
+    language.use("en")
+    with pytest.raises(Refused) as refused:
+        drafts.read(tmp_path / "draft.yaml", profile(tmp_path), now=NOW, overrides=UNCHANGED)
+    assert [(each.line, each.code) for each in refused.value.problems] == [
+        (24, "quantity_malformed"), (34, "file_missing"),
+    ]  # fmt: skip
+
+
+def test_a_step_of_a_delivery_is_told_with_its_header(tmp_path: Path) -> None:
+    """What the thread determines is no fault; the ceiling of a participant and a missing field are told at once."""
+    workflow = SimpleNamespace(participants=["kaz", "tjk"], heads=[bytes(32)])
+    delivery: Any = SimpleNamespace(workflow=workflow, own="kaz")
+    text = "kind: cd-stop\nhandling: {tlp: AMBER, code: H2, classification: 3}\ncontent: {}\n"
+    overrides = controlled_delivery.header_of_step(delivery, "cd-stop")
+    found = drafts.examine(text, profile(tmp_path), now=NOW, overrides=overrides)
+    assert {each.code for each in found.errors} == {"missing", "above_ceiling"}
