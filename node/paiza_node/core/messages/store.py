@@ -145,7 +145,10 @@ Index(
 
 
 def message_row(row: Sequence[Any]) -> MessageRow:
-    """Return a message without its body from a row that begins with the columns of `message_table`."""
+    """Return a message without its body from a row that begins with the columns of `message_table`.
+
+    Unavailable("log_damaged") if its state is none.
+    """
     (
         seq,
         digest,
@@ -171,12 +174,20 @@ def message_row(row: Sequence[Any]) -> MessageRow:
         thread_name=thread_name,
         kind=kind,
         urgency=urgency,
-        state=MessageState(state),
+        state=_state(seq, state),
         header=header,
         stored_time=from_micros(stored),
         source_row=source_row,
         unit=unit,
     )
+
+
+def _state(seq: int, state: Any) -> MessageState:
+    """Return a state as stored; Unavailable("log_damaged") if it is none."""
+    try:
+        return MessageState(state)
+    except ValueError:
+        raise Unavailable("log_damaged", f"the state of message {seq} cannot be read") from None
 
 
 def children(conn: ReadConnection, digests: Collection[bytes], kinds: tuple[str, ...]) -> dict[bytes, list[bytes]]:
@@ -577,7 +588,7 @@ def _unpacked(row: Row[Any], known: Mapping[int, bytes]) -> bytes:
 
 def unindexed(conn: ReadConnection, after_seq: int, limit: int) -> list[tuple[int, bytes, MessageState]]:
     """Return number, digest and state of stored messages after the cursor, oldest first, including refused ones."""
-    return [(seq, digest, MessageState(state)) for seq, digest, state in _UNINDEXED.run(conn, after_seq, limit)]
+    return [(seq, digest, _state(seq, state)) for seq, digest, state in _UNINDEXED.run(conn, after_seq, limit)]
 
 
 _UNINDEXED: Final = Query(
