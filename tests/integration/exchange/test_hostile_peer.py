@@ -13,7 +13,7 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
 from paiza_node.core.log import store as log_store
-from paiza_node.core.log.waiting import URGENT_GROUP_ITEMS
+from paiza_node.core.log.waiting import SHORT_GROUP_ITEMS
 from paiza_node.core.storage import Store
 from paiza_register import Register
 from paiza_wire import message
@@ -59,7 +59,7 @@ async def test_batch_in_several_commits_is_answered_as_in_one(peer: HostilePeer,
     """
     flash = author.compose(["kaz"], urgency=pb.URGENCY_FLASH, urgency_reason="consignment-moving")
     assert (await peer.deliver(peer.dispatch(flash))).reason() == ("received", "")
-    messages = [author.compose(["kaz"]) for _ in range(URGENT_GROUP_ITEMS + 6)]
+    messages = [author.compose(["kaz"]) for _ in range(SHORT_GROUP_ITEMS + 6)]
     messages[3] = author.compose(["uzb"])
     messages.append(messages[0])
     answer = await peer.deliver(*peer.dispatch_all(messages))

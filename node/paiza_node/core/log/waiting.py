@@ -28,9 +28,8 @@ from paiza_node.core.executors.turns import Turns
 from paiza_wire.errors import Unavailable
 
 MAX_GROUP: Final = 64  # pieces of work in one commit; each is itself a bounded batch
-LONG_GROUP_ITEMS: Final = 256  # after which a group takes no more: who comes next waits some 60 ms for it
-SHORT_GROUP_ITEMS: Final = 64  # the same while small work comes
-URGENT_GROUP_ITEMS: Final = 32  # the same while urgent work comes
+LONG_GROUP_ITEMS: Final = 128  # after which a group takes no more: who comes next waits some 30 ms for it
+SHORT_GROUP_ITEMS: Final = 32  # the same while small or urgent work comes
 SMALL_ITEMS: Final = 8  # messages that a person sends at once
 SHORT_SECONDS: Final = 2.0  # for so long after small or urgent work more of it is expected
 FIRST_GROUP: Final = 16  # pieces of urgent work ahead of the rest in one commit
@@ -69,17 +68,14 @@ class WaitingWork:
         self._riding: Turns[Waiting] = Turns(most=MAX_WAITING, most_of_one=MAX_WAITING)
         self._riding_since = 0.0  # when the first of it came, or the last group that took some of it
         self._traffic_until = 0.0
-        self._short_until = self._urgent_until = 0.0
+        self._short_until = 0.0
         self._left_out = False  # the last group left out work that would have made it longer
         self._closed = False
 
     @property
     def group_items(self) -> int:
         """Return after how many items a group takes no more: larger work is best added in pieces of that size."""
-        now = self._clock()
-        if now < self._urgent_until:
-            return URGENT_GROUP_ITEMS
-        return SHORT_GROUP_ITEMS if now < self._short_until else LONG_GROUP_ITEMS
+        return SHORT_GROUP_ITEMS if self._clock() < self._short_until else LONG_GROUP_ITEMS
 
     @property
     def has_traffic(self) -> bool:
@@ -101,9 +97,7 @@ class WaitingWork:
                 self._changed.notify()
                 return waiting.future
             (self._first if first else self._rest).put(waiting.caller, waiting)
-            if first:
-                self._urgent_until = self._clock() + SHORT_SECONDS
-            if items <= SMALL_ITEMS and (counts_messages or waiting.caller.kind == "officer"):
+            if first or (items <= SMALL_ITEMS and (counts_messages or waiting.caller.kind == "officer")):
                 self._short_until = self._clock() + SHORT_SECONDS
             self._changed.notify()
         return waiting.future

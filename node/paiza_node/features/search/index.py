@@ -35,7 +35,6 @@ from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, Releas
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change, MessagesChanged
 from paiza_node.core.log.transaction import LogTransaction
-from paiza_node.core.log.waiting import SHORT_GROUP_ITEMS
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import Opened, stored
 from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
@@ -48,6 +47,7 @@ from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 
 BATCH: Final = 256  # messages of one commit
+LEAST_BATCH: Final = 64  # the same while groups are short
 BATCH_TOKENS: Final = 10_000  # after which a batch takes no more messages
 HELD_BYTES: Final = 8 * 1024 * 1024  # of new messages in memory; further ones are read from the database
 MAX_LINK_TOKENS: Final = 300  # identifiers of one message that are compared with older ones
@@ -226,8 +226,8 @@ class Index:
 
     def _read(self) -> list[tuple[bytes, IndexedMessage]]:
         """Return the next messages, each with its digest."""
-        # Groups are shortest in a flood of urgent work, where the index rides seldom: it must keep up all the same.
-        limit = min(BATCH, max(SHORT_GROUP_ITEMS, self._ledger.group_items))
+        # Groups are short in a flood of urgent work, where the index rides seldom: it must keep up all the same.
+        limit = min(BATCH, max(LEAST_BATCH, self._ledger.group_items))
         found: list[tuple[bytes, IndexedMessage, Collection[bytes]]] = []
         tokens = 0
         with self._store.reads() as reads:

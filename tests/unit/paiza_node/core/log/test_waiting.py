@@ -18,7 +18,6 @@ from paiza_node.core.log.waiting import (
     QUIET_SECONDS,
     SHORT_GROUP_ITEMS,
     SHORT_SECONDS,
-    URGENT_GROUP_ITEMS,
     WaitingWork,
 )
 from paiza_wire.errors import Unavailable
@@ -110,7 +109,7 @@ def test_groups_are_short_while_single_messages_come() -> None:
             for _ in range(count):
                 queue.add(caller.id, first=False, items=items, counts_messages=True)
 
-    add(CALLERS[0], 128, 8)
+    add(CALLERS[0], LONG_GROUP_ITEMS // 2, 8)
     assert queue.group_items == LONG_GROUP_ITEMS
     assert [each.work for each in queue.gather()] == ["a", "a"]
     add(CALLERS[1], 1)
@@ -184,16 +183,16 @@ def test_what_rides_is_gathered_at_the_end_and_refused_when_all_is() -> None:
     assert [each.work for each in other.drain()] == ["ride"]
 
 
-def test_groups_are_shortest_while_urgent_work_comes() -> None:
+def test_groups_are_short_while_urgent_work_comes() -> None:
     """Of the rest an urgent piece meets no more than a short piece in its group, and in the one under way."""
     now = [1000.0]
     queue = WaitingWork(lambda: now[0])
     with called_by(CALLERS[0]):
         for _ in range(8):
-            queue.add("bulk", items=URGENT_GROUP_ITEMS // 2)
+            queue.add("bulk", items=SHORT_GROUP_ITEMS // 2)
     with called_by(CALLERS[1]):
         queue.add("urgent", first=True)
-    assert queue.group_items == URGENT_GROUP_ITEMS
+    assert queue.group_items == SHORT_GROUP_ITEMS
     assert [each.work for each in queue.gather()] == ["urgent", "bulk", "bulk"]
     assert [each.work for each in queue.gather()] == ["bulk", "bulk"]
     now[0] += SHORT_SECONDS + 1
