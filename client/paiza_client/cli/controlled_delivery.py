@@ -161,7 +161,8 @@ def _take(
 ) -> None:
     """Make the step and send it; what the thread determines is filled in."""
     if template:
-        click.echo(_template(drafts.find_kind(step.kind), full=options["full"]), nl=False)
+        kind = drafts.find_kind(step.kind)
+        click.echo(without_filled(drafting.empty(current_terminal(), kind, full=options["full"]), kind), nl=False)
         return
     terminal, now = current_terminal(), drafts.writing_time()
     fields, overrides = _given(given), _overrides(options)
@@ -187,9 +188,9 @@ def _take(
     sending.finish(terminal, prepared, None, dry_run=dry_run, yes=options["yes"])
 
 
-def _template(kind: Kind, *, full: bool) -> str:
-    """Return the draft without what is filled in."""
-    text, remark = drafting.empty(current_terminal(), kind, full=full), _("filled in")
+def without_filled(text: str, kind: Kind) -> str:
+    """Return an empty draft of a step with what is filled in commented out."""
+    remark = _("filled in")
     for name in controlled_delivery.filled_fields(kind.name):
         text = re.sub(rf"(?m)^  {name}:(?:  #.*)?$", f"  # {name}:  # {remark}", text)
     for name in ("to", "in_reply_to"):
