@@ -181,6 +181,7 @@ DETAILS: Final = (
     N_("{name} is not a SHA-256 in hex"),
     N_("{name} is not a text"),
     N_("{name} is not a whole number"),
+    N_("{name} is neither true nor false"),
     N_("{name} is not an object of texts"),
     N_("{path} is not well formed"),
     N_("{place} do not stand in the order of their numbers"),
