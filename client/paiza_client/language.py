@@ -74,6 +74,7 @@ PLACEHOLDERS: Final = (
     N_("PAGE"),
     N_("PART"),
     N_("PROFILE"),
+    N_("SECTION"),
     N_("STATE"),
     N_("STATES"),
     N_("SUBJECT"),

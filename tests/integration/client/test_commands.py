@@ -139,8 +139,24 @@ def test_a_draft_grows_by_sections(paiza: Paiza, tmp_path: Path) -> None:
     assert paiza("kaz-liaison", "draft", "add", draft, "маршрут", "Transport").code == 0
     refused = paiza("kaz-liaison", "draft", "add", draft, "weather")
     assert (refused.code, "transport" in refused.err) == (2, True)
+    refused = paiza("kaz-liaison", "draft", "add", tmp_path / "other.yaml", "route")
+    assert (refused.code, "file_unreadable" in refused.err) == (3, True)
     checked = paiza("kaz-liaison", "send", "seizure", draft, "--to", "tjk", "--dry-run")
     assert (checked.code, "notice_id" in checked.err, "transport" in checked.err) == (3, True, False)
+
+
+def test_without_a_file_the_newest_draft_is_meant(paiza: Paiza, federation: Federation) -> None:
+    """A draft that the profile keeps is continued without its path, and the path is said."""
+    folder = federation.home / "kaz-coordinator" / "drafts"
+    refused = paiza("kaz-coordinator", "draft", "add", "route")
+    assert (refused.code, folder.exists()) == (2, False)
+    folder.mkdir(mode=0o700)
+    (folder / "mine.yaml").write_text("kind: seizure-notice\ncontent:\n  notice_id: X\n")
+    added = paiza("kaz-coordinator", "draft", "add", "route")
+    assert (added.code, "mine.yaml" in added.err) == (0, True)
+    assert "  route:" in (folder / "mine.yaml").read_text()
+    (folder / "mine.yaml").unlink()
+    folder.rmdir()
 
 
 def test_a_dry_run_sends_nothing(paiza: Paiza, draft: Path) -> None:
