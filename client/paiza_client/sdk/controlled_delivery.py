@@ -33,6 +33,7 @@ _FLASH: Final = frozenset({
     "cd-handover-offer", "cd-handover-acceptance", "cd-handover-refusal", "cd-route-change", "cd-suspension",
     "cd-control-lost", "cd-stop", "cd-intervention", "cd-delivered",
 })  # fmt: skip
+_WITH_REASON: Final = frozenset({"urgent", "flash"})
 _ROUTINE: Final = frozenset({"cd-outcome", "cd-evidence-return", "cd-closing"})
 
 
@@ -181,11 +182,17 @@ def _plain(point: str) -> str:
     return " ".join(point.split()).casefold()
 
 
+def usual_urgency(kind: str) -> tuple[str, str]:
+    """Return how urgent a kind of step is, and the code of the reason; empty where it needs none."""
+    urgency = "flash" if kind in _FLASH else "routine" if kind in _ROUTINE else "urgent"
+    return urgency, _REASON if urgency in _WITH_REASON else ""
+
+
 def _urgent(kind: str, overrides: Overrides) -> Overrides:
     urgency, reason = overrides.urgency, overrides.reason_code
     if not urgency and not reason:
-        urgency = "flash" if kind in _FLASH else "routine" if kind in _ROUTINE else "urgent"
-    if urgency in {"urgent", "flash"} and not reason:
+        urgency = usual_urgency(kind)[0]
+    if urgency in _WITH_REASON and not reason:
         reason = _REASON
     return replace(overrides, urgency=urgency, reason_code=reason)
 
