@@ -190,7 +190,7 @@ async def test_a_notice_is_written_put_right_and_sent_without_a_script(federatio
 
 async def test_two_officers_sign_what_they_read(paiza: Paiza) -> None:
     """A request about a person waits for the second officer, who sees what changed since the version they declined."""
-    async with browser("kaz-liaison") as console:
+    async with browser("kaz-liaison") as console, browser("kaz-duty") as colleague:
         waits = ""
         for facts, surname in (("Грузовик.", "Вымышленный"), ("Грузовик, красный.", "Придуманный")):
             path, form = await begin(console, "information-request")
@@ -214,23 +214,22 @@ async def test_two_officers_sign_what_they_read(paiza: Paiza) -> None:
             sent = await console.post(f"{path}/send", {key: fields[key] for key in ("_fingerprint", "_second")})
             assert "ждёт подписи: duty" in Form((await console.get(sent.headers["location"])).text).text
             waits = sent.headers["location"].rpartition("/")[2]
-            async with browser("kaz-duty") as colleague:
-                page = await colleague.get(f"/approve/{waits}")
-                assert "Сведения о лицах уходят более чем одному участнику." in html.unescape(page.text)
-                assert surname in page.text
-                if facts == "Грузовик.":
-                    refused = await colleague.post(f"/approve/{waits}/decline", {"reason": ""})
-                    assert refused.status == 400
-                    await colleague.post(f"/approve/{waits}/decline", {"reason": "какой цвет?"})
-                    continue
-                assert "какой цвет?" in page.text
-                assert re.search(r"<ins>[^<]*красный", page.text)
-                assert re.search(r"<del>Вымышленный</del>", page.text)
-                digest = dict(Form(page.text).sent)["digest"]
-                unread = await colleague.post(f"/approve/{waits}/sign", {"digest": "0" * 64})
-                assert unread.headers["location"] == f"/approve/{waits}"
-                signed = await colleague.post(f"/approve/{waits}/sign", {"digest": digest})
-                assert signed.headers["location"] == f"/message/{waits}"
+            page = await colleague.get(f"/approve/{waits}")
+            assert "Сведения о лицах уходят более чем одному участнику." in html.unescape(page.text)
+            assert surname in page.text
+            if facts == "Грузовик.":
+                refused = await colleague.post(f"/approve/{waits}/decline", {"reason": ""})
+                assert refused.status == 400
+                await colleague.post(f"/approve/{waits}/decline", {"reason": "какой цвет?"})
+                continue
+            assert "какой цвет?" in page.text
+            assert re.search(r"<ins>[^<]*красный", page.text)
+            assert re.search(r"<del>Вымышленный</del>", page.text)
+            digest = dict(Form(page.text).sent)["digest"]
+            unread = await colleague.post(f"/approve/{waits}/sign", {"digest": "0" * 64})
+            assert unread.headers["location"] == f"/approve/{waits}"
+            signed = await colleague.post(f"/approve/{waits}/sign", {"digest": digest})
+            assert signed.headers["location"] == f"/message/{waits}"
     listed = (await command(paiza, "kaz-liaison", "inbox", "--sent", "--json")).json
     assert waits in {each["id"] for each in listed["messages"]}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from google.protobuf.message import Message
 from starlette.background import BackgroundTask
@@ -19,7 +20,6 @@ from paiza_client.sdk.approvals import WaitingSummary, contents
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.model import Outcome
 from paiza_client.web import texts, writing
-from paiza_client.web.console import Console
 from paiza_client.web.content import Section, sections
 from paiza_client.web.language import _, language
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, secret_of, session_of, text_of
@@ -63,8 +63,9 @@ class Before:
     changes: tuple[Change, ...]
 
 
-_opened: OrderedDict[bytes, OpenedWaiting] = OrderedDict()
-_declined: list[Declined] = []
+_opened: WeakKeyDictionary[Session, OrderedDict[bytes, OpenedWaiting]] = WeakKeyDictionary()
+_declined: WeakKeyDictionary[Session, list[Declined]] = WeakKeyDictionary()
+"""What was opened and declined, by the session: locking the console ends it, and with it what was read."""
 
 
 async def waiting(request: Request) -> Response:
@@ -92,7 +93,7 @@ async def _page(request: Request, summary: WaitingSummary, error: PaizaError | N
     session = session_of(request)
     header = summary.header
     own = str(session.profile.id)
-    opened = None if summary.submitted_by == own else await _open(console_of(request), session, summary)
+    opened = None if summary.submitted_by == own else await _open(session, summary)
     parts = [] if opened is None else [_boxes(header, number, each) for number, each in contents(opened).items()]
     before = None if opened is None else await _before(session, opened)
     return await render(
@@ -117,15 +118,14 @@ async def _page(request: Request, summary: WaitingSummary, error: PaizaError | N
     )
 
 
-async def _open(console: Console, session: Session, summary: WaitingSummary) -> OpenedWaiting:
+async def _open(session: Session, summary: WaitingSummary) -> OpenedWaiting:
     """Return a message opened; once for each unlocking of the console, so that the log says it once."""
-    if console.is_locked:
-        _opened.clear()
-    found = _opened.get(summary.digest)
+    known = _opened.setdefault(session, OrderedDict())
+    found = known.get(summary.digest)
     if found is None:
-        found = _opened[summary.digest] = await session.approvals.open(summary)
-        while len(_opened) > REMEMBERED:
-            _opened.popitem(last=False)
+        found = known[summary.digest] = await session.approvals.open(summary)
+        while len(known) > REMEMBERED:
+            known.popitem(last=False)
     return found
 
 
@@ -168,7 +168,7 @@ async def _before(session: Session, opened: OpenedWaiting) -> Before | None:
     """Return what differs from the version before: one that was declined here, or the message that it replaces."""
     header = opened.message.header
     kind = wording.kind_of(header)
-    for each in reversed(_declined):
+    for each in reversed(_declined.get(session, [])):
         if each.opened.message.digest != opened.message.digest and _is_of_the_same(kind, each.opened, opened):
             name = _("you declined it {time}: “{reason}”").format(time=texts.clock(each.time), reason=each.reason)
             return Before(name, _changes(_parts(each.opened), _parts(opened)))
@@ -209,7 +209,7 @@ async def sign(request: Request) -> Response:
     """Sign what the page showed, and nothing else."""
     session, console = session_of(request), console_of(request)
     summary = await session.approvals.find(request.path_params["message"])
-    opened = _opened.get(summary.digest)
+    opened = _opened.get(session, OrderedDict()).get(summary.digest)
     if opened is None or text_of(request, "digest") != summary.digest.hex():
         note(request, _("Read it once more before you sign: the console was started anew or locked meanwhile."))
         return redirect(f"/approve/{summary.id}")
@@ -218,7 +218,7 @@ async def sign(request: Request) -> Response:
             outcome = await signing.approvals.approve(opened)
     except PaizaError as error:
         return await _page(request, summary, error)
-    del _opened[summary.digest]
+    _opened[session].pop(summary.digest, None)
     return await _done(request, summary, outcome)
 
 
@@ -241,10 +241,11 @@ async def decline(request: Request) -> Response:
     except Refused as error:
         return await _page(request, summary, error)
     console.changes += 1
-    opened = _opened.pop(summary.digest, None)
+    opened = _opened.get(session, OrderedDict()).pop(summary.digest, None)
     if opened is not None:
-        _declined.append(Declined(opened, reason, datetime.now(UTC)))
-        del _declined[:-REMEMBERED]
+        declined = _declined.setdefault(session, [])
+        declined.append(Declined(opened, reason, datetime.now(UTC)))
+        del declined[:-REMEMBERED]
     withdrawn = proof.event == "WITHDRAWN"
     note(
         request,
@@ -259,7 +260,7 @@ async def file(request: Request) -> Response:
     """Give out an attachment of a waiting message, to be saved; the node logs that it was opened."""
     session = session_of(request)
     summary = await session.approvals.find(request.path_params["message"])
-    opened = await _open(console_of(request), session, summary)
+    opened = await _open(session, summary)
     number = int(request.path_params["number"])
     folder = tempfile.TemporaryDirectory(prefix="paiza-")
     saved = await session.approvals.save_attachments(opened, Path(folder.name))

@@ -149,7 +149,7 @@ async def form(
         unknown_addressees=unknown,
         envelope=envelope.choices(session, page),
         colleagues=await envelope.colleagues(session, page.kind),
-        files=envelope.files(page),
+        files=await asyncio.to_thread(envelope.files, page),
         law=writing.law(session, page, shown),
         answered=[await envelope.answered(session, each) for each in page.values.get("in_reply_to", "").split()],
         labels=envelope.LABELS,
