@@ -126,13 +126,13 @@ async def as_recall(session: Session, message: MessageSummary) -> Draft:
 def step_values(delivery: Delivery, kind: Kind) -> dict[str, str]:
     """Return the values of the form of a step of a delivery: addressees, urgency, marks, what its thread determines."""
     opening, workflow = delivery.opening, delivery.workflow
-    urgency, reason = controlled_delivery.usual_urgency(kind.name)
+    header = controlled_delivery.header_of_step(delivery, kind.name)
     empty = Draft(
         kind=kind,
         content=kind.content(),
-        recipients=tuple(message_pb2.Recipient(member=each) for each in workflow.participants if each != delivery.own),
-        urgency=message_pb2.Urgency.Value(f"URGENCY_{urgency.upper()}"),
-        urgency_reason=reason,
+        recipients=tuple(message_pb2.Recipient(member=each) for each in header.recipients),
+        urgency=message_pb2.Urgency.Value(f"URGENCY_{header.urgency.upper()}"),
+        urgency_reason=header.reason_code,
         handling=opening.handling,
         legal_bases=tuple(opening.legal_bases),
         parents=(workflow.status.thread_name,),
