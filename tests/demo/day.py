@@ -231,13 +231,15 @@ def delivery(day: Day) -> None:
     )  # fmt: skip
     day.arrive("kaz-liaison", day.four_eyes("kaz", "cd", "decide", thread, "authorise", "cd-authorisation.yaml"))
     day.arrive("tjk-liaison", day.four_eyes("tjk", "cd", "plan", thread, "cd-plan.yaml"))
-    day.arrive("tjk-liaison", day.send("tjk-liaison", "cd", "activate", thread, "--set", f"started_at={_now()}"))
+    day.arrive(
+        "tjk-liaison", day.send("tjk-liaison", "cd", "activate", thread, "--yes", "--set", f"started_at={_now()}")
+    )
     for giver, taker, point in (("tjk", "uzb", "Invented Bridge"), ("uzb", "kaz", "Invented Steppe Gate")):
         offer = (f"taker={taker}", f"point={point}", f"planned={_now()}")
         day.arrive(
             f"{giver}-duty", day.send(f"{giver}-duty", "cd", "offer", thread, *(w for o in offer for w in ("--set", o)))
         )
-        taken = day.send(f"{taker}-duty", "cd", "accept", thread, "--set", f"taken_at={_now()}")
+        taken = day.send(f"{taker}-duty", "cd", "accept", thread, "--yes", "--set", f"taken_at={_now()}")
         day.arrive(f"{taker}-duty", taken)
     day.arrive("kaz-duty", day.send("kaz-duty", "cd", "delivered", thread, "cd-delivered.yaml"))
     for step, draft in (("outcome", "cd-outcome.yaml"), ("evidence", "cd-evidence-return.yaml")):

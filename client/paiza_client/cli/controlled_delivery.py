@@ -5,15 +5,13 @@ the node's fold of the thread, so that an officer writes only what they know.
 """
 
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import click
 
-from paiza_cli.confirmation import confirm
-from paiza_client.cli import board, drafting, sending
+from paiza_client.cli import board, doubts, drafting, sending
 from paiza_client.cli.options import CodeParameter, shared
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.language import N_, _
@@ -21,7 +19,7 @@ from paiza_client.sdk import controlled_delivery, drafts
 from paiza_client.sdk.controlled_delivery import Delivery
 from paiza_client.sdk.drafts import Overrides
 from paiza_domain.schema.kind import Kind
-from paiza_officer.errors import misused
+from paiza_officer.errors import FieldProblem, misused
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +178,8 @@ def _take(
         read = drafting.read(terminal, draft, now, filled, header)
         drafts.check_kind(read, step.kind, draft)
         prepared = controlled_delivery.step_of_draft(delivery, read, draft, overrides, now)
-    warnings = controlled_delivery.warnings(delivery, prepared)
-    for each in warnings:
-        terminal.warn(each)
-    if warnings and not dry_run and not options["yes"] and not terminal.wants_json and sys.stdin.isatty():
-        confirm(_("Send it nevertheless?"), abort=True)
+    unusual = [FieldProblem("", each, "unusual") for each in controlled_delivery.warnings(delivery, prepared)]
+    doubts.confirm_found(terminal, thread, unusual, yes=options["yes"] or dry_run)
     sending.finish(terminal, prepared, None, dry_run=dry_run, yes=options["yes"])
 
 
