@@ -9,7 +9,7 @@ import click
 
 from paiza.core.v1 import message_pb2
 from paiza_client.cli import display
-from paiza_client.cli.options import shared
+from paiza_client.cli.options import CodeParameter, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.evidence import container, evidence, extract
 from paiza_client.evidence.entries import Claim
@@ -18,7 +18,6 @@ from paiza_client.evidence.signers import Signed
 from paiza_client.language import N_, _, ngettext, number_text
 from paiza_client.sdk import as_json, messages, wording
 from paiza_client.sdk.evidence_files import Disclosure, EvidenceFile
-from paiza_domain import codes
 from paiza_officer.errors import Refused, misused
 from paiza_officer.register_cache import bootstrap_root
 
@@ -41,6 +40,7 @@ _BETWEEN_MEMBERS: Final = frozenset({"RELEASED", "FORWARDED"})
 @click.option("--whom", default="", metavar="TEXT", help=N_("To whom the part is disclosed; logged."))
 @click.option(
     "--purpose",
+    type=CodeParameter("purpose"),
     default=DEFAULT_PURPOSE,
     show_default=True,
     metavar="CODE",
@@ -57,8 +57,6 @@ def evidence_(
         raise Refused("reason_missing", "--disclose-part")
     if parts and not whom.strip():
         raise misused("--whom", _("say who exactly gets it"))
-    if purpose not in codes.load("purpose"):
-        raise misused("--purpose", _("one of: {codes}").format(codes=", ".join(codes.load("purpose"))))
     terminal = current_terminal()
 
     async def work() -> EvidenceFile:

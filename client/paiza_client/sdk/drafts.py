@@ -32,7 +32,8 @@ from paiza_domain.codes import lookup
 from paiza_domain.drafts import drafts as written
 from paiza_domain.drafts.content import Position, position
 from paiza_domain.drafts.drafts import Draft, DraftError, Examined
-from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.drafts.header import MAX_WORD
+from paiza_domain.schema.field_errors import FieldError, entry_text
 from paiza_domain.schema.kind import Kind
 from paiza_domain.threads import asked
 from paiza_officer.errors import FieldProblem, NotProven, Refused, misused
@@ -93,15 +94,18 @@ class Prepared:
 
 
 def find_kind(wanted: str) -> Kind:
-    """Return the newest version of the kind with this name or a unique beginning of it; Misused names all kinds."""
+    """Return the newest version of the kind with this name or title, or a unique beginning of its name.
+
+    Misused names the kinds that come nearest.
+    """
     known = kinds.all_kinds()
     exact = kinds.find(wanted)
     found = [exact] if exact else [name for name in known if name.startswith(wanted)]
-    if len(found) != 1:
-        names = ", ".join(known)
-        what = _("There is no kind “{wanted}”; there are: {names}").format(wanted=wanted, names=names)
-        raise misused(wanted, what)
-    return known[found[0]]
+    if len(found) == 1:
+        return known[found[0]]
+    near = [entry_text(each, known[each].titles[language()]) for each in found or kinds.nearest(wanted)]
+    unknown = FieldError("", "kind_unknown", {"value": wanted[:MAX_WORD], "suggestion": ", ".join(near)})
+    raise misused("paiza send", unknown.message(language()))
 
 
 def kind_of_content(content: Message) -> Kind:
