@@ -173,7 +173,8 @@ async def change(request: Request) -> Response:
     place = ""
     match action:
         case "add":
-            given, place = layout.add(description, given, of), of
+            given = layout.add(description, given, of)
+            place = f"part-{of}" if of.count(".") == 1 else of  # the section, where the group is one
         case "remove":
             given = layout.remove(given, of)
         case "detach":
