@@ -16,6 +16,7 @@ PLACES = (
     "/thread/KAZ-2026-00002?open=1", "/deliveries", "/deliveries/{delivery}", "/search", "/search?q=heroin",
     "/search?q=Ivanov&in=name", "/statistics", "/directory", "/substances", "/substances?q=heroin",
     "/law?first=kaz&second=tjk", "/audit", "/audit/trail/{wolves}", "/settings", "/inbox?since=yesterday",
+    "/write", "/write?delivery={delivery}", "/reply/{hostile}", "/approve",
 )  # fmt: skip
 
 
@@ -65,6 +66,24 @@ def test_every_page_is_usable_by_everybody(page: Page, origin: str, at: Morning,
         if wrong:
             found[path] = wrong
     assert (found, complaints) == ({}, []), json.dumps(found, indent=1)
+
+
+@pytest.mark.usefixtures("lang")
+def test_a_form_is_usable_by_everybody(page: Page, origin: str) -> None:
+    """The form of a notice, empty and with everything that is wrong told, has no finding and is not cut."""
+    page.goto(f"{origin}/write")
+    page.locator("button[name=kind][value=seizure-notice]").click()
+    page.wait_for_url("**/write/seizure-notice-*")
+    found = faults(page)
+    page.locator("button[name=_do][value=check]").click()
+    page.wait_for_load_state()
+    assert page.locator("main [role=alert] a, main .errors a").count() > 0
+    for width in (1440, NARROW):
+        page.set_viewport_size({"width": width, "height": 900})
+        found += faults(page)
+        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            found.append(f"wider than a window of {width} pixels")
+    assert found == []
 
 
 def test_the_dark_theme_has_the_same_contrast(browser: Browser, origin: str, at: Morning) -> None:
