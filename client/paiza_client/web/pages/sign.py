@@ -97,8 +97,8 @@ async def _preview(
         urgency=message_pb2.Urgency.Name(envelope.urgency).removeprefix("URGENCY_").lower(),
         bases=[session.register().legal_bases.get(each, {}).get(language(), each) for each in envelope.legal_bases],
         second=second,
-        doubts=[each.message(language()) for each in doubts.find(session.profile, prepared)],
-        remarks=(*ready.warnings, *kind.remarks(prepared.content, now, language())),
+        doubts=[*ready.warnings, *(each.message(language()) for each in doubts.find(session.profile, prepared))],
+        remarks=kind.remarks(prepared.content, now, language()),
         mentions=substances.of_prepared(session.register(), session.profile.member, prepared, now).mentions,
         earlier=await _earlier(session, prepared),
         fingerprint=_fingerprint(prepared),
@@ -136,7 +136,8 @@ async def _send(request: Request, page: Page, controls: Controls, ready: Ready) 
     """Sign and send; the preview again, with the reason, where that cannot be."""
     profile, name = session_of(request).profile, page.stored.name
     try:
-        if doubts.find(profile, ready.prepared) and text_of(request, "_confirmed") != "1":
+        unusual = ready.warnings or doubts.find(profile, ready.prepared)
+        if unusual and text_of(request, "_confirmed") != "1":
             raise Refused("unconfirmed", name)
         async with console_of(request).signing(secret_of(request)) as signing:
             sent = await sending.send(signing, ready.prepared)
