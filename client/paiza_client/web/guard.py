@@ -13,6 +13,8 @@ The form token of each POST is checked where the form is read (`page.route`).
 
 import os
 import re
+import socket
+import sys
 from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -48,8 +50,8 @@ SECOND_START: Final = "/second-start"
 _SAME: Final = frozenset({"", "none", "same-origin"})
 _TABLES: Final = ("/proc/net/tcp", "/proc/net/tcp6")
 _ROW: Final = re.compile(
-    rb"^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:([0-9A-F]{4}) \S+ \S+ \S+ \S+\s+(\d+)", re.MULTILINE
-)  # local and remote port, user
+    r"^\s*\d+: ([0-9A-F]+:[0-9A-F]{4}) ([0-9A-F]+:[0-9A-F]{4}) \S+ \S+ \S+ \S+\s+(\d+)", re.MULTILINE
+)  # local and remote end, user
 
 
 def cookie_name(port: int) -> str:
@@ -123,17 +125,28 @@ def _cookie(headers: Headers, port: int) -> str:
 
 
 def is_of_this_user(peer: Peer, port: int) -> bool:
-    """Return whether the other end of a connection is a program of this user, where the system tells."""
+    """Return whether the other end of a connection is a program of this user, where the system tells.
+
+    Address and port are compared, both ends: another user may connect from a port of this user's at another address.
+    """
     if peer is None or not hasattr(os, "getuid"):
         return True
+    ends = _as_in_tables(*peer), _as_in_tables("127.0.0.1", port)
     told = False
     for table in _TABLES:
         try:
-            rows = _ROW.findall(Path(table).read_bytes())
+            rows = _ROW.findall(Path(table).read_text("ascii"))
         except OSError:
             continue
         told = True
         for local, remote, user in rows:
-            if int(local, 16) == peer[1] and int(remote, 16) == port:
+            if local in ends[0] and remote in ends[1]:
                 return int(user) == os.getuid()
     return not told
+
+
+def _as_in_tables(address: str, port: int) -> tuple[str, str]:
+    """Return an end of a connection as the tables of IPv4 and IPv6 write it: in words of the machine."""
+    mapped = socket.inet_pton(socket.AF_INET6, f"::ffff:{address}")
+    words = [f"{int.from_bytes(mapped[at : at + 4], sys.byteorder):08X}" for at in range(0, 16, 4)]
+    return f"{words[3]}:{port:04X}", f"{''.join(words)}:{port:04X}"

@@ -172,8 +172,23 @@ def test_the_tables_name_the_user_of_a_connection(monkeypatch: pytest.MonkeyPatc
         with socket.create_connection(("127.0.0.1", port)) as peer:
             assert guard.is_of_this_user(peer.getsockname(), port)
             assert not guard.is_of_this_user(("127.0.0.1", 1), port)
+            # Another user may bind the same port at another address of this machine.
+            assert not guard.is_of_this_user(("127.0.0.5", peer.getsockname()[1]), port)
             monkeypatch.setattr(os, "getuid", lambda: 4711)
             assert not guard.is_of_this_user(peer.getsockname(), port)
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp6").exists(), reason="the system has no table of connections")
+def test_the_tables_name_the_user_of_a_connection_by_ipv6() -> None:
+    """A program of this user that writes the address of IPv4 within one of IPv6 is recognised."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_INET6) as peer:
+        try:
+            peer.connect(("::ffff:127.0.0.1", server.getsockname()[1]))
+        except OSError:
+            pytest.skip("the system has no IPv6")
+        accepted, client = server.accept()
+        with accepted:
+            assert guard.is_of_this_user(client, server.getsockname()[1])
 
 
 @pytest.mark.parametrize(
