@@ -16,12 +16,11 @@ import re
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paiza_client.web import refusals
@@ -117,11 +116,8 @@ class Guard:
 
 
 def _cookie(headers: Headers, port: int) -> str:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(cookie_name(port))
-    except CookieError:
-        return ""
-    return found.value if found is not None else ""
+    """Return the value of our cookie. Programs on other ports set cookies too: one that is malformed hides no other."""
+    return cookie_parser(headers.get("cookie", "")).get(cookie_name(port), "")
 
 
 def is_of_this_user(peer: Peer, port: int) -> bool:

@@ -95,6 +95,13 @@ async def test_nothing_is_shown_without_the_cookie(console: Console) -> None:
     assert (await browser.get("/static/console.css")).status == 200
 
 
+async def test_cookies_of_other_ports_hide_none_of_ours(console: Console) -> None:
+    """Browsers send the cookies of every port of this machine; a malformed one keeps nobody out."""
+    browser = await Browser(console).sign_in()
+    for other in ('chosen={"a": "b"}', "a b=c", "=", '"'):
+        assert (await browser.get("/unlock", cookie=f"{other}; {browser.cookie}")).status == 200, other
+
+
 @pytest.mark.parametrize("host", ["localhost:8765", "paiza.evil.example:8765", "127.0.0.1", "127.0.0.1:80", None])
 async def test_other_names_of_this_machine_are_refused(console: Console, host: str | None) -> None:
     """A name that was made to point here opens nothing, with the cookie or without."""
