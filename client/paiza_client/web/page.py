@@ -137,7 +137,10 @@ def note(request: Request, text: str) -> None:
 
 def local_path(wanted: str, otherwise: str = "/tasks") -> str:
     """Return a path on this console as it is, and ``otherwise`` for anything that leads away."""
-    parts = urlsplit(wanted)
+    try:
+        parts = urlsplit(wanted)
+    except ValueError:
+        return otherwise
     if parts.scheme or parts.netloc or not wanted.startswith("/") or wanted.startswith("//") or "\\" in wanted:
         return otherwise
     return wanted
