@@ -179,13 +179,22 @@ async def test_a_notice_is_written_put_right_and_sent_without_a_script(federatio
         fingerprint = dict(shown.sent)["_fingerprint"]
         stale = await console.post(f"{path}/send", {"_fingerprint": "0" * 64})
         assert stale.headers["location"].startswith(f"{path}/preview")
+        profile, name = profiles.load(federation.home / "kaz-liaison"), path.rpartition("/")[2]
+        text = draft_store.read_text(profile, name)
         both = await asyncio.gather(*(console.post(f"{path}/send", {"_fingerprint": fingerprint}) for _ in "12"))
         assert len({each.headers["location"] for each in both}) == 1
         receipt = Form((await console.get(both[0].headers["location"])).text)
         assert "Отправлено: KAZ-" in receipt.text
         assert "доказано журналом вашего узла" in receipt.text
-    profile = profiles.load(federation.home / "kaz-liaison")
-    assert path.rpartition("/")[2] not in {each.name for each in draft_store.stored(profile)}
+        assert name not in {each.name for each in draft_store.stored(profile)}
+        # A later draft of the same name is another message, and was not sent.
+        draft_store.write_text(profile, name, text.replace("КЗ-1", "КЗ-2"))
+        other = await console.post(f"{path}/send", {"_fingerprint": "0" * 64})
+        assert other.headers["location"].startswith(f"{path}/preview")
+        draft_store.remove(profile, name)
+        await console.console.lock()
+        locked = await console.get(both[0].headers["location"])
+        assert locked.headers["location"].startswith("/unlock")
 
 
 async def test_two_officers_sign_what_they_read(paiza: Paiza) -> None:

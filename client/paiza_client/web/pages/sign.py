@@ -32,9 +32,12 @@ from paiza_client.web.writing import Controls, Page, Ready
 from paiza_officer.errors import Refused, Unreachable
 from paiza_wire.errors import PaizaError
 
-RECEIPTS: Final = 100  # remembered by this process, each by the name of its draft and by its message
+RECEIPTS: Final = 100  # remembered by this process
 
 _receipts: OrderedDict[str, Sent] = OrderedDict()
+"""By the id of the message."""
+_sent: OrderedDict[tuple[str, str], str] = OrderedDict()
+"""Ids by the name of the draft and what its preview showed: a later draft may have the same name."""
 _sending = asyncio.Lock()
 
 
@@ -116,17 +119,17 @@ async def _earlier(session: Session, prepared: Prepared) -> list[duplicates.Earl
 async def send(request: Request) -> Response:
     """Sign and send what the preview showed, and nothing else."""
     session, name = session_of(request), request.path_params["name"]
-    controls = Controls.of(form_of(request))
+    controls, shown = Controls.of(form_of(request)), text_of(request, "_fingerprint")
     async with _sending:  # a button pressed twice sends once
-        if done := _receipts.get(name):
-            return redirect(f"/write/sent/{done.id}")
+        if done := _sent.get((name, shown)):
+            return redirect(f"/write/sent/{done}")
         page = writing.load(session.profile, name)
         if page.kind is None or page.broken:
             return redirect(f"/write/{name}")
         page, faults, ready = await writing.checked(session, page, controls)
         if ready is None:
             return await form(request, page, controls, faults)
-        if text_of(request, "_fingerprint") != _fingerprint(ready.prepared):
+        if shown != _fingerprint(ready.prepared):
             note(request, _("The draft has changed since you read it. Nothing was signed: read it again."))
             return redirect(f"/write/{name}/preview{controls.query()}")
         return await _send(request, page, controls, ready)
@@ -147,15 +150,18 @@ async def _send(request: Request, page: Page, controls: Controls, ready: Ready) 
         raise
     except PaizaError as error:
         return await _preview(request, page, controls, ready, error)
-    _receipts[name] = _receipts[sent.id] = sent
-    while len(_receipts) > RECEIPTS:
-        _receipts.popitem(last=False)
+    _receipts[sent.id] = sent
+    _sent[name, text_of(request, "_fingerprint")] = sent.id
+    for each in (_receipts, _sent):
+        while len(each) > RECEIPTS:
+            each.popitem(last=False)
     draft_store.remove(profile, name)
     return redirect(f"/write/sent/{sent.id}")
 
 
 async def sent(request: Request) -> Response:
     """Show the receipt of a message that was sent here; its page where the process no longer remembers it."""
+    session_of(request)
     wanted = request.path_params["message"]
     found = _receipts.get(wanted)
     if found is None:
