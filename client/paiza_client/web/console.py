@@ -185,7 +185,7 @@ class Console:
             await self._stop_running()
             self.jobs.cancel_all()
             self.opened.forget()
-            self.subjects.clear()
+            self.subjects = {}  # another: a list that is under way fills the one before
             await self._opened.aclose()
             self._opened = AsyncExitStack()
 

@@ -43,10 +43,11 @@ class OpenedParts:
         """Return a part, opened now unless it was before; errors as of `Session.open_part`."""
         found = self.known(message, part)
         if found is None:
+            parts = self._parts  # others after `forget`, so that nothing that was under way stays
             found = await session.open_part(message.digest, part, reason)
-            self._parts[_Key(message.digest, part, message.recalled_by)] = found
-            while len(self._parts) > MOST:
-                self._parts.popitem(last=False)
+            parts[_Key(message.digest, part, message.recalled_by)] = found
+            while len(parts) > MOST:
+                parts.popitem(last=False)
         return found
 
     def file(self, digest: bytes, part: int) -> "SavedAttachment | None":
@@ -63,14 +64,15 @@ class OpenedParts:
                 self._folder = tempfile.TemporaryDirectory(prefix="paiza-console-")
             folder = Path(self._folder.name) / message.digest.hex()[:32] / str(part)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            files = self._files
             found = await session.save_attachment(message, part, folder, reason)
-            self._files[message.digest, part] = found
+            files[message.digest, part] = found
         return found
 
     def forget(self) -> None:
         """Forget everything, the files too."""
-        self._parts.clear()
-        self._files.clear()
+        self._parts = OrderedDict()
+        self._files = {}
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None

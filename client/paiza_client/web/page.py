@@ -26,6 +26,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 MAX_FIELDS: Final = 5_000  # of one form
 MAX_FILES: Final = 50
 MAX_FIELD_BYTES: Final = 1024 * 1024
+SEE_OTHER: Final = 303
 
 SAVED: Final = N_(
     "The message is signed, sealed and safe in the outbox. It is sent when the node answers again; Settings shows it."
@@ -78,13 +79,18 @@ def route(path: str, handler: Handler, *, post: bool = False) -> Route:
     """Return the route of a page; with ``post``, of a form, which is handed on only with this login's token."""
 
     async def checked(request: Request) -> Response:
-        console_of(request).touch()
+        console = console_of(request)
+        console.touch()
+        was_open = not console.is_locked
         if post:
             fields = await request.form(max_fields=MAX_FIELDS, max_files=MAX_FILES, max_part_size=MAX_FIELD_BYTES)
             if not compare_digest(str(fields.get("form_token", "")).encode(), login_of(request).form_token.encode()):
                 return refusals.answer(request, 403, "form_token")
             request.state.form = fields
-        return await handler(request)
+        answer = await handler(request)
+        if was_open and console.is_locked and answer.status_code != SEE_OTHER:
+            return redirect("/unlock")  # locked meanwhile: what was read before is not shown any more
+        return answer
 
     return Route(path, checked, methods=["POST"] if post else ["GET"], name=f"{'post' if post else 'get'} {path}")
 
@@ -127,7 +133,7 @@ def secret_of(request: Request) -> Secret:
 
 def redirect(path: str) -> Response:
     """Return the answer to a form: the page to look at next."""
-    return RedirectResponse(path, status_code=303)
+    return RedirectResponse(path, status_code=SEE_OTHER)
 
 
 def note(request: Request, text: str) -> None:

@@ -1,0 +1,70 @@
+"""Locking while something is under way: nothing of it is kept or shown."""
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from paiza_client.web.opened import OpenedParts
+from paiza_client.web.page import route
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from paiza_client.sdk import Session
+    from paiza_client.sdk.model import MessageSummary
+
+MESSAGE = cast("MessageSummary", SimpleNamespace(digest=b"d" * 32, recalled_by=()))
+
+
+class SlowSession:
+    """A session whose node answers when the test wants it to."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.answers = asyncio.Event()
+
+    async def open_part(self, *_of: Any) -> str:
+        """Return a content."""
+        self.asked.set()
+        await self.answers.wait()
+        return "content"
+
+    async def save_attachment(self, _message: Any, _part: int, folder: Path, _reason: str) -> Path:
+        """Return where a file would be."""
+        self.asked.set()
+        await self.answers.wait()
+        return folder / "file"
+
+
+@pytest.mark.parametrize("what", ["part", "file"])
+async def test_what_is_under_way_is_not_kept(what: str) -> None:
+    """A part or file that arrives after the console was locked is forgotten like the others."""
+    opened, slow = OpenedParts(), SlowSession()
+    session = cast("Session", slow)
+    asked = opened.open(session, MESSAGE) if what == "part" else opened.fetch(session, MESSAGE, 1)
+    task = asyncio.create_task(cast("Any", asked))
+    await slow.asked.wait()
+    opened.forget()
+    slow.answers.set()
+    await task
+    assert opened.known(MESSAGE) is None
+    assert opened.file(MESSAGE.digest, 1) is None
+
+
+async def test_a_page_under_way_is_not_shown() -> None:
+    """A page that was made while the console was locked leads to the passphrase."""
+    console = SimpleNamespace(touch=lambda: None, is_locked=False)
+
+    async def page(_request: Request) -> Response:
+        console.is_locked = True
+        return PlainTextResponse("content")
+
+    app = cast("Starlette", SimpleNamespace(state=SimpleNamespace(console=console)))
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": [], "app": app})
+    answer = await cast("Any", route("/", page)).endpoint(request)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/unlock")
