@@ -204,6 +204,8 @@ async def test_two_officers_sign_what_they_read(paiza: Paiza) -> None:
         for facts, surname in (("Грузовик.", "Вымышленный"), ("Грузовик, красный.", "Придуманный")):
             path, form = await begin(console, "information-request")
             words = {key: text for key, text in REQUEST.items() if key in dict(form.sent)} | {"content.facts": facts}
+            if facts != "Грузовик.":
+                words["urgency"] = "priority"
             pairs = form.with_values(words, ("content.purposes", "investigate"), ("to", "tjk"), ("to", "uzb"))
             answer = await press(console, path, pairs, "add:annex.persons")
             form = Form(answer.text)
@@ -234,6 +236,11 @@ async def test_two_officers_sign_what_they_read(paiza: Paiza) -> None:
             assert "какой цвет?" in page.text
             assert re.search(r"<ins>[^<]*красный", page.text)
             assert re.search(r"<del>Вымышленный</del>", page.text)
+            assert re.search(r"<dt>Срочность</dt><dd><del>[^<]+</del> <ins>[^<]+</ins>", page.text)
+            shown = dict(re.findall(r"<div><dt>([^<]+)</dt><dd>([^<]+)</dd></div>", page.text))
+            assert "TLP:AMBER" in shown["Ограничения на использование"]
+            assert shown["Пересмотреть"]
+            assert shown["Подписи"] == "liaison, duty"
             digest = dict(Form(page.text).sent)["digest"]
             unread = await colleague.post(f"/approve/{waits}/sign", {"digest": "0" * 64})
             assert unread.headers["location"] == f"/approve/{waits}"

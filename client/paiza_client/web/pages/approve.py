@@ -19,7 +19,7 @@ from paiza_client.sdk import Session, messages, wording
 from paiza_client.sdk.approvals import WaitingSummary, contents
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.model import Outcome
-from paiza_client.web import texts, writing
+from paiza_client.web import envelope, texts, writing
 from paiza_client.web.content import Section, sections
 from paiza_client.web.language import _, language
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, secret_of, session_of, text_of
@@ -110,6 +110,8 @@ async def _page(request: Request, summary: WaitingSummary, error: PaizaError | N
         opened=opened,
         parts=parts,
         files=attachment.part_numbers(header),
+        envelope=_envelope(session, header),
+        answered=[await envelope.answered(session, each.hex()) for each in header.parent_digests],
         before=before,
         own=own,
         recipients=[writing.name_of(session, each.member) for each in header.recipients],
@@ -144,7 +146,36 @@ def _boxes(header: message_pb2.Header, number: int, content: Message) -> tuple[b
     return annex, [] if shape is None else sections(shape, content)
 
 
-def _parts(opened: OpenedWaiting) -> list[Part]:
+def _envelope(session: Session, header: message_pb2.Header) -> list[tuple[str, str]]:
+    """Return what is signed beside the content, as (label, text): a changed mark is no less a change than a field."""
+    known = session.register().legal_bases
+    names = [(writing.name_of(session, each.member), each.attention) for each in header.recipients]
+    reason = texts.code(header.urgency_reason, "urgency_reason") if header.urgency_reason else ""
+    files = [header.parts[number].ciphertext_size for number in attachment.part_numbers(header)]
+    annexes = [wording.handling(each.handling) for each in header.parts if each.kind == _ANNEX]
+    rows = [
+        (_("To whom"), ", ".join(f"{name} ({attention})" if attention else name for name, attention in names)),
+        (_("Urgency"), ": ".join(filter(None, (wording.urgency(header), reason)))),
+        (_("Limits on use"), wording.handling(header.handling)),
+        (_("Nominal annex"), "; ".join(annexes)),
+        (_("Legal bases"), "; ".join(known.get(each, {}).get(language(), each) for each in header.legal_bases)),
+        (_("To be reviewed"), texts.day(texts.stamp(header.review_time))),
+        (_("Who signs"), ", ".join(texts.officer(each.id) for each in header.required_signers)),
+        (_("Photographs and files"), ", ".join(map(texts.size, files))),
+    ]
+    return [(label, text) for label, text in rows if text]
+
+
+def _parts(session: Session, opened: OpenedWaiting) -> list[Part]:
+    """Return the envelope and every part."""
+    return [_of_envelope(session, opened.message.header), *_contents(opened)]
+
+
+def _of_envelope(session: Session, header: message_pb2.Header) -> Part:
+    return "", False, _envelope(session, header)
+
+
+def _contents(opened: OpenedWaiting) -> list[Part]:
     return [_part(opened.message.header, number, each) for number, each in contents(opened).items()]
 
 
@@ -171,7 +202,7 @@ async def _before(session: Session, opened: OpenedWaiting) -> Before | None:
     for each in reversed(_declined.get(session, [])):
         if each.opened.message.digest != opened.message.digest and _is_of_the_same(kind, each.opened, opened):
             name = _("you declined it {time}: “{reason}”").format(time=texts.clock(each.time), reason=each.reason)
-            return Before(name, _changes(_parts(each.opened), _parts(opened)))
+            return Before(name, _changes(_parts(session, each.opened), _parts(session, opened)))
     for digest in header.parent_digests:
         try:
             earlier = await messages.find(session, digest.hex())
@@ -180,7 +211,8 @@ async def _before(session: Session, opened: OpenedWaiting) -> Before | None:
             before = messages.content(await session.open_part(earlier.digest, 0))
         except PaizaError:  # not here, or not without a reason: nothing to compare with
             continue
-        return Before(earlier.thread_name, _changes([_part(earlier.header, 0, before)], _parts(opened)[:1]))
+        first = [_of_envelope(session, earlier.header), _part(earlier.header, 0, before)]
+        return Before(earlier.thread_name, _changes(first, _parts(session, opened)[:2]))
     return None
 
 
