@@ -23,6 +23,7 @@ import uvicorn
 
 from paiza_client.web import guard
 from paiza_client.web.app import build
+from paiza_client.web.connections import BACKLOG, Connection
 from paiza_client.web.console import Console
 from paiza_client.web.signing_in import launch_link
 from paiza_officer.errors import Unreachable, disk_problem
@@ -74,7 +75,8 @@ async def _serve(
     config = uvicorn.Config(
         build(console, port, secret=secret),
         access_log=False,
-        http="h11",
+        backlog=BACKLOG,
+        http=Connection,
         lifespan="on",
         log_config=None,
         log_level="critical",  # what goes wrong is on the page

@@ -13,6 +13,7 @@ from paiza_client.sdk import connect
 from paiza_client.sdk.exports import Intent
 from paiza_client.web.bridge.app import build
 from paiza_client.web.bridge.guard import Guard
+from paiza_client.web.connections import BACKLOG, Connection
 from paiza_client.web.serve import STOP_SECONDS, hold, listen
 from paiza_officer.errors import Unreachable
 from paiza_officer.profiles import Profile, write_private
@@ -45,7 +46,8 @@ def run(profile: Profile, port: int, intent: Intent, passphrase: Callable[[], by
                 config = uvicorn.Config(
                     Guard(build(session, intent), taken, token),
                     access_log=False,
-                    http="h11",
+                    backlog=BACKLOG,
+                    http=Connection,
                     log_config=None,
                     log_level="critical",
                     proxy_headers=False,
