@@ -45,6 +45,7 @@ class Watcher:
                 await self._follow(session, notified)
             finally:
                 self._console.notified = None
+                self._tell({"what": "changed"})  # an open page learns at once that the console was locked
 
     async def _follow(self, session: Session, notified: notifications.Notifications) -> None:
         after: int | None = None

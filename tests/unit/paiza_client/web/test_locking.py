@@ -1,6 +1,7 @@
 """Locking while something is under way: nothing of it is kept or shown."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -9,6 +10,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from paiza_client.web.events import Watcher
 from paiza_client.web.opened import OpenedParts
 from paiza_client.web.page import route
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from paiza_client.sdk import Session
     from paiza_client.sdk.model import MessageSummary
+    from paiza_client.web.console import Console
 
 MESSAGE = cast("MessageSummary", SimpleNamespace(digest=b"d" * 32, recalled_by=()))
 
@@ -68,3 +71,24 @@ async def test_a_page_under_way_is_not_shown() -> None:
     request = Request({"type": "http", "method": "GET", "path": "/", "headers": [], "app": app})
     answer = await cast("Any", route("/", page)).endpoint(request)
     assert (answer.status_code, answer.headers["location"]) == (303, "/unlock")
+
+
+async def test_an_open_page_learns_at_once(tmp_path: Path) -> None:
+    """The end of the session is an event: a page does not stand open until the next beat."""
+    watching = asyncio.Event()
+
+    async def news(_after: Any) -> AsyncIterator[Any]:
+        watching.set()
+        await asyncio.Event().wait()
+        yield
+
+    console = SimpleNamespace(notified=None, warn=lambda _text: None, changes=0, newest=0)
+    session = SimpleNamespace(profile=SimpleNamespace(folder=tmp_path), news=news)
+    watcher = Watcher(cast("Console", console))
+    page = cast("Any", watcher.listen())
+    event = asyncio.create_task(anext(page))
+    following = asyncio.create_task(watcher.follow(cast("Session", session)))
+    await watching.wait()
+    following.cancel()
+    assert await asyncio.wait_for(event, 5) == {"what": "changed"}
+    await page.aclose()
