@@ -164,7 +164,7 @@ def _key(request: Request) -> str:
 
 
 def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MOST)) and 1 <= int(text) <= MOST):
         raise misused("limit", _("from {least} to {most}").format(least=1, most=MOST))
     return int(text)
 
