@@ -201,9 +201,9 @@ def apply(value: str, function: Callable[[str], str]) -> str:
 
 
 def stamp_when(stamp: Timestamp) -> str:
-    """Return a time of the protocol with the time in UTC beside it."""
+    """Return a time of the protocol in full, as it stays true on paper and in a signed text: "30.11.2026 02:15 (…)"."""
     moment = stamp.ToDatetime(tzinfo=UTC)
-    return f"{clock(moment)} ({utc(moment)})"
+    return f"{day(moment)} {moment.astimezone():%H:%M} ({utc(moment)})"
 
 
 def stamp_date(stamp: Timestamp) -> str:
