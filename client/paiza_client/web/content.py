@@ -94,16 +94,17 @@ def _value(field: Field, value: Any) -> str:
 
 
 def _line(shape: Shape, message: Message) -> str | None:
-    """Return a small group on one line; None where it holds more than that."""
+    """Return a small group on one line, all its values with labels if one needs one; None where it holds more."""
     present = _present(shape, message)
     if len(present) > MAX_JOINED or any(field.value_type is FieldType.LINES for field, _value in present):
         return None
+    labelled = any(field.shape is not None or field.value_type in _NEEDS_LABEL for field, _value in present)
     parts = []
     for field, value in present:
         label = translate(field.label, language())
         if field.shape is None:
             text = _value(field, value)
-            parts.append(f"{label}: {text}" if field.value_type in _NEEDS_LABEL else text)
+            parts.append(f"{label}: {text}" if labelled else text)
             continue
         if field.most:
             return None
@@ -111,7 +112,7 @@ def _line(shape: Shape, message: Message) -> str | None:
         if below is None:
             return None
         parts.append(f"{label}: {below}")
-    return ", ".join(parts)
+    return "; ".join(parts) if labelled else ", ".join(parts)
 
 
 def _group(label: str, shape: Shape, message: Message) -> list[Section]:

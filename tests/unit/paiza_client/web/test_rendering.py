@@ -1,5 +1,6 @@
 """What others wrote, on a page: text and nothing else, and every set field of a content exactly once."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -75,11 +76,25 @@ def test_every_set_field_is_on_the_page() -> None:
 
 @pytest.mark.parametrize("name", sorted(kinds.all_kinds()))
 def test_an_empty_content_of_every_kind_is_shown(name: str) -> None:
-    """A content with nothing set has no boxes; one with a time has it here and in UTC."""
+    """A content with nothing set has no boxes; one with a time has it in full, and in UTC."""
     kind = kinds.all_kinds()[name]
     empty = kind.content()
     assert sections(kind.shape, empty) == []
     for field in kind.shape.fields:
         if field.value_type == "time":
             getattr(empty, field.name).FromDatetime(datetime(2026, 11, 28, 21, 42, tzinfo=UTC))
-            assert "21:42 UTC" in _texts(sections(kind.shape, empty))
+            shown = _texts(sections(kind.shape, empty))
+            assert "2026" in shown
+            assert "21:42 UTC" in shown
+
+
+def test_a_group_on_one_line_leaves_no_value_without_its_label() -> None:
+    """Where one value of a small group has a label all have; a group of plain words stays as people write it."""
+    language.use("en")
+    notice = seizure_notice_pb2.SeizureNotice()
+    notice.place.country, notice.place.town = "KAZ", "Invented"
+    equivalent = notice.substances.add(as_named="heroin").kg_equivalent
+    equivalent.kilograms.millionths, equivalent.factor = 12_500_000, "1"
+    shown = _texts(sections(kinds.all_kinds()["seizure-notice"].shape, notice))
+    assert "Kazakhstan, Invented" in shown
+    assert re.search(r"Kilograms: 12\.5; [^\n]+: 1\b", shown)
