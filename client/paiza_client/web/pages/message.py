@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from paiza.core.v1 import message_pb2
-from paiza_client.sdk import Session, messages, substances, wording
+from paiza_client.sdk import Session, controlled_delivery, messages, substances, wording
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.search import LinkedMessage
 from paiza_client.sdk.tasks import Task
@@ -169,9 +169,16 @@ async def _page(
         task=await _task(session, found),
         may_reply=found.received and not found.recalled_by,
         may_recall=_may_recall(found),
+        in_delivery=_in_delivery(header),
         expects_answer=_expects_answer(header),
         rows=wording.header_rows(header, found.thread_name),
     )
+
+
+def _in_delivery(header: message_pb2.Header) -> bool:
+    """Return whether a message is a step of a controlled delivery, which has a page of its own."""
+    kind = kinds.all_kinds().get(header.kind)
+    return kind is not None and kind.workflow == controlled_delivery.WORKFLOW
 
 
 def _may_recall(found: MessageSummary) -> bool:
