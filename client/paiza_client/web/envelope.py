@@ -30,7 +30,7 @@ LABELS: Final[Mapping[str, str]] = {
     "handling.evaluation_scheme": N_("Scheme of the evaluation"),
     "legal_bases": N_("Legal bases"),
     "review": N_("To be reviewed"),
-    "in_reply_to": N_("Answers"),
+    "in_reply_to": N_("Belongs to"),
     "exercise": N_("This is an exercise: all persons and events are invented"),
     "_second": N_("Second officer"),
 }

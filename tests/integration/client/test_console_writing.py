@@ -227,6 +227,7 @@ async def test_two_officers_sign_what_they_read(paiza: Paiza) -> None:
             waits = sent.headers["location"].rpartition("/")[2]
             page = await colleague.get(f"/approve/{waits}")
             assert "Сведения о лицах уходят более чем одному участнику." in html.unescape(page.text)
+            assert "На вашу подпись: Запрос о предоставлении информации" in Form(page.text).text
             assert surname in page.text
             if facts == "Грузовик.":
                 refused = await colleague.post(f"/approve/{waits}/decline", {"reason": ""})
@@ -325,6 +326,10 @@ async def test_a_delivery_is_requested_and_taken_back_by_a_step() -> None:
         receipt = Form((await console.get(sent.headers["location"])).text).text
         thread = re.search(r"TJK-\d{4}-\d{5}", receipt)
         assert thread is not None
+        assert (
+            f"/deliveries/{thread[0]}"
+            in (await console.get(sent.headers["location"].replace("/write/sent", "/message"))).text
+        )
         begun = await console.post(f"/deliveries/{thread[0]}/step", {"kind": "cd-withdrawal"})
         assert begun.status == 303
         form = Form((await console.get(begun.headers["location"])).text)
@@ -347,4 +352,5 @@ async def test_a_message_is_recalled_from_its_page(paiza: Paiza, draft: Path) ->
         answer = await press(console, begun.headers["location"], [*pairs, ("_second", "duty")], "check")
         assert answer.status == 200, Form(answer.text).text
         assert "Вне очереди" in Form(answer.text).text
+        assert f"/message/{sent['id']}" in answer.text, "what is recalled is named before the recall is signed"
         await console.post(f"{begun.headers['location']}/delete", {})

@@ -14,6 +14,7 @@ from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.sending import Sent
 from paiza_client.web import texts, writing
 from paiza_client.web.content import sections
+from paiza_client.web.envelope import answered
 from paiza_client.web.language import _, language
 from paiza_client.web.page import (
     console_of,
@@ -105,6 +106,7 @@ async def _preview(
         mentions=substances.of_prepared(session.register(), session.profile.member, prepared, now).mentions,
         earlier=await _earlier(session, prepared),
         fingerprint=_fingerprint(prepared),
+        answered=[await answered(session, each) for each in page.values.get("in_reply_to", "").split()],
     )
 
 
