@@ -147,7 +147,8 @@ def local_path(wanted: str, otherwise: str = "/tasks") -> str:
         parts = urlsplit(wanted)
     except ValueError:
         return otherwise
-    if parts.scheme or parts.netloc or not wanted.startswith("/") or wanted.startswith("//") or "\\" in wanted:
+    leads_away = parts.scheme or parts.netloc or not wanted.startswith("/") or wanted.startswith("//")
+    if leads_away or "\\" in wanted or not wanted.isprintable():  # browsers leave some characters out
         return otherwise
     return wanted
 

@@ -199,7 +199,18 @@ def test_the_tables_name_the_user_of_a_connection_by_ipv6() -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted", ["https://evil.example/", "//evil.example", "/\\evil.example", "//[", "evil", "", "javascript:alert(1)"]
+    "wanted",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "//[",
+        "/\n//evil.example",
+        "/\t/evil.example",
+        "evil",
+        "",
+        "javascript:alert(1)",
+    ],
 )
 def test_no_form_leads_away(wanted: str) -> None:
     """Where a form leads back to is a path of the console."""
