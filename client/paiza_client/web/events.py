@@ -91,12 +91,14 @@ async def events(request: Request) -> Response:
     watcher: Watcher = request.app.state.watcher
 
     async def lines() -> AsyncIterator[str]:
-        yield await _line(console, {"what": "counts"})
-        async for event in watcher.listen():
-            if console.is_locked:
-                yield "event: locked\ndata: {}\n\n"
-                return
-            yield ": still here\n\n" if event is None else await _line(console, event)
+        was_open = not console.is_locked
+        if was_open:
+            yield await _line(console, {"what": "counts"})
+            async for event in watcher.listen():
+                if console.is_locked:
+                    break
+                yield ": still here\n\n" if event is None else await _line(console, event)
+        yield "event: locked\ndata: {}\n\n"
 
     return StreamingResponse(lines(), media_type="text/event-stream")
 

@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from paiza_client.web.events import Watcher
+from paiza_client.web.events import Watcher, events
 from paiza_client.web.opened import OpenedParts
 from paiza_client.web.page import route
 
@@ -92,3 +92,12 @@ async def test_an_open_page_learns_at_once(tmp_path: Path) -> None:
     following.cancel()
     assert await asyncio.wait_for(event, 5) == {"what": "changed"}
     await page.aclose()
+
+
+async def test_a_page_that_is_looked_at_again_learns_at_once() -> None:
+    """A page that gave its line up while it was hidden is told with the first event that the console is locked."""
+    state = SimpleNamespace(console=SimpleNamespace(is_locked=True), watcher=None)
+    app = cast("Starlette", SimpleNamespace(state=state))
+    request = Request({"type": "http", "method": "GET", "path": "/events", "headers": [], "app": app})
+    answer = cast("Any", await events(request))
+    assert [each async for each in answer.body_iterator] == ["event: locked\ndata: {}\n\n"]
