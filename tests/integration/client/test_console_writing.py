@@ -344,7 +344,11 @@ async def test_a_message_is_recalled_from_its_page(paiza: Paiza, draft: Path) ->
     """The recall is a draft to all who hold the message, with its marks, for two officers to sign."""
     sent = (await command(paiza, "kaz-liaison", "send", "free-message", draft, "--json")).json
     async with browser("kaz-liaison") as console:
-        assert f"/recall/{sent['id']}" in (await console.get(f"/message/{sent['id']}")).text
+        page = await console.get(f"/message/{sent['id']}")
+        assert f"/recall/{sent['id']}" in page.text
+        assert f"/audit/trail/{sent['id']}" in page.text
+        trail = await console.get(f"/audit/trail/{sent['id']}")
+        assert f"{datetime.now().astimezone():%d.%m.%Y}" in trail.text, "evidence names the day"
         begun = await console.post(f"/recall/{sent['id']}", {})
         form = Form((await console.get(begun.headers["location"])).text)
         words = {"content.reason": "sent-in-error", "content.explanation": "Отправлено по ошибке."}
