@@ -90,7 +90,7 @@ def _step_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help=N_("Why it is URGENT or FLASH."),
         ),
         click.option(
-            "--urgency", type=CodeParameter("urgency"), metavar="URGENCY", help=N_("How soon it must be acted on.")
+            "--urgency", type=CodeParameter("urgency"), metavar="CODE", help=N_("How soon it must be acted on.")
         ),
         click.option(
             "--exercise", is_flag=True, help=N_("Mark the message as an exercise. Its answers are marked too.")

@@ -32,7 +32,7 @@ def written(command: Callable[..., Any]) -> Callable[..., Any]:
             help=N_("Why it is URGENT or FLASH."),
         ),
         click.option(
-            "--urgency", type=CodeParameter("urgency"), metavar="URGENCY", help=N_("How soon it must be acted on.")
+            "--urgency", type=CodeParameter("urgency"), metavar="CODE", help=N_("How soon it must be acted on.")
         ),
     ):
         command = option(command)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
@@ -11,9 +11,12 @@ from paiza_domain import kinds
 from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.threads.request_status import ACKNOWLEDGEMENT
 
+UNASKED: Final = frozenset({ACKNOWLEDGEMENT, "release-grant"})
+"""Kinds that answer and may also come of their own accord: a receipt confirmed, the author's consent to pass it on."""
+
 
 def is_answer(kind: str) -> bool:
-    """Return whether messages of a kind answer others. An acknowledgement may also follow from what asks nothing."""
+    """Return whether messages of a kind answer others, and nothing but others (`UNASKED`)."""
     return kind in _answers()
 
 
@@ -53,4 +56,4 @@ def _answered_by(kind: str) -> tuple[str, ...]:
 @cache
 def _answers() -> frozenset[str]:
     found = {name for kind in kinds.all_kinds().values() if not kind.workflow for name in kind.answered_by}
-    return frozenset(found - {ACKNOWLEDGEMENT})
+    return frozenset(found - UNASKED)

@@ -1,6 +1,7 @@
 """Liaison officers and duty rosters: a data officer keeps them, and everybody else's client shows them."""
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -91,7 +92,8 @@ def test_a_draft_is_checked_whole(paiza: Paiza, draft: Path) -> None:
     for command in ("check", "publish"):
         ran = paiza("kaz-data", "directory", command, draft)
         assert ran.code == 3
-        assert "directory.yaml:" in ran.err
+        assert "directory.yaml" in ran.err
+        assert re.search(r"line \d+, officer: ", ran.err)
     draft.write_text(good)
     begin = good.index("  shifts:")
     draft.write_text(good[:begin] + "  shifts: []\n" + good[good.index("\nconfirmed:", begin) :])

@@ -393,7 +393,7 @@ def test_the_key_of_the_officer_is_opened(
     assert (code, len(json.loads(err)["problems"])) == (6, 10)
     where = str(tmp_path / "home/kaz-broken/profile.toml: colour")
     wrong = {"where": where, "what": "Такой настройки нет.", "code": "unknown_setting"}
-    assert json.loads(err)["problems"][0] == wrong
+    assert wrong.items() <= json.loads(err)["problems"][0].items()
     _, _, err = run(capsys, "pending", "--profile", "kaz-broken", "--lang", "ru")
     assert f"Где: {where}: Такой настройки нет." in err
     phrase = tmp_path / "phrase"

@@ -158,6 +158,7 @@ def header(author: Member, recipients: Sequence[str], **changes: object) -> mess
         legal_bases=["agreement-2006", "protocol-2011"],
         register_version=REGISTER_VERSION,
         subject_sha256=bytes(32),
+        exercise=True,
     )
     written.author_time.FromDatetime(NOW - timedelta(microseconds=1))
     written.review_time.FromDatetime(NOW + timedelta(days=1000, microseconds=1))

@@ -49,5 +49,5 @@ def test_an_answer_is_compared_with_what_was_asked(
 def test_every_answer_of_a_kind_is_compared() -> None:
     """Kinds declare what answers them; the steps of a workflow have rules of their own."""
     answers = {name for name in kinds.all_kinds() if asked.is_answer(name)}
-    assert {"information-answer", "financial-answer", "pre-export-reply", "release-grant", "sample-receipt"} <= answers
-    assert not {"acknowledgement", "cd-authorisation", "free-message"} & answers
+    assert {"information-answer", "financial-answer", "pre-export-reply", "release-denial", "sample-receipt"} <= answers
+    assert not {"acknowledgement", "release-grant", "cd-authorisation", "free-message"} & answers

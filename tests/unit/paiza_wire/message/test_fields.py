@@ -17,9 +17,10 @@ from tests.unit.paiza_wire.minting import MAIN, NOW, Federation, signed_message
 from tests.unit.paiza_wire.mutating import element, mutated, mutations
 
 # What becomes of a message when one field of it is changed. "all" stands for every way the field can be changed.
+# A changed header ends with the mark of an exercise written as unset, which no encoder writes.
 # "cannot_open" and "opens" are what the reader says of a message that verifies: wraps are not signed.
 SIGNED_MESSAGE = """
-header                      changed:bad_signature truncated:malformed lengthened:malformed cleared:unsupported_suite
+header                      changed:unknown_field truncated:malformed lengthened:malformed cleared:unsupported_suite
 signatures                  all:wrong_signers
 signatures.signer_id        all:wrong_signers
 signatures.certificate      all:bad_certificate
@@ -72,6 +73,7 @@ review_time.seconds              changed:signed greatest:malformed cleared:malfo
 review_time.nanos                changed:signed greatest:malformed cleared:signed
 register_version                 changed:signed truncated:malformed lengthened:malformed cleared:malformed
 parts                            emptied:part_missing doubled:malformed reversed:malformed flooded:too_large
+exercise                         all:signed
 subject_sha256                   changed:bad_signature/part_digest_mismatch truncated:malformed lengthened:malformed cleared:malformed
 parts.kind                       all:malformed
 parts.ciphertext_sha256          changed:bad_signature/part_digest_mismatch truncated:malformed lengthened:malformed cleared:malformed
