@@ -253,20 +253,29 @@ class Index:
     def _indexed(
         self, reads: ReadConnection, seq: int, digest: bytes, new: NewMessage | None
     ) -> tuple[IndexedMessage, Collection[bytes]]:
-        """Return a message as it is indexed, and those of its tokens that link; none if it cannot be opened."""
+        """Return a message as it is indexed, and those of its tokens that link; none if it cannot be opened.
+
+        What the database fails at is not caught: the message is read again later.
+        """
+        # One at a time: a message may have two megabytes.
+        body = messages_store.bodies(reads, [seq]).get(seq) if new is None else None
         try:
             if new is not None:
-                return self._read_terms(reads, seq, new.header, new.opened or self._opened(new.message()))
-            # One at a time: a message may have two megabytes.
-            if (body := messages_store.bodies(reads, [seq]).get(seq)) is not None:
+                header, opened = new.header, new.opened or self._opened(new.message())
+            elif body is not None:
                 message = stored(body)
-                return self._read_terms(reads, seq, message.header, self._opened(message))
+                header, opened = message.header, self._opened(message)
+            else:
+                return IndexedMessage(seq, None, (), linked=False), ()
+            indexed, links = self._read_terms(seq, header, opened)
         except Rejected as error:
             log.warning("not_opened", message=digest.hex()[:LOGGED_DIGITS], reason=error.reason)
         except Unavailable:
             raise
         except Exception:  # content made by an officer's client must not stop the index, and with it the node
             log.exception("not_indexed", message=digest.hex()[:LOGGED_DIGITS])
+        else:
+            return replace(indexed, matches=self._compare(reads, seq, header, indexed)), links
         return IndexedMessage(seq, None, (), linked=False), ()
 
     def _opened(self, message: VerifiedMessage) -> Opened:
@@ -274,7 +283,7 @@ class Index:
         return Opened(self._decryption_keys.content(message, kind), self._decryption_keys.annex(message, kind))
 
     def _read_terms(
-        self, reads: ReadConnection, seq: int, header: message_pb2.Header, opened: Opened
+        self, seq: int, header: message_pb2.Header, opened: Opened
     ) -> tuple[IndexedMessage, Collection[bytes]]:
         kind = kinds.get(header.kind, header.kind_version)
         open_terms = terms(kind, opened.content, None)
@@ -286,8 +295,7 @@ class Index:
         found.sort(key=itemgetter(0))
         links = [token for token, each, annex in sorted(found, key=itemgetter(2)) if each.links][:MAX_LINK_TOKENS]
         tokens = tuple((token, each.field, annex) for token, each, annex in found)
-        indexed = IndexedMessage(seq, _event_time(kind, opened.content), tokens, linked=False)
-        return replace(indexed, matches=self._compare(reads, seq, header, indexed)), links
+        return IndexedMessage(seq, _event_time(kind, opened.content), tokens, linked=False), links
 
 
 def _store(tx: LogTransaction, *, batch: Sequence[tuple[bytes, IndexedMessage]], store_matches: "StoreMatches") -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza_node.core.exchange.reactions import ReceivedMessage
@@ -16,7 +17,7 @@ from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.search import index as search_index
 from paiza_node.features.search import store as search_store
 from paiza_node.features.search.index import CURSOR, Index, NewMessages, TokenKey
-from paiza_wire.errors import Rejected
+from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 from tests import delivery
 from tests.unit.paiza_node.room import MEMBERS, Room
@@ -52,6 +53,27 @@ async def test_what_cannot_be_read_holds_up_nothing(room: Room, kind: str) -> No
         assert settings_store.counter(reads, CURSOR) == 2
         assert not search_store.tokens_of(reads, 1, FIELDS)
         assert search_store.tokens_of(reads, 2, FIELDS)
+
+
+async def test_what_the_database_fails_at_is_read_again(room: Room) -> None:
+    """A message is not taken for unreadable because the database went away while it was compared with searches."""
+    readable = room.message("kaz", "cd-request", delivery.request(MEMBERS, room.clock.now))
+    room.put(readable)
+    failing: list[Exception] = [OperationalError("SELECT", {}, Exception("server closed the connection"))]
+
+    def compare(*_of: object) -> tuple[()]:
+        if failing:
+            raise failing.pop()
+        return ()
+
+    index = Index(room.core, token_key=KEY, compare=compare)
+    with pytest.raises(Unavailable, match="database_unavailable"):
+        await index.index_stored()
+    with room.store.reads() as reads:
+        assert settings_store.counter(reads, CURSOR) == 0
+    await index.index_stored()
+    with room.store.reads() as reads:
+        assert search_store.tokens_of(reads, 1, FIELDS)
 
 
 def about(room: Room, author: str, plate: str = "123 ABC 02") -> tuple[VerifiedMessage, Opened]:
