@@ -151,10 +151,10 @@ def test_a_person_becomes_an_officer_and_works(office: Office) -> None:
     wrong = office.operate("officer", "confirm", "petrov", *told["words"].split()[::-1])
     assert wrong["reason"] == "words_differ"
     assert office.operate("officer", "confirm", "petrov", *told["words"].split())["state"] == "active"
-    assert office.run("paiza_client", "inbox", person="petrov") == []
+    assert office.run("paiza_client", "inbox", person="petrov")["messages"] == []
     assert office.run("paiza_client", "unlock", "--for", "5m", person="petrov")["profile"] == "kaz-petrov"
     try:
-        assert office.run("paiza_client", "inbox", person="petrov", asks=True) == []
+        assert office.run("paiza_client", "inbox", person="petrov", asks=True)["messages"] == []
     finally:
         assert office.run("paiza_client", "lock", person="petrov")["closed"]
     locked = office.run("paiza_client", "inbox", person="petrov", asks=True)
@@ -184,4 +184,4 @@ def test_power_cuts_cost_nobody_their_keys(office: Office) -> None:
     office.node.start()
     assert office.enrol("petrov", file)["words"] == first["words"]
     office.operate("officer", "confirm", "petrov", *first["words"].split())
-    assert office.run("paiza_client", "inbox", person="petrov") == []
+    assert office.run("paiza_client", "inbox", person="petrov")["messages"] == []

@@ -46,6 +46,8 @@ VERBS_SAY: Final = frozenset(
         "register_unknown",
         "search_empty",
         "reason_missing",
+        "unknown_officer",
+        "wrong_deputy",
         "silent",
     }
 )

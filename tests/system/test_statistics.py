@@ -40,7 +40,7 @@ SHIFT: Final = timedelta(days=371)  # 53 weeks: each copy of a record is on anot
 SENDER, READER = "kaz", "tjk"
 KILOGRAMS: Final = {"Gram": Decimal("0.001"), "Kilogram": Decimal(1)}  # the units of mass in the file
 GRAM: Final = Decimal("0.001")
-POLL_SECONDS: Final = 0.05
+POLL_SECONDS: Final = 0.01
 MOST_CLIENT_BYTES: Final = 200 * machine.MEBIBYTE
 OTHER_ENTRIES: Final = 4  # of a run besides those about messages: a session, a connection that is renewed
 EXPORT: Final = ("export", "--form", "unodc", "--since", "1d", "--purpose", "statistics", "--reason", "exercise")

@@ -11,7 +11,7 @@ from paiza_client.sdk import drafts, templates
 from paiza_client.sdk.drafts import Overrides
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.schema.kind import Kind
-from paiza_officer.errors import ProfileProblem
+from paiza_officer.errors import Misused, ProfileProblem
 
 STDIN: Final = "-"
 
@@ -34,6 +34,6 @@ def empty(terminal: Terminal, kind: Kind, *, full: bool) -> str:
     """Return an empty draft with what the profile knows; without a profile, with less."""
     try:
         profile = terminal.profile()
-    except ProfileProblem:  # nobody need be known for an empty draft
+    except (Misused, ProfileProblem):  # nobody need be known for an empty draft
         profile = None
     return templates.empty(kind, profile, "long" if full else "short")
