@@ -53,7 +53,7 @@ class HandedIn:
 
 
 def put(profile: Profile, key: str, data: bytes) -> HandedIn:
-    """Take a draft as JSON, as the JSON Schema of its kind describes it; the same once more changes nothing.
+    """Keep a draft in JSON, as the JSON Schema of its kind describes it; the same once more changes nothing.
 
     Another draft under the same key replaces the one before while the officer has not touched it.
 
@@ -62,15 +62,19 @@ def put(profile: Profile, key: str, data: bytes) -> HandedIn:
     """
     text = _as_draft(profile, data)
     name, digest = _name(key), sha256(data).hexdigest()
-    record = _record(profile, name)
+    record, present = _record(profile, name), _text(profile, name)
     if record is None:
+        if present not in {None, text}:  # a crash left no record, and the officer has changed the draft since
+            raise Refused("conflict", key, State.CHANGED)
         if sum(each.state in {State.WAITING, State.CHANGED} for each in all_of(profile)) >= MAX_WAITING:
             raise Refused("quota_exceeded", key, f"{MAX_WAITING}")
     else:
         known = _handed_in(profile, name, record)
         if record["handed_in_sha256"] == digest:
             return known
-        if known.state is not State.WAITING:
+        # After a crash before the record the text is this one already, and looks changed.
+        is_ours = known.state is State.WAITING or (known.state is State.CHANGED and present == text)
+        if not is_ours:
             raise Refused("conflict", key, known.state)
     draft_store.write_text(profile, name, text)
     _write(profile, name, {"key": key, "handed_in_sha256": digest, "text_sha256": _sha256(text)})
@@ -122,12 +126,19 @@ def _as_draft(profile: Profile, data: bytes) -> str:
 def _handed_in(profile: Profile, name: str, record: Mapping[str, Any]) -> HandedIn:
     if message := record.get("message", ""):
         return HandedIn(record["key"], name, State.SENT, message)
-    try:
-        text = draft_store.read_text(profile, name)
-    except Refused:
+    text = _text(profile, name)
+    if text is None:
         return HandedIn(record["key"], name, State.DISCARDED)
     same = record["text_sha256"] == _sha256(text)
     return HandedIn(record["key"], name, State.WAITING if same else State.CHANGED)
+
+
+def _text(profile: Profile, name: str) -> str | None:
+    """Return the text of a draft; None where there is none."""
+    try:
+        return draft_store.read_text(profile, name)
+    except Refused:
+        return None
 
 
 def _name(key: str) -> str:

@@ -85,6 +85,18 @@ def test_after_a_crash_between_both_files(profile: Profile, monkeypatch: pytest.
             handed_in.put(profile, KEY, draft())
     assert handed_in.put(profile, KEY, draft()).state is State.WAITING
     assert len(draft_store.stored(profile)) == 1
+    with monkeypatch.context() as broken:
+        broken.setattr(handed_in, "_write", crash)
+        for key in (KEY, "another"):
+            with pytest.raises(KeyboardInterrupt):
+                handed_in.put(profile, key, draft(subject="Corrected"))
+    assert handed_in.put(profile, KEY, draft(subject="Corrected")).state is State.WAITING
+    (left,) = (each for each in draft_store.stored(profile) if each.name != handed_in.find(profile, KEY).draft)
+    own = draft_store.read_text(profile, left.name) + "# looked at\n"
+    draft_store.write_text(profile, left.name, own)
+    with pytest.raises(Refused, match="conflict: changed"):
+        handed_in.put(profile, "another", draft(subject="Corrected"))
+    assert draft_store.read_text(profile, left.name) == own
 
 
 @pytest.mark.parametrize(
