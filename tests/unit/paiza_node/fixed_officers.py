@@ -29,7 +29,7 @@ class FixedOfficers(OfficerDirectory):
         super().__init__(store, lambda: datetime.now(UTC))
 
     def keep_deputies(self, store: Store, clock: Callable[[], datetime]) -> None:
-        """Take the deputies from a store from now on, at the times of a clock."""
+        """Read the deputies from a store from now on, at the times of a clock."""
         self._deputies_in, self._clock = store, clock
 
     def replace(self, officer: Officer) -> None:

@@ -200,7 +200,7 @@ class Room(AbstractContextManager["Room"]):
         return message.digest
 
     def moved(self, message: VerifiedMessage) -> None:
-        """Tell the watch over workflows that the thread of a message changed."""
+        """Notify the watch over workflows that the thread of a message changed."""
         self.deadlines.notify([WorkflowsMoved(frozenset({message.header.thread_id}))])
 
     def row(self, tx: LogTransaction, message: VerifiedMessage, unit: str | None = None) -> MessageRow:

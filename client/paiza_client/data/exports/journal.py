@@ -88,7 +88,7 @@ class Written:
     left_out: LeftOut = field(default_factory=LeftOut)
 
     def take(self, line: dict[str, Any]) -> None:
-        """Take in a line."""
+        """Add what a line says."""
         for digest, reason, detail, message_id in line["left_out"]:
             self.left_out.add(NotOpened(bytes.fromhex(digest), reason, detail, message_id))
         if "permitted" in line:

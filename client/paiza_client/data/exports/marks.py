@@ -17,7 +17,7 @@ class Strictest:
         self._marks = dict.fromkeys(serialized)
 
     def add(self, record: Record) -> None:
-        """Take in the marks of everything of the message that is in the record."""
+        """Add the marks of everything of the message that is in the record."""
         self._marks.update(dict.fromkeys(each.SerializeToString() for each in record.marks()))
 
     def all(self) -> list[bytes]:

@@ -143,7 +143,7 @@ async def _message(request: Request) -> Response:
 
 
 async def _content(request: Request) -> Response:
-    """Take out a content: refused where the marks, the purposes or the node's policy forbid it."""
+    """Return a content for use outside: refused where the marks, the purposes or the node's policy forbid it."""
     session, intent = _session(request), request.app.state.intent
     found = await messages.find(session, request.path_params["id"])
     (permission,) = await session.exports.note([found.digest], intent)

@@ -289,7 +289,7 @@ async def decline(request: Request) -> Response:
 
 
 async def file(request: Request) -> Response:
-    """Give out an attachment of a waiting message, to be saved; the node logs that it was opened."""
+    """Return an attachment of a waiting message, to be saved; the node logs that it was opened."""
     session = session_of(request)
     summary = await session.approvals.find(request.path_params["message"])
     opened = await _open(session, summary)

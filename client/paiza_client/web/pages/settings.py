@@ -67,7 +67,7 @@ async def flush(request: Request) -> Response:
 
 
 async def drop(request: Request) -> Response:
-    """Give a waiting message up."""
+    """Remove a waiting message from the outbox."""
     wanted = text_of(request, "message")
     session = session_of(request)
     for each in await asyncio.to_thread(session.outbox.listing):

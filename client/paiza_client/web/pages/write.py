@@ -209,7 +209,7 @@ async def _attach(session: Session, name: str, given: Mapping[str, str], sent: S
 
 
 def _saved(session: Session, name: str, given: Mapping[str, str]) -> Response:
-    """Tell the script that the draft is saved, with what was understood of each field."""
+    """Return to the script that the draft is saved, with what was understood of each field."""
     page = Page(draft_store.find(session.profile, name), draft_store.find(session.profile, name).kind, given)
     shown = writing.show(page, {}, session)
     told = {box.name: "; ".join(box.echoes) for box in writing.boxes(shown)}
