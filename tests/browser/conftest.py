@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from tests.browser.surroundings import Morning, chromium, launch, morning, second_link, serving
 
@@ -37,25 +37,30 @@ def origin(at: Morning) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def browser(origin: str) -> Iterator[Browser]:
-    """The browser, started after the console: it takes the event loop of this thread."""
+def playwright(origin: str) -> Iterator[Playwright]:
+    """The driver of the browsers, started after the console: it takes the event loop of this thread."""
     assert origin
-    with sync_playwright() as playwright:
-        found = launch(playwright)
-        yield found
-        found.close()
+    with sync_playwright() as driver:
+        yield driver
 
 
 @pytest.fixture
-def context(browser: Browser, at: Morning, origin: str) -> Iterator[BrowserContext]:
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """A browser of one test. Its end has a limit of time: a browser that hangs is killed; a window's end has none."""
+    found = launch(playwright)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def context(browser: Browser, at: Morning, origin: str) -> BrowserContext:
     """A window of the browser, signed in by a link of a second start."""
     made = browser.new_context(viewport={"width": 1440, "height": 900})
     page = made.new_page()
     page.goto(second_link(at.home, PROFILE))
     page.wait_for_url(f"{origin}/tasks")
     page.close()
-    yield made
-    made.close()
+    return made
 
 
 @pytest.fixture

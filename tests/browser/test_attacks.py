@@ -93,8 +93,6 @@ def test_a_launch_link_works_once(browser: Browser, at: Morning, origin: str) ->
     expect(late.locator("body")).to_contain_text("launch_void")
     late.goto(f"{origin}/tasks")
     expect(late.locator("body")).to_contain_text("no_login")
-    first.close()
-    second.close()
 
 
 def test_scripts_are_not_read_by_the_cookie(page: Page, origin: str) -> None:
@@ -117,4 +115,3 @@ def test_a_locked_console_shows_nothing(browser: Browser, at: Morning, origin: s
     page.wait_for_url("**/unlock?back=%2Finbox")
     page.locator("main form[action='/unlock'] button").click()
     page.wait_for_url("**/inbox")
-    context.close()

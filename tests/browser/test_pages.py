@@ -97,7 +97,6 @@ def test_the_dark_theme_has_the_same_contrast(browser: Browser, origin: str, at:
         page.goto(origin + path)
         if wrong := faults(page):
             found[path] = wrong
-    context.close()
     assert found == {}
 
 
@@ -189,4 +188,3 @@ def test_everything_but_arrival_works_without_the_script(browser: Browser, origi
     page.locator(".danger-act summary").click()
     page.locator(".danger-act form button").click()
     expect(page.locator(".danger-notice").first).to_be_visible()
-    context.close()

@@ -100,7 +100,8 @@ def test_every_page_that_writes_is_usable_by_everybody(russian: Page, origin: st
     look("form")
     press(page, "delete")
     look("delete")
-    page.locator(".danger-button").click()
+    with page.expect_navigation():
+        page.locator(".danger-button").click()
     assert found == {}
 
 
