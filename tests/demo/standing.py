@@ -1,5 +1,6 @@
 """A federation that is left running (`make up`), and the end of exactly its processes (`make down`)."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from paiza_trust.errors import TrustError
+from tests.demo import links
 from tests.demo.day import MEMBERS
 from tests.demo.desk import DemoFailedError, Desk
 from tests.demo.words import Voice
@@ -16,6 +18,8 @@ from tests.federation import STOP_SECONDS, Federation, NodeProcess
 
 POLL_SECONDS: Final = 0.05
 VERIFY_SECONDS: Final = 120.0
+START_SECONDS: Final = 60.0
+_LINKS_PID: Final = "links.pid"
 
 
 def up(folder: Path, voice: Voice) -> None:
@@ -54,15 +58,22 @@ def up(folder: Path, voice: Voice) -> None:
     print("  paiza --profile kaz-liaison send free-message tests/demo/drafts/thanks.yaml --to tjk")
     print(
         voice(
-            "  paiza --profile kaz-liaison web     the console in the browser",
-            "  paiza --profile kaz-liaison web     консоль в браузере",
+            "\nThe console of each profile in the browser; a link starts it and signs in:\n",
+            "\nКонсоль каждого профиля в браузере; ссылка запускает её и открывает вход:\n",
         )
     )
-    print(voice("  make down     stops it", "  make down     остановить"))
+    for profile, link in _links(folder).items():
+        print(f"  {profile:18} {link}")
+    print(voice("\n  make down     stops it", "  make down     остановить"))
 
 
 def down(folder: Path, voice: Voice) -> None:
-    """Stop the nodes that `up` started and no other process; waits until they have ended."""
+    """Stop the nodes and consoles that `up` started and no other process; waits until the nodes have ended."""
+    serving = _serves_links(folder)
+    if serving is not None:
+        os.kill(serving, signal.SIGTERM)
+    for name in (_LINKS_PID, links.FILE):
+        (folder / name).unlink(missing_ok=True)
     stopping: dict[NodeProcess, int] = {}
     for node in Federation(folder, MEMBERS).nodes.values():
         running = _running(node)
@@ -84,6 +95,37 @@ def down(folder: Path, voice: Voice) -> None:
         if names
         else voice("Nothing runs.", "Ничего не работает.")
     )
+
+
+def _links(folder: Path) -> dict[str, str]:
+    """Return the link of each profile's console, from the process that serves them; start it unless it runs."""
+    file = folder / links.FILE
+    if _serves_links(folder) is None:
+        file.unlink(missing_ok=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", links.__name__, str(folder.absolute())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        (folder / _LINKS_PID).write_text(f"{process.pid}\n")
+        deadline = time.monotonic() + START_SECONDS
+        while not file.exists() or not file.stat().st_size:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise DemoFailedError("the links to the consoles are not served")
+            time.sleep(POLL_SECONDS)
+    found: dict[str, str] = json.loads(file.read_text())
+    return found
+
+
+def _serves_links(folder: Path) -> int | None:
+    """Return the process that serves the links of this federation; None where it does not run."""
+    try:
+        pid = int((folder / _LINKS_PID).read_text())
+    except (OSError, ValueError):
+        return None
+    return pid if {links.__name__, str(folder.absolute())} <= set(_command_line(pid)) else None
 
 
 def verify_node(node: NodeProcess, desk: Desk) -> None:
