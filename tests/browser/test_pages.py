@@ -11,7 +11,8 @@ from tests.browser.surroundings import HOSTILE, Morning, second_link
 
 NARROW = 390
 PLACES = (
-    "/tasks", "/tasks?scope=mine", "/inbox", "/inbox?unread=1&since=2020-01-01", "/sent", "/all?kind=alert",
+    "/tasks", "/tasks?scope=mine", "/tasks/awaited", "/tasks/shift",
+    "/inbox", "/inbox?unread=1&since=2020-01-01", "/sent", "/all?kind=alert",
     "/message/{hostile}", "/message/{wolves}", "/message/{wolves}/print", "/thread/KAZ-2026-00002",
     "/thread/KAZ-2026-00002?open=1", "/deliveries", "/deliveries/{delivery}", "/search", "/search?q=heroin",
     "/search?q=Ivanov&in=name", "/statistics", "/directory", "/substances", "/substances?q=heroin",

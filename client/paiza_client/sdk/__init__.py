@@ -10,6 +10,7 @@ To do                                           call
 find a message by id, digest or short name      messages.find, messages.matching
 list messages                                   messages.pages, messages.walk, messages.unread
 list requests that our member has not answered  threads.unanswered (messages.unread is of one officer, read or not)
+list what others have not answered              awaited.answers
 open one, read its content, save an attachment  Session.open_part, messages.content, Session.save_attachment
 open many for one reason                        open_many.choose, open_many.open_many
 read a thread; how its requests stand           threads.find, .list_messages, .open_messages, .request_statuses

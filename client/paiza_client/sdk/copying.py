@@ -1,5 +1,7 @@
 """Drafts made from messages: a new message like an earlier one, and the answer to a request."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from google.protobuf.message import Message
@@ -93,6 +95,12 @@ async def as_answer(session: Session, message: MessageSummary, kind: Kind | None
         legal_bases=tuple(header.legal_bases),
         parents=(message.id,),
     )
+
+
+async def as_reminder(session: Session, message: MessageSummary, members: Sequence[str]) -> Draft:
+    """Return the draft of a free message in the thread of a request of our own, to members that have not answered."""
+    draft = await as_answer(session, message, drafts.find_kind(_FREE))
+    return replace(draft, recipients=tuple(message_pb2.Recipient(member=each) for each in members))
 
 
 def _questions(asked: Message) -> list[int]:

@@ -7,6 +7,7 @@ from starlette.routing import Route
 from paiza_client.web.pages import (
     approve,
     audit,
+    awaited,
     deliveries,
     jobs,
     message,
@@ -14,6 +15,7 @@ from paiza_client.web.pages import (
     reference,
     search,
     settings,
+    shift,
     sign,
     statistics,
     tasks,
@@ -23,6 +25,8 @@ from paiza_client.web.pages import (
 
 ROUTES: Final[tuple[Route, ...]] = (
     *tasks.ROUTES,
+    *awaited.ROUTES,
+    *shift.ROUTES,
     *messages.ROUTES,
     *message.ROUTES,
     *thread.ROUTES,

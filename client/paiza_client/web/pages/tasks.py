@@ -7,13 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from paiza_client.sdk import Session
-from paiza_client.sdk.approvals import Colleague
 from paiza_client.sdk.deputies import Deputy
 from paiza_client.sdk.tasks import Scope, TaskItem
 from paiza_client.web.language import N_, _
-from paiza_client.web.page import note, redirect, render, route, session_of, text_of
-from paiza_client.web.pages.messages import day_of
-from paiza_officer.errors import Refused, misused
+from paiza_client.web.page import render, route, session_of
+from paiza_officer.errors import Refused
 
 SOON: Final = timedelta(hours=12)
 
@@ -36,38 +34,8 @@ async def tasks(request: Request) -> Response:
         scope=scope,
         shift_notes=notes[::-1],
         deputies=deputies,
-        colleagues=await _colleagues(session) if found is not None else [],
         own=str(session.profile.id),
     )
-
-
-async def add_note(request: Request) -> Response:
-    """Leave a note for the shift, or hand the shift over."""
-    session, text = session_of(request), text_of(request, "text")
-    if text_of(request, "act") == "hand_over":
-        await session.tasks.hand_over(text)
-        note(request, _("The shift was handed over."))
-    else:
-        await session.tasks.note(text)
-        note(request, _("The note was left."))
-    return redirect("/tasks")
-
-
-async def appoint(request: Request) -> Response:
-    """Appoint a deputy until the end of a day."""
-    until = day_of(text_of(request, "until"))
-    if until is None:
-        raise misused(_("Until"), _("Name the last day."))
-    await session_of(request).deputies.appoint(text_of(request, "deputy"), until + timedelta(days=1))
-    note(request, _("The deputy was appointed."))
-    return redirect("/tasks")
-
-
-async def end_deputy(request: Request) -> Response:
-    """End the appointment of a deputy."""
-    await session_of(request).deputies.end(text_of(request, "officer"))
-    note(request, _("The appointment was ended."))
-    return redirect("/tasks")
 
 
 async def _listed(session: Session, scope: Scope) -> list[TaskItem] | None:
@@ -84,11 +52,6 @@ async def _deputies(session: Session) -> list[Deputy]:
     """Return the appointments of this officer and for this officer."""
     own = str(session.profile.id)
     return [each for each in await session.deputies.listed() if own in {each.officer, each.deputy}]
-
-
-async def _colleagues(session: Session) -> list[Colleague]:
-    own = str(session.profile.id)
-    return [each for each in await session.approvals.officers() if each.id != own]
 
 
 def _due(item: TaskItem) -> datetime | None:
@@ -108,9 +71,4 @@ def _order(item: TaskItem) -> datetime:
     return _due(item) or datetime.max.replace(tzinfo=UTC)
 
 
-ROUTES: Final = (
-    route("/tasks", tasks),
-    route("/tasks/notes", add_note, post=True),
-    route("/tasks/deputy", appoint, post=True),
-    route("/tasks/deputy/end", end_deputy, post=True),
-)
+ROUTES: Final = (route("/tasks", tasks),)
