@@ -22,7 +22,7 @@ def build(console: Console, port: int, *, secret: str = "", check_user: guard.Ch
     """Return the console as an application for a server on 127.0.0.1 and this port.
 
     ``secret`` lets a second start of the program ask for a launch link. ``check_user`` judges the other end of a
-    connection; by default the system's tables do.
+    connection; by default the kernel names its user.
     """
 
     @asynccontextmanager

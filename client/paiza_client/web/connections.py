@@ -10,10 +10,10 @@ from typing import Final
 from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from paiza_client.web.guard import is_of_this_user
+from paiza_client.web.peer_user import is_of_this_user
 
 HELD: Final = 64
-"""Connections that are held without a look at their user, which takes the system long."""
+"""Connections that are held without a look at their user."""
 BACKLOG: Final = 64
 """Connections that are accepted at once, before the first of them is looked at."""
 

@@ -11,12 +11,7 @@ port: pages of other origins, other names for this machine, programs of other us
 The form token of each POST is checked where the form is read (`page.route`).
 """
 
-import os
-import re
-import socket
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -25,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paiza_client.web import refusals
 from paiza_client.web.console import Console
+from paiza_client.web.peer_user import Peer, is_of_this_user
 
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (
@@ -39,7 +35,6 @@ HEADERS: Final[Mapping[str, str]] = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cache-Control": "no-store",
 }
-Peer = tuple[str, int] | None
 CheckUser = Callable[[Peer, int], bool]
 
 STATIC: Final = "/static/"
@@ -47,10 +42,6 @@ LAUNCH: Final = "/launch"
 SECOND_START: Final = "/second-start"
 
 _SAME: Final = frozenset({"", "none", "same-origin"})
-_TABLES: Final = ("/proc/net/tcp", "/proc/net/tcp6")
-_ROW: Final = re.compile(
-    r"^\s*\d+: ([0-9A-F]+:[0-9A-F]{4}) ([0-9A-F]+:[0-9A-F]{4}) \S+ \S+ \S+ \S+\s+(\d+)", re.MULTILINE
-)  # local and remote end, user
 
 
 def cookie_name(port: int) -> str:
@@ -62,7 +53,7 @@ class Guard:
     """The outermost application."""
 
     def __init__(self, app: ASGIApp, console: Console, port: int, check_user: CheckUser | None = None) -> None:
-        """Guard the port; ``check_user`` judges the other end of a connection, by the system's tables by default."""
+        """Guard the port; ``check_user`` judges the other end of a connection, by default by its user."""
         self._app = app
         self._check_user = check_user or is_of_this_user
         self._console = console
@@ -118,31 +109,3 @@ class Guard:
 def _cookie(headers: Headers, port: int) -> str:
     """Return the value of our cookie. Programs on other ports set cookies too: one that is malformed hides no other."""
     return cookie_parser(headers.get("cookie", "")).get(cookie_name(port), "")
-
-
-def is_of_this_user(peer: Peer, port: int) -> bool:
-    """Return whether the other end of a connection is a program of this user, where the system tells.
-
-    Address and port are compared, both ends: another user may connect from a port of this user's at another address.
-    """
-    if peer is None or not hasattr(os, "getuid"):
-        return True
-    ends = _as_in_tables(*peer), _as_in_tables("127.0.0.1", port)
-    told = False
-    for table in _TABLES:
-        try:
-            rows = _ROW.findall(Path(table).read_text("ascii"))
-        except OSError:
-            continue
-        told = True
-        for local, remote, user in rows:
-            if local in ends[0] and remote in ends[1]:
-                return int(user) == os.getuid()
-    return not told
-
-
-def _as_in_tables(address: str, port: int) -> tuple[str, str]:
-    """Return an end of a connection as the tables of IPv4 and IPv6 write it: in words of the machine."""
-    mapped = socket.inet_pton(socket.AF_INET6, f"::ffff:{address}")
-    words = [f"{int.from_bytes(mapped[at : at + 4], sys.byteorder):08X}" for at in range(0, 16, 4)]
-    return f"{words[3]}:{port:04X}", f"{''.join(words)}:{port:04X}"

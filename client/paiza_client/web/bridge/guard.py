@@ -13,7 +13,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from paiza_client.web.guard import CheckUser, is_of_this_user
+from paiza_client.web.guard import CheckUser
+from paiza_client.web.peer_user import is_of_this_user
 
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 

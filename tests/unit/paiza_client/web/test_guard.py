@@ -1,8 +1,6 @@
 """What the console refuses: other hosts, origins, users and browsers; and the headers of every answer."""
 
 import json
-import os
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -169,33 +167,6 @@ async def test_a_program_of_another_user_is_refused(console: Console) -> None:
     token = console.new_launch()
     assert (await browser.get(f"/launch?token={token}")).status == 403
     assert (await browser.get("/static/console.css")).status == 403
-
-
-@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the system has no table of connections")
-def test_the_tables_name_the_user_of_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection of this user is recognised; one of another user and one that there is not are refused."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        with socket.create_connection(("127.0.0.1", port)) as peer:
-            assert guard.is_of_this_user(peer.getsockname(), port)
-            assert not guard.is_of_this_user(("127.0.0.1", 1), port)
-            # Another user may bind the same port at another address of this machine.
-            assert not guard.is_of_this_user(("127.0.0.5", peer.getsockname()[1]), port)
-            monkeypatch.setattr(os, "getuid", lambda: 4711)
-            assert not guard.is_of_this_user(peer.getsockname(), port)
-
-
-@pytest.mark.skipif(not Path("/proc/net/tcp6").exists(), reason="the system has no table of connections")
-def test_the_tables_name_the_user_of_a_connection_by_ipv6() -> None:
-    """A program of this user that writes the address of IPv4 within one of IPv6 is recognised."""
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_INET6) as peer:
-        try:
-            peer.connect(("::ffff:127.0.0.1", server.getsockname()[1]))
-        except OSError:
-            pytest.skip("the system has no IPv6")
-        accepted, client = server.accept()
-        with accepted:
-            assert guard.is_of_this_user(client, server.getsockname()[1])
 
 
 @pytest.mark.parametrize(
