@@ -4,9 +4,12 @@ Each may have a folder of files to attach beside it, called as the draft with `.
 text, readable by their owner alone.
 """
 
+import fcntl
+import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +23,7 @@ from paiza_officer.profiles import Profile, write_private
 
 ENDING: Final = ".yaml"
 FILES: Final = ".files"
+LOCK_FILE: Final = "drafts.lock"
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", re.ASCII)
 _KIND: Final = re.compile(r"^kind:[ \t]*[\"']?([a-z0-9-]{1,80})", re.MULTILINE | re.ASCII)
@@ -82,6 +86,35 @@ def write_text(profile: Profile, name: str, text: str) -> None:
         write_private(path, text.encode("utf-8", errors="replace"))
     except OSError as error:
         raise disk_problem(error, str(path)) from error
+
+
+@contextmanager
+def changing(profile: Profile) -> Iterator[None]:
+    """Keep other programs of the officer from changing drafts meanwhile: for what reads a draft before it writes it.
+
+    They wait, so nothing under it may take long.
+    """
+    path = profile.folder / LOCK_FILE
+    try:
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb")
+    except OSError as error:
+        raise disk_problem(error, str(path)) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def remove_unchanged(profile: Profile, name: str, text: str) -> bool:
+    """Delete a draft that was sent, unless it is another one by now than the ``text`` that was; return whether."""
+    with changing(profile):
+        try:
+            if read_text(profile, name) != text:
+                return False
+        except Refused as error:
+            if error.reason != "unknown_id":
+                raise
+        remove(profile, name)
+    return True
 
 
 def new_name(profile: Profile, kind: Kind, now: datetime | None = None) -> str:

@@ -8,13 +8,16 @@ a second draft, and the program learns what became of each.
 The draft is written first, then that file: after a crash between both, handing it in again finds the text and goes on.
 """
 
+import fcntl
 import json
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from paiza_client.language import _, language
 from paiza_client.sdk import draft_store, drafts
@@ -31,6 +34,7 @@ MAX_BYTES: Final = 256 * 1024  # of one draft
 
 _NAMED: Final = 24  # hexadecimal digits of the SHA-256 of a key in the name of its draft
 _ATTACHMENTS: Final = "attachments"
+_SIGNING: Final = "signing"  # the detail of a conflict that passes
 
 
 class State(StrEnum):
@@ -58,9 +62,45 @@ def put(profile: Profile, key: str, data: bytes) -> HandedIn:
     Another draft under the same key replaces the one before while the officer has not touched it.
 
     Refused("invalid_draft") names every fault; ("conflict") where the officer has changed, sent or discarded the one
-    before; ("quota_exceeded") where `MAX_WAITING` wait; ("malformed"), ("too_large") for the bytes or the key.
+    before, or signs it at this moment; ("quota_exceeded") where `MAX_WAITING` wait; ("malformed"), ("too_large") for
+    the bytes or the key.
     """
     text = _as_draft(profile, data)
+    with draft_store.changing(profile):
+        return _put(profile, key, data, text)
+
+
+@contextmanager
+def being_signed(profile: Profile, name: str) -> Iterator[None]:
+    """Keep the case system from replacing a draft while the officer signs it: `put` refuses it meanwhile."""
+    if not name.startswith(PREFIX):
+        yield
+        return
+    with _lock_file(profile, name) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _not_being_signed(profile: Profile, key: str) -> Iterator[None]:
+    with _lock_file(profile, _name(key)) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Refused("conflict", key, _SIGNING) from None
+        yield
+
+
+def _lock_file(profile: Profile, name: str) -> IO[bytes]:
+    path = _path(profile, name).with_suffix(".lock")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb")
+    except OSError as error:
+        raise disk_problem(error, str(path)) from error
+
+
+def _put(profile: Profile, key: str, data: bytes, text: str) -> HandedIn:
     name, digest = _name(key), sha256(data).hexdigest()
     record, present = _record(profile, name), _text(profile, name)
     if record is None:
@@ -76,8 +116,9 @@ def put(profile: Profile, key: str, data: bytes) -> HandedIn:
         is_ours = known.state is State.WAITING or (known.state is State.CHANGED and present == text)
         if not is_ours:
             raise Refused("conflict", key, known.state)
-    draft_store.write_text(profile, name, text)
-    _write(profile, name, {"key": key, "handed_in_sha256": digest, "text_sha256": _sha256(text)})
+    with _not_being_signed(profile, key):
+        draft_store.write_text(profile, name, text)
+        _write(profile, name, {"key": key, "handed_in_sha256": digest, "text_sha256": _sha256(text)})
     return HandedIn(key, name, State.WAITING)
 
 

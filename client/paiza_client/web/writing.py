@@ -66,13 +66,17 @@ class Controls:
 
 @dataclass(frozen=True)
 class Page:
-    """A draft in a form. ``strange``: what stands in the draft and has no field. ``broken``: why it is no draft."""
+    """A draft in a form. ``strange``: what stands in the draft and has no field. ``broken``: why it is no draft.
+
+    ``text`` is that of the file it was read from; empty where a form was.
+    """
 
     stored: StoredDraft
     kind: Kind | None
     values: Mapping[str, str] = field(default_factory=dict)
     strange: tuple[tuple[str, str], ...] = ()
     broken: str = ""
+    text: str = ""
 
     @property
     def description(self) -> Description:
@@ -93,7 +97,7 @@ def load(profile: Profile, name: str, opened: Iterable[str] = ()) -> Page:
         return Page(stored, stored.kind, broken=f"{error.error.line}: {error.error.message(language())}\n\n{text}")
     description = describe(stored.kind, language())
     found |= {each: "" for each in opened if layout.find(description, each) is not None and each not in found}
-    return Page(stored, stored.kind, layout.completed(description, found), strange)
+    return Page(stored, stored.kind, layout.completed(description, found), strange, text=text)
 
 
 def begin(profile: Profile, kind: Kind, given: Mapping[str, str]) -> str:
@@ -130,7 +134,8 @@ def local_offset(local: datetime) -> timedelta:
 
 def save(profile: Profile, name: str, kind: Kind, given: Mapping[str, str]) -> None:
     """Write the values of a form into the file of its draft."""
-    draft_store.write_text(profile, name, values.text_of(kind, given))
+    with draft_store.changing(profile):
+        draft_store.write_text(profile, name, values.text_of(kind, given))
 
 
 def still_empty(description: Description, given: Mapping[str, str]) -> tuple[str, ...]:
@@ -192,7 +197,7 @@ async def checked(
     kind = page.kind
     assert kind is not None
     read = check(page, session, controls)
-    page = Page(page.stored, kind, {**read.values, **_empty_groups(page)}, page.strange)
+    page = replace(page, values={**read.values, **_empty_groups(page)})
     faults: dict[str, list[str]] = {name: list(each) for name, each in read.faults.items()}
     if kind.workflow:  # these follow from the thread and the kind of step
         for name in ("to", "urgency_reason"):

@@ -2,21 +2,24 @@
 
 import asyncio
 import html
+import json
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from typing_extensions import override
 
-from paiza_client.sdk import draft_store
-from paiza_client.web import language
+from paiza_client.sdk import draft_store, drafts, handed_in, sending
+from paiza_client.web import language, writing
 from paiza_client.web.console import Console
 from paiza_officer import profiles
+from paiza_officer.errors import Refused
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza, Ran
 from tests.unit.paiza_client.web.asking import OWN, Answer, Browser
@@ -195,6 +198,40 @@ async def test_a_notice_is_written_put_right_and_sent_without_a_script(federatio
         await console.console.lock()
         locked = await console.get(both[0].headers["location"])
         assert locked.headers["location"].startswith("/unlock")
+
+
+async def test_what_changes_while_it_is_signed_is_not_lost(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A case system cannot replace the draft meanwhile; what the officer writes in another window stays a draft."""
+    profile = profiles.load(federation.home / "kaz-liaison")
+    content = {"subject": "Вымышлено", "text": "Первое."}
+    given = {"kind": "free-message", "to": ["tjk"], "handling": {"tlp": "AMBER", "code": "H2", "classification": 1}}
+    name = handed_in.put(profile, "CASE-1", json.dumps(given | {"content": content}).encode()).draft
+    newer = json.dumps(given | {"content": content | {"text": "Второе."}}).encode()
+    refused: list[str] = []
+    really_send = sending.send
+
+    async def send(*of: Any, **options: Any) -> Any:
+        try:
+            handed_in.put(profile, "CASE-1", newer)
+        except Refused as error:
+            refused.append(error.detail)
+        sent = await really_send(*of, **options)
+        writing.save(profile, name, drafts.find_kind("free-message"), {"content.text": "Третье."})
+        return sent
+
+    monkeypatch.setattr(sending, "send", send)
+    async with browser("kaz-liaison") as console:
+        shown = dict(Form((await console.get(f"/write/{name}/preview")).text).sent)
+        sent = await console.post(f"/write/{name}/send", {"_fingerprint": shown["_fingerprint"]})
+        receipt = Form((await console.get(sent.headers["location"])).text).text
+        assert "Отправлено: KAZ-" in receipt
+        assert "черновик остаётся" in receipt
+    assert refused == ["signing"]
+    assert "Третье." in draft_store.read_text(profile, name)
+    assert handed_in.find(profile, "CASE-1").state is handed_in.State.SENT
+    draft_store.remove(profile, name)
 
 
 async def test_two_officers_sign_what_they_read(paiza: Paiza) -> None:

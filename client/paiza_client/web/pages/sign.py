@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from paiza.core.v1 import message_pb2
-from paiza_client.sdk import Session, doubts, draft_store, drafts, duplicates, sending, substances
+from paiza_client.sdk import Session, doubts, draft_store, drafts, duplicates, handed_in, sending, substances
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.sending import Sent
 from paiza_client.web import texts, writing
@@ -122,19 +122,27 @@ async def send(request: Request) -> Response:
     """Sign and send what the preview showed, and nothing else."""
     session, name = session_of(request), request.path_params["name"]
     controls, shown = Controls.of(form_of(request)), text_of(request, "_fingerprint")
-    async with _sending:  # a button pressed twice sends once
+    # A button pressed twice sends once, and nothing replaces the draft meanwhile.
+    async with _sending:
         if done := _sent.get((name, shown)):
             return redirect(f"/write/sent/{done}")
-        page = writing.load(session.profile, name)
-        if page.kind is None or page.broken:
-            return redirect(f"/write/{name}")
-        page, faults, ready = await writing.checked(session, page, controls)
-        if ready is None:
-            return await form(request, page, controls, faults)
-        if shown != _fingerprint(ready.prepared):
-            note(request, _("The draft has changed since you read it. Nothing was signed: read it again."))
-            return redirect(f"/write/{name}/preview{controls.query()}")
-        return await _send(request, page, controls, ready)
+        with handed_in.being_signed(session.profile, name):
+            return await _checked_again(request, name, controls, shown)
+
+
+async def _checked_again(request: Request, name: str, controls: Controls, shown: str) -> Response:
+    """Sign and send a draft if it is still what the preview showed, by its fingerprint."""
+    session = session_of(request)
+    page = writing.load(session.profile, name)
+    if page.kind is None or page.broken:
+        return redirect(f"/write/{name}")
+    page, faults, ready = await writing.checked(session, page, controls)
+    if ready is None:
+        return await form(request, page, controls, faults)
+    if shown != _fingerprint(ready.prepared):
+        note(request, _("The draft has changed since you read it. Nothing was signed: read it again."))
+        return redirect(f"/write/{name}/preview{controls.query()}")
+    return await _send(request, page, controls, ready)
 
 
 async def _send(request: Request, page: Page, controls: Controls, ready: Ready) -> Response:
@@ -148,7 +156,7 @@ async def _send(request: Request, page: Page, controls: Controls, ready: Ready) 
             sent = await sending.send(signing, ready.prepared)
     except Unreachable as error:
         if error.saved:
-            draft_store.remove(profile, name)
+            _remove_sent(request, page)
         raise
     except PaizaError as error:
         return await _preview(request, page, controls, ready, error)
@@ -157,8 +165,14 @@ async def _send(request: Request, page: Page, controls: Controls, ready: Ready) 
     for each in (_receipts, _sent):
         while len(each) > RECEIPTS:
             each.popitem(last=False)
-    draft_store.remove(profile, name)
+    _remove_sent(request, page)
     return redirect(f"/write/sent/{sent.id}")
+
+
+def _remove_sent(request: Request, page: Page) -> None:
+    """Delete the draft that was signed; one that was changed meanwhile stays, and the next page says so."""
+    if not draft_store.remove_unchanged(session_of(request).profile, page.stored.name, page.text):
+        note(request, _("The draft was changed while it was signed. What was signed is sent; the draft stays."))
 
 
 async def sent(request: Request) -> Response:

@@ -89,3 +89,12 @@ def test_dropping_a_file_touches_no_other(profile: Profile) -> None:
     for path in ("other.jpg", "../drafts/other.jpg", "d.files/../other.jpg", str(other)):
         draft_store.drop_file(profile, "d", path)
     assert other.exists()
+
+
+def test_a_draft_that_was_changed_meanwhile_is_not_removed(profile: Profile) -> None:
+    """What was signed is gone only if it is what is still there; no draft at all is as good."""
+    draft_store.write_text(profile, "d", "kind: free-message\n# newer\n")
+    assert not draft_store.remove_unchanged(profile, "d", "kind: free-message\n")
+    assert draft_store.read_text(profile, "d").endswith("# newer\n")
+    assert draft_store.remove_unchanged(profile, "d", draft_store.read_text(profile, "d"))
+    assert draft_store.remove_unchanged(profile, "d", "")

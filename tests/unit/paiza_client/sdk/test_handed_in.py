@@ -66,6 +66,19 @@ def test_the_officers_work_is_never_replaced(profile: Profile) -> None:
         handed_in.put(profile, KEY, draft(subject="Other"))
 
 
+def test_nothing_is_replaced_while_it_is_signed(profile: Profile) -> None:
+    """The newer text is refused, not lost with the older one; the same once more is still one, other keys go on."""
+    name = handed_in.put(profile, KEY, draft()).draft
+    text = draft_store.read_text(profile, name)
+    with handed_in.being_signed(profile, name):
+        with pytest.raises(Refused, match="conflict: signing"):
+            handed_in.put(profile, KEY, draft(subject="Corrected"))
+        assert handed_in.put(profile, KEY, draft()).state is State.WAITING
+        assert handed_in.put(profile, "another", draft()).state is State.WAITING
+        assert draft_store.remove_unchanged(profile, name, text)
+    handed_in.put(profile, "another", draft(subject="Corrected"))
+
+
 def test_other_drafts_leave_no_note(profile: Profile, tmp_path: Path) -> None:
     """Only what was handed in is followed, whatever a draft is called."""
     for source in ("free-message", str(tmp_path / "handed-in-0.yaml"), str(profile.folder / "drafts" / "other.yaml")):
