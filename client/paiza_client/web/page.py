@@ -15,17 +15,15 @@ from starlette.routing import Route
 from paiza_client import error_help
 from paiza_client.language import _ as of_the_client
 from paiza_client.sdk import Session
-from paiza_client.web import counts, refusals, rendering, texts
+from paiza_client.web import counts, form_body, refusals, rendering, texts
 from paiza_client.web.console import Console, LockedError, Login, Secret
+from paiza_client.web.form_body import UnreadableFormError
 from paiza_client.web.language import N_, _, language
 from paiza_officer.errors import Refused, Unreachable
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-MAX_FIELDS: Final = 5_000  # of one form
-MAX_FILES: Final = 50
-MAX_FIELD_BYTES: Final = 1024 * 1024
 SEE_OTHER: Final = 303
 
 SAVED: Final = N_(
@@ -75,24 +73,41 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
 )
 
 
-def route(path: str, handler: Handler, *, post: bool = False) -> Route:
-    """Return the route of a page; with ``post``, of a form, which is handed on only with this login's token."""
+def route(path: str, handler: Handler, *, post: bool = False, files: bool = False) -> Route:
+    """Return the route of a page; with ``post``, of a form, which is handed on only with this login's token.
+
+    ``files``: the form may bring files.
+    """
 
     async def checked(request: Request) -> Response:
         console = console_of(request)
         console.touch()
         was_open = not console.is_locked
         if post:
-            fields = await request.form(max_fields=MAX_FIELDS, max_files=MAX_FILES, max_part_size=MAX_FIELD_BYTES)
-            if not compare_digest(str(fields.get("form_token", "")).encode(), login_of(request).form_token.encode()):
-                return refusals.answer(request, 403, "form_token")
+            try:
+                fields = await form_body.read(request, files=files)
+            except UnreadableFormError as error:
+                status, reason = (413, "form_too_large") if error.is_too_large else (400, "form_unreadable")
+                return refusals.answer(request, status, reason)
             request.state.form = fields
-        answer = await handler(request)
+        try:
+            if post and not _is_of_this_login(request):
+                return refusals.answer(request, 403, "form_token")
+            answer = await handler(request)
+        finally:
+            if post:
+                await form_of(request).close()
         if was_open and console.is_locked and answer.status_code != SEE_OTHER:
             return redirect("/unlock")  # locked meanwhile: what was read before is not shown any more
         return answer
 
     return Route(path, checked, methods=["POST"] if post else ["GET"], name=f"{'post' if post else 'get'} {path}")
+
+
+def _is_of_this_login(request: Request) -> bool:
+    """Return whether a form carries the token of the login that sends it."""
+    shown = str(form_of(request).get("form_token", ""))
+    return compare_digest(shown.encode(), login_of(request).form_token.encode())
 
 
 def console_of(request: Request) -> Console:

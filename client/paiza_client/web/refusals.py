@@ -34,6 +34,11 @@ _TEXTS: Final = {
         N_("The form is of an earlier start of the console, or of another page. Nothing was done."),
         N_("Go back, load the page anew, and send the form again."),
     ),
+    "form_too_large": (
+        N_("The form is larger than the console takes. Nothing of it was kept."),
+        N_("Go back, and send less at once: longer texts and further files in another message."),
+    ),
+    "form_unreadable": (N_("The form cannot be read. Nothing of it was kept."), N_("Go back, and send it again.")),
     "not_found": (N_("There is no such page."), N_("Choose a page from the menu.")),
 }
 

@@ -141,7 +141,7 @@ def _table(session: Session, found: Matrix) -> tuple[list[str], dict[tuple[str, 
 ROUTES: Final = (
     route("/audit", audit),
     route("/audit/matrix", count, post=True),
-    route("/audit/verify", verify, post=True),
+    route("/audit/verify", verify, post=True, files=True),
     route("/audit/trail/{id}", trail),
     route("/audit/evidence/{id}", make, post=True),
 )

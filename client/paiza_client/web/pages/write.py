@@ -237,7 +237,7 @@ ROUTES: Final = (
     route("/reply/{message}", answer, post=True),
     route("/recall/{message}", recall, post=True),
     route("/write/{name}", edit),
-    route("/write/{name}", change, post=True),
+    route("/write/{name}", change, post=True, files=True),
     route("/write/{name}/delete", delete_page),
     route("/write/{name}/delete", delete, post=True),
 )

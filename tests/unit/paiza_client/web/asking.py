@@ -41,14 +41,14 @@ class Browser:
 
     async def get(self, path: str, **headers: str | None) -> Answer:
         """Ask for a page."""
-        return await self.ask("GET", path, headers={"sec-fetch-site": "none"} | _named(headers))
+        return await self.ask("GET", path, headers={"sec-fetch-site": "none"} | named(headers))
 
     async def post(self, path: str, fields: Mapping[str, str], **headers: str | None) -> Answer:
         """Send a form of the console's own, with the token of this login unless ``fields`` has another."""
         login = self.console.login(self.cookie.partition("=")[2])
         token = {"form_token": login.form_token} if login is not None else {}
         usual = {"origin": OWN, "sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"}
-        return await self.ask("POST", path, urlencode(token | dict(fields)).encode(), usual | _named(headers))
+        return await self.ask("POST", path, urlencode(token | dict(fields)).encode(), usual | named(headers))
 
     async def ask(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str | None] | None = None
@@ -89,5 +89,6 @@ class Browser:
         return Answer(start["status"], found, b"".join(each.get("body", b"") for each in answered[1:]).decode())
 
 
-def _named(headers: Mapping[str, str | None]) -> dict[str, str | None]:
+def named(headers: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return headers given as keywords by their names."""
     return {name.replace("_", "-"): value for name, value in headers.items()}

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from starlette.routing import Route
 
-from paiza_client.web import guard
+from paiza_client.web import form_body, guard, language
 from paiza_client.web.console import LAUNCH_SECONDS, Console
 from paiza_client.web.page import local_path
 from paiza_officer.profiles import Profile
 from paiza_wire.identity import SpiffeId
-from tests.unit.paiza_client.web.asking import OWN, PORT, Browser
+from tests.unit.paiza_client.web.asking import OWN, PORT, Browser, named
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -141,6 +141,40 @@ async def test_every_form_wants_the_token_of_its_login(console: Console) -> None
         for token in ("", "guess", stolen.form_token):
             answer = await browser.post(wanted, {"form_token": token})
             assert (answer.status, "form_token" in answer.text) == (403, True), (path, token)
+
+
+async def test_a_form_is_bounded_before_it_is_read(console: Console) -> None:
+    """Bytes, fields and files are counted while a form arrives; what is too much is refused, and nothing kept."""
+    browser = await Browser(console).sign_in()
+    usual = {"origin": OWN, "sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"}
+
+    async def asked(body: bytes, **headers: str) -> int:
+        return (await browser.ask("POST", "/language", body, usual | named(headers))).status
+
+    assert await asked(b"", content_length=str(form_body.MAX_FORM_BYTES + 1)) == 413
+    assert await asked(b"", content_length="-1") == 413
+    field = b"a=" + b"x" * (form_body.MAX_FIELD_BYTES - 1)
+    assert await asked(b"&".join([field] * 9)) == 413
+    assert await asked(field + b"x") == 400
+    assert await asked(b"&" * 10 + b"a=1&" * (form_body.MAX_FIELDS + 1)) == 400
+    multipart = "multipart/form-data; boundary=x"
+    part = b'--x\r\nContent-Disposition: form-data; name="a"%s\r\n\r\n%s\r\n'
+    assert await asked(part % (b"", b"1") * (form_body.MAX_FIELDS + 1) + b"--x--", content_type=multipart) == 400
+    assert await asked(part % (b'; filename="b"', b"1") + b"--x--", content_type=multipart) == 400
+    assert await asked(b"--y", content_type="multipart/form-data") == 400
+    # No token, otherwise as it should be.
+    assert await asked(part % (b"", b"1") + b"--x--", content_type=multipart) == 403
+
+
+async def test_fields_beside_files_are_bounded_as_well(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A form that may bring large files keeps no more of its fields in memory than another."""
+    monkeypatch.setattr(form_body, "MAX_FORM_BYTES", 1_000)
+    browser = await Browser(console).sign_in()
+    part = b'--x\r\nContent-Disposition: form-data; name="a"%s\r\n\r\n%s\r\n'
+    headers = {"origin": OWN, "content-type": "multipart/form-data; boundary=x"}
+    for file, status in ((b'; filename="b"', 403), (b"", 413)):
+        body = part % (file, b"x" * 600) * 2 + b"--x--"
+        assert (await browser.ask("POST", "/audit/verify", body, headers)).status == status
 
 
 async def test_no_other_method_is_known(console: Console) -> None:
