@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from paiza_client.sdk import connect
 from paiza_client.web import texts
 from paiza_client.web.jobs import Jobs
-from paiza_client.web.opened import OpenedParts
+from paiza_client.web.opened import FOLDER, OpenedParts
 from paiza_officer import profiles
 from paiza_officer.agent import client as agent
 from paiza_officer.agent.start import start
@@ -74,7 +74,7 @@ class Console:
         """Until when the agent holds the keys, if it was started here."""
         self.changes = 0
         """Counts what arrived and what was done: what was read before is out of date if it has grown."""
-        self.opened = OpenedParts()
+        self.opened = OpenedParts(profile.folder / FOLDER)
         self.jobs = Jobs()
         self.subjects: dict[bytes, bytes] = {}
         """Subjects by message digest, as `web.subjects` found them."""

@@ -1,9 +1,11 @@
 """What was opened while the console is unlocked: each part is opened, and logged, once, and shown from memory after.
 
-A recall makes a message another one here: it is opened anew, with a reason. Attachments are kept as files that only the
-officer can read. Everything goes when the console is locked.
+A recall makes a message another one here: it is opened anew, with a reason. Attachments are kept as files in a folder
+of the profile that only the officer can read. Everything goes when the console is locked; what a killed process left
+goes at the next start.
 """
 
+import shutil
 import tempfile
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from paiza_client.sdk.model import MessageSummary
+from paiza_officer.errors import disk_problem
 
 if TYPE_CHECKING:
     from paiza_client.sdk import Session
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from paiza_client.verify.model import OpenedPart
 
 MOST: Final = 200  # parts in memory
+FOLDER: Final = "console-files"
+"""The folder of the profile that holds what a page shows as files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +35,12 @@ class _Key:
 class OpenedParts:
     """The parts and attachments that were opened."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        """Keep files below a folder, which may not be there yet."""
         self._parts: OrderedDict[_Key, OpenedPart] = OrderedDict()
         self._files: dict[tuple[bytes, int], SavedAttachment] = {}
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._root = folder
+        self._folder: Path | None = None
 
     def known(self, message: MessageSummary, part: int = 0) -> "OpenedPart | None":
         """Return a part that was opened here before."""
@@ -61,18 +68,25 @@ class OpenedParts:
         found = self.file(message.digest, part)
         if found is None:
             if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="paiza-console-")
-            folder = Path(self._folder.name) / message.digest.hex()[:32] / str(part)
+                self._folder = self.new_folder()
+            folder = self._folder / message.digest.hex()[:32] / str(part)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             files = self._files
             found = await session.save_attachment(message, part, folder, reason)
             files[message.digest, part] = found
         return found
 
+    def new_folder(self) -> Path:
+        """Return a new folder that only the officer can read; Refused as of `disk_problem`."""
+        try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return Path(tempfile.mkdtemp(dir=self._root))
+        except OSError as error:
+            raise disk_problem(error, str(self._root)) from error
+
     def forget(self) -> None:
-        """Forget everything, the files too."""
+        """Forget everything, the files too, and those of a process that was killed."""
         self._parts = OrderedDict()
         self._files = {}
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        self._folder = None
+        shutil.rmtree(self._root, ignore_errors=True)

@@ -53,7 +53,10 @@ def run(profile: Profile, port: int, passphrase: Callable[[], bytes] | None, ann
         announce(_link_of_the_first(profile))
         return
     with held, listen(port) as listening:
-        asyncio.run(_serve(profile, listening, passphrase, announce))
+        console = Console(profile)
+        console.opened.forget()  # what a killed process left
+        console.follows_browser = follows_browser
+        asyncio.run(_serve(console, listening, passphrase, announce))
 
 
 def show_in_browser(profile: Profile, link: str) -> bool:

@@ -1,11 +1,10 @@
 """To sign: what waits for my signature, whole, with what changed since the version before; sign it, or say why not."""
 
-import tempfile
+import shutil
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -294,17 +293,17 @@ async def file(request: Request) -> Response:
     summary = await session.approvals.find(request.path_params["message"])
     opened = await _open(session, summary)
     number = int(request.path_params["number"])
-    folder = tempfile.TemporaryDirectory(prefix="paiza-")
-    saved = await session.approvals.save_attachments(opened, Path(folder.name))
+    folder = console_of(request).opened.new_folder()
+    saved = await session.approvals.save_attachments(opened, folder)
     found = next((each for each in saved if each.number == number), None)
     if found is None:
-        folder.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
         raise Refused("part_missing", f"{summary.id}: {number}")
     return FileResponse(
         found.path,
         filename=found.path.name,
         media_type="application/octet-stream",  # nothing of it runs or is shown by the browser
-        background=BackgroundTask(folder.cleanup),
+        background=BackgroundTask(shutil.rmtree, folder, ignore_errors=True),
     )
 
 

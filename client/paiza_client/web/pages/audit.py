@@ -1,7 +1,7 @@
 """Audit: whether every log is whole, who sent what to whom and whether it came, and whether an evidence file holds."""
 
 import asyncio
-import tempfile
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -63,7 +63,7 @@ async def verify(request: Request) -> Response:
     data = await file.read(MAX_EVIDENCE + 1)
     if len(data) > MAX_EVIDENCE:
         raise Refused("too_large", file.filename)
-    proven = await asyncio.to_thread(_verify, data, console.profile.root)
+    proven = await asyncio.to_thread(_verify, data, console.opened.new_folder(), console.profile.root)
     return await render(
         request,
         "evidence.html",
@@ -75,11 +75,13 @@ async def verify(request: Request) -> Response:
     )
 
 
-def _verify(data: bytes, root: Path) -> Evidence:
-    with tempfile.TemporaryDirectory(prefix="paiza-evidence-") as folder:
-        path = Path(folder) / "evidence"
+def _verify(data: bytes, folder: Path, root: Path) -> Evidence:
+    try:
+        path = folder / "evidence"
         path.write_bytes(data)
         return evidence.verify_path(path, bootstrap_root(root))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def trail(request: Request) -> Response:

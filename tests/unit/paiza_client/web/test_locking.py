@@ -45,9 +45,9 @@ class SlowSession:
 
 
 @pytest.mark.parametrize("what", ["part", "file"])
-async def test_what_is_under_way_is_not_kept(what: str) -> None:
+async def test_what_is_under_way_is_not_kept(what: str, tmp_path: Path) -> None:
     """A part or file that arrives after the console was locked is forgotten like the others."""
-    opened, slow = OpenedParts(), SlowSession()
+    opened, slow = OpenedParts(tmp_path / "files"), SlowSession()
     session = cast("Session", slow)
     asked = opened.open(session, MESSAGE) if what == "part" else opened.fetch(session, MESSAGE, 1)
     task = asyncio.create_task(cast("Any", asked))
