@@ -33,7 +33,9 @@ def web(*, no_open: bool, port: int) -> None:
 
     terminal = current_terminal()
     profile = terminal.profile()
-    language.use(lang())
+    chosen = None if terminal.named_language else language.remembered(profile)
+    language.use(chosen or lang())
+    is_named = terminal.named_language or chosen or os.environ.get("PAIZA_LANG") or profile.lang
 
     def announce(link: str) -> None:
         if terminal.wants_json:
@@ -46,7 +48,7 @@ def web(*, no_open: bool, port: int) -> None:
         terminal.out.file.flush()  # the command goes on
 
     unattended = terminal.passphrase if os.environ.get("PAIZA_PASSPHRASE_FILE") else None
-    serve.run(profile, port, unattended, announce)
+    serve.run(profile, port, unattended, announce, follows_browser=not is_named)
 
 
 @click.command(

@@ -152,6 +152,7 @@ def shared(command: _F) -> _F:
             "--lang",
             type=click.Choice(LANGUAGES),
             expose_value=False,
+            callback=_remember("named_language"),
             help=N_("Language: ru or en. Else PAIZA_LANG, the profile's, or the system's."),
         ),
         click.option(

@@ -50,6 +50,7 @@ class Terminal:
     def __init__(self, profile_name: str | None = None, *, wants_json: bool = False) -> None:
         self.profile_name = profile_name
         self.wants_json = wants_json
+        self.named_language = ""  # by --lang
         self.out = Console(file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
         self.err = Console(file=sys.stderr, highlight=False, markup=False, width=None if sys.stderr.isatty() else WIDE)
         self._profile: Profile | None = None

@@ -78,6 +78,8 @@ class Console:
         self.jobs = Jobs()
         self.subjects: dict[bytes, bytes] = {}
         """Subjects by message digest, as `web.subjects` found them."""
+        self.follows_browser = False
+        """Whether the language is that of the browser, as long as the officer chose none."""
         self.newest = 0
         """Sequence of the newest message that arrived while the console was open."""
         self._clock = clock

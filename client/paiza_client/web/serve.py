@@ -40,11 +40,18 @@ Announce = Callable[[str], None]
 """Called with a launch link once the console answers."""
 
 
-def run(profile: Profile, port: int, passphrase: Callable[[], bytes] | None, announce: Announce) -> None:
+def run(
+    profile: Profile,
+    port: int,
+    passphrase: Callable[[], bytes] | None,
+    announce: Announce,
+    *,
+    follows_browser: bool = False,
+) -> None:
     """Serve until the process is interrupted; where a console of the profile runs, announce a new link of it instead.
 
     ``port`` 0 is any free one. ``passphrase`` opens the session at the start; with None the page asks for it, unless
-    the agent holds the keys or they are under none.
+    the agent holds the keys or they are under none. ``follows_browser``: nobody has named a language.
 
     Unreachable("console_unavailable") where another program has the port.
     """
@@ -70,10 +77,10 @@ def show_in_browser(profile: Profile, link: str) -> bool:
 
 
 async def _serve(
-    profile: Profile, listening: socket.socket, passphrase: Callable[[], bytes] | None, announce: Announce
+    console: Console, listening: socket.socket, passphrase: Callable[[], bytes] | None, announce: Announce
 ) -> None:
     port: int = listening.getsockname()[1]
-    console, secret = Console(profile), secrets.token_urlsafe(32)
+    profile, secret = console.profile, secrets.token_urlsafe(32)
     write_private(profile.folder / STATE_FILE, json.dumps({"port": port, "secret": secret}).encode())
     config = uvicorn.Config(
         build(console, port, secret=secret),

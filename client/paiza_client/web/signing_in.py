@@ -28,6 +28,10 @@ async def launch(request: Request) -> Response:
     cookie = console_of(request).sign_in(request.query_params.get("token", ""))
     if cookie is None:
         return refusals.answer(request, 403, "launch_void")
+    console = console_of(request)
+    wanted = language.of_browser(request.headers.get("accept-language", ""))
+    if console.follows_browser and wanted is not None:
+        language.use(wanted)
     answer = rendering.page("launch.html", title=_("Signed in"))
     answer.set_cookie(guard.cookie_name(request.app.state.port), cookie, path="/", httponly=True, samesite="strict")
     return answer
@@ -93,11 +97,13 @@ async def close_keys(request: Request) -> Response:
 
 
 async def choose_language(request: Request) -> Response:
-    """Change the language of every page."""
-    wanted = text_of(request, "language")
+    """Change the language of every page, at the next start too."""
+    wanted, console = text_of(request, "language"), console_of(request)
     for each in LANGUAGES:
         if each == wanted:
             language.use(each)
+            console.follows_browser = False
+            language.remember(console.profile, each)
     return redirect(local_path(text_of(request, "back")))
 
 

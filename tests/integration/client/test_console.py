@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from paiza_client.web.opened import FOLDER
+
 PROFILE = """\
 id = "spiffe://kaz.paiza.example/officer/liaison"
 member = "kaz"
@@ -82,6 +84,29 @@ def test_what_it_writes_is_for_its_owner_alone(home: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(30) in {0, 130}
         assert not state.exists()
+
+
+def test_what_a_killed_process_left_goes_at_the_next_start(home: Path) -> None:
+    """Files that were fetched lie in a private folder of the profile; a kill leaves them, the next start does not."""
+    left = home / "kaz-liaison" / FOLDER / "abc" / "photo.jpg"
+    with console(home) as (process, _link):
+        left.parent.mkdir(parents=True)
+        left.write_bytes(b"picture")
+        process.kill()
+        process.wait(30)
+    assert left.exists()
+    with console(home):
+        assert not left.parent.parent.exists()
+
+
+def test_the_first_language_is_that_of_the_browser(home: Path) -> None:
+    """An option wins, then what was chosen on a page, then the browser."""
+    chosen = home / "kaz-liaison" / "console-language"
+    for options, kept, spoken in (((), "", "ru"), (("--lang", "en"), "ru", "en"), ((), "en", "en"), ((), "ru", "ru")):
+        chosen.write_text(kept)
+        with console(home, *options) as (_process, link):
+            asked = "en" if kept == "ru" else "ru"
+            assert f'lang="{spoken}"' in get(link, {"Accept-Language": asked})[2]
 
 
 def test_no_header_makes_another_peer(home: Path) -> None:

@@ -241,6 +241,39 @@ async def test_a_wrong_passphrase_is_told_on_the_page(console: Console) -> None:
     assert "Traceback" not in answer.text
 
 
+async def test_the_console_speaks_the_language_of_the_browser(console: Console) -> None:
+    """Until the officer chooses one: then that, at the next start too."""
+    try:
+        for follows, header, spoken in (
+            (True, "ru-RU,ru;q=0.9,en;q=0.8", "ru"),
+            (True, "en-GB,ru;q=0.9", "en"),
+            (True, "kk-KZ, ru;q=0.7, en;q=0.3", "ru"),
+            (True, "de", "en"),
+            (False, "ru", "en"),
+        ):
+            language.use("en")
+            console.follows_browser = follows
+            answer = await Browser(console).get(f"/launch?token={console.new_launch()}", accept_language=header)
+            assert f'lang="{spoken}"' in answer.text, header
+        language.use("en")
+        console.follows_browser = True
+        browser = await Browser(console).sign_in()
+        assert language.remembered(console.profile) is None
+        await browser.post("/language", {"language": "ru"})
+        assert language.remembered(console.profile) == "ru"
+        await browser.post("/language", {"language": "en"})
+        answer = await Browser(console).get(f"/launch?token={console.new_launch()}", accept_language="ru")
+        assert 'lang="en"' in answer.text
+    finally:
+        language.use("en")
+
+
+@pytest.mark.parametrize("header", ["", ",", "ru;q=0", "ru;q=x", ";q=1", "*", "ru-" * 1000 + ";q=" + "9" * 400])
+def test_a_strange_wish_for_a_language_is_none(header: str) -> None:
+    """Whatever a browser sends is read or left."""
+    assert language.of_browser(header) in {None, "ru"}
+
+
 async def test_idle_time_is_counted_by_pages(console: Console, clock: Clock) -> None:
     """A page asked for begins the idle time anew; a file of the look does not."""
     browser = await Browser(console).sign_in()
