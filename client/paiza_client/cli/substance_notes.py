@@ -11,8 +11,6 @@ from paiza_client.local import reference_data
 from paiza_client.sdk import substances
 from paiza_client.sdk.substances import Notes
 from paiza_domain import reference
-from paiza_domain.reference import Substance
-from paiza_domain.reference.model import Evidence, Standing
 
 
 def rows(notes: Notes) -> list[tuple[str, str]]:
@@ -21,29 +19,14 @@ def rows(notes: Notes) -> list[tuple[str, str]]:
     for each in notes.mentions:
         if each.substance is not None:
             name = each.substance.name(lang())
-            found += _numbers(each.substance)
+            found += [(f"{name}: {label}", text) for label, text in substances.numbers(each.substance)]
             label = _("{name}: status in {state} on {day}")
             found += [
                 (label.format(name=name, state=at.state, day=date_text(at.on)), at.text(lang())) for at in each.statuses
             ]
         if each.remark is not None:
             found.append(("!", each.remark.message(lang())))
-    return found
-
-
-def _numbers(substance: Substance) -> list[tuple[str, str]]:
-    """Return the CAS numbers and HS codes of a substance, each with how far it can be believed."""
-    known = (("CAS", substance.cas, substance.evidence), (_("HS code"), substance.hs, substance.hs_evidence))
-    return [
-        (f"{substance.name(lang())}: {label}", ", ".join(numbers) + _doubt(evidence))
-        for label, numbers, evidence in known
-        if numbers
-    ]
-
-
-def _doubt(evidence: Evidence) -> str:
-    standing = evidence.standing
-    return "" if standing is Standing.VERIFIED else f" ({standing.text(lang())})"
+    return found + [("!", f"{each.path}: {each.message(lang())}") for each in notes.left_out]
 
 
 def as_objects(notes: Notes) -> list[dict[str, Any]]:
@@ -61,10 +44,9 @@ def as_objects(notes: Notes) -> list[dict[str, Any]]:
 
 
 def warn(terminal: Terminal, notes: Notes) -> None:
-    """Warn an author of unknown reference ids."""
-    for each in notes.mentions:
-        if each.remark is not None:
-            terminal.warn(f"{each.remark.path}: {each.remark.message(lang())}")
+    """Warn an author of unknown reference ids, and of numbers that are left out because they are not verified."""
+    for each in (*(each.remark for each in notes.mentions if each.remark is not None), *notes.left_out):
+        terminal.warn(f"{each.path}: {each.message(lang())}")
 
 
 def tell_name(terminal: Terminal, name: str, members: Sequence[str]) -> None:

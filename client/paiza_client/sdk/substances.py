@@ -5,29 +5,35 @@ reason to refuse a message. The reference data come with the register; no functi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
+from paiza_client.language import _, language
 from paiza_client.local import reference_data
 from paiza_client.sdk import messages
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.verify.model import OpenedPart
 from paiza_domain import codes, reference
-from paiza_domain.reference import Mention, Reference
+from paiza_domain.reference import Mention, Reference, Substance
+from paiza_domain.schema.field_errors import FieldError
 from paiza_officer.profiles import Profile
 from paiza_register import Register
 
 
 @dataclass(frozen=True)
 class Notes:
-    """The substances mentioned, and the reference data that say so."""
+    """The substances mentioned, and the reference data that say so.
+
+    ``left_out``: for the author, the numbers that are not filled in because they are not verified.
+    """
 
     mentions: tuple[Mention, ...] = ()
     reference: Reference = field(default_factory=Reference)
+    left_out: tuple[FieldError, ...] = ()
 
 
 NOTHING: Final = Notes()
@@ -48,7 +54,9 @@ def of_opened(register: Register, opened: OpenedPart) -> Notes:
 def of_prepared(register: Register, own: str, prepared: Prepared, now: datetime) -> Notes:
     """Return the same of a message that was not sent, in the states of its recipients and of the member ``own``."""
     members = [*(each.member for each in prepared.envelope.recipients), own]
-    return _of(register, prepared.content, members, now)
+    found = _of(register, prepared.content, members, now)
+    day = reference.day_of(prepared.content, now)
+    return replace(found, left_out=tuple(reference.left_out(prepared.content, found.reference, day)))
 
 
 def of_draft(profile: Profile, prepared: Prepared, now: datetime) -> Notes:
@@ -57,6 +65,12 @@ def of_draft(profile: Profile, prepared: Prepared, now: datetime) -> Notes:
         return NOTHING
     register = reference_data.last_register(profile)
     return NOTHING if register is None else of_prepared(register, profile.member, prepared, now)
+
+
+def numbers(substance: Substance) -> list[tuple[str, str]]:
+    """Return the CAS numbers and HS codes of a substance with their labels; with a word unless they are verified."""
+    known = (("CAS", substance.cas, substance.evidence), (_("HS code"), substance.hs, substance.hs_evidence))
+    return [(label, reference.with_standing(found, evidence, language())) for label, found, evidence in known if found]
 
 
 def states_among(members: Sequence[str]) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ from paiza_domain.reference.model import (
     Substance,
 )
 from paiza_domain.reference.names import NameIndex, NameMatch
-from paiza_domain.reference.numbers import cas_numbers, fill_in, hs_codes
+from paiza_domain.reference.numbers import cas_numbers, cas_text, fill_in, hs_codes, hs_text, left_out, with_standing
 from paiza_domain.reference.precursors import is_precursor, precursor_errors
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "Standpoint",
     "Substance",
     "cas_numbers",
+    "cas_text",
     "consistency",
     "crossings",
     "day_of",
@@ -69,8 +70,10 @@ __all__ = [
     "facts",
     "fill_in",
     "hs_codes",
+    "hs_text",
     "international",
     "is_precursor",
+    "left_out",
     "mentions",
     "mentions_any",
     "participants",
@@ -80,4 +83,5 @@ __all__ = [
     "shared_bases",
     "status",
     "subjects",
+    "with_standing",
 ]

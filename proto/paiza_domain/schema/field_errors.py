@@ -15,7 +15,10 @@ Problem = tuple[str, Mapping[str, object]]
 MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "alert_part_missing": N_("An alert of this type needs this part."),
     "amount_malformed": N_("Not a number such as 12.5: digits, with at most one decimal point or comma."),
-    "amount_above_ceiling": N_("{value} is more than any such seizure known here ({most}). {source}"),
+    "amount_above_ceiling": N_(
+        "{value} is more than the largest such seizure in the data compared ({most}). It may be right, since these "
+        "data are old and incomplete: check the amount and its unit. {source}"
+    ),
     "analysis_presumptive": N_("A presumptive test identifies no substance: add an analysis that confirms it."),
     "annex_empty": N_("The annex holds nothing; leave it out."),
     "annex_not_allowed": N_("This kind of message has no nominal annex."),
@@ -73,6 +76,10 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
         "notification is for precursors."
     ),
     "not_allowed_here": N_("This field does not go with the other values."),
+    "not_filled_in": N_(
+        "{value} stands in the reference data and is not verified, so it is not filled in: write it here if it is "
+        "right."
+    ),
     "not_integer": N_("A whole number in digits is expected, such as 2."),
     "not_one_of": N_("One of these is expected: {expected}."),
     "not_positive": N_("Must be more than zero."),

@@ -11,7 +11,7 @@ from paiza_client.data.exports.precursors import ORIGIN
 from paiza_client.data.exports.records import Record
 from paiza_client.data.exports.tables import Cell, Sheet, amount
 from paiza_client.language import N_, _, language
-from paiza_domain.reference import cas_numbers, hs_codes
+from paiza_domain.reference import cas_text, hs_text
 from paiza_domain.schema.partial_times import write_partial_time
 from paiza_domain.schema.reading import code_text
 
@@ -43,8 +43,8 @@ def _rows(record: Record) -> Iterator[tuple[Cell, ...]]:
             _words("routing", [notice.routing]),
             _words("drug_group", [substance.drug_group]),
             _words("drug_type", [substance.drug_type]),
-            ", ".join(cas_numbers(record.reference, substance.substance_id)),
-            ", ".join(hs_codes(record.reference, substance.substance_id)),
+            cas_text(record.reference, substance.substance_id, language()),
+            hs_text(record.reference, substance.substance_id, language()),
             _words("form", [substance.form]),
             amount(substance.quantity.millionths),
             _words("unit", [substance.quantity.unit]),

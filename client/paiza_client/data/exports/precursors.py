@@ -7,7 +7,7 @@ from paiza.content.v1 import trade_pb2
 from paiza_client.data.exports.records import Record
 from paiza_client.data.exports.tables import Cell, Sheet, amount
 from paiza_client.language import N_, _, language
-from paiza_domain.reference import Reference, cas_numbers, hs_codes
+from paiza_domain.reference import Reference, cas_text, hs_text
 from paiza_domain.schema.partial_times import write_partial_time
 from paiza_domain.schema.reading import code_text
 
@@ -69,8 +69,8 @@ def _chemical(chemical: trade_pb2.Chemical, reference: Reference) -> tuple[Cell,
     return (
         chemical.as_named,
         chemical.substance_id,
-        chemical.cas_number or ", ".join(cas_numbers(reference, chemical.substance_id)),
-        chemical.hs_code or ", ".join(hs_codes(reference, chemical.substance_id)),
+        chemical.cas_number or cas_text(reference, chemical.substance_id, language()),
+        chemical.hs_code or hs_text(reference, chemical.substance_id, language()),
         _words("precursor_control", [chemical.control]),
         amount(chemical.quantity.millionths) if measured else "",
         _words("unit", [chemical.quantity.unit]),

@@ -216,6 +216,7 @@ def _statuses(session: Session, opened: OpenedPart) -> list[tuple[str, str]]:
     for each in substances.of_opened(session.register(), opened).mentions:
         if each.substance is not None:
             name = each.substance.name(language())
+            found += [(f"{name}: {label}", text) for label, text in substances.numbers(each.substance)]
             found += [(f"{name}, {at.state.upper()}", at.text(language())) for at in each.statuses]
         if each.remark is not None:
             found.append((each.name, each.remark.message(language())))

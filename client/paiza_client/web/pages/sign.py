@@ -81,6 +81,7 @@ async def _preview(
     envelope, kind = prepared.envelope, prepared.kind
     now = drafts.writing_time()
     second = None if envelope.second is None else texts.officer(envelope.second[0])
+    notes = substances.of_prepared(session.register(), session.profile.member, prepared, now)
     return await render(
         request,
         "write_preview.html",
@@ -103,7 +104,9 @@ async def _preview(
         second=second,
         doubts=[*ready.warnings, *(each.message(language()) for each in doubts.find(session.profile, prepared))],
         remarks=kind.remarks(prepared.content, now, language()),
-        mentions=substances.of_prepared(session.register(), session.profile.member, prepared, now).mentions,
+        mentions=notes.mentions,
+        left_out=notes.left_out,
+        numbers=substances.numbers,
         earlier=await _earlier(session, prepared),
         fingerprint=_fingerprint(prepared),
         answered=[await answered(session, each) for each in page.values.get("in_reply_to", "").split()],

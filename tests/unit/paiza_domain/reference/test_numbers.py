@@ -11,15 +11,20 @@ from paiza_domain.reference import Reference
 from tests.unit.paiza_domain.reference.conftest import SOURCE, encoded, substance
 
 TODAY = date(2026, 11, 23)
+HS_SOURCE = {"hs_source": "an invented tariff", "hs_compared": "2026-11-01"}
+NOBODY_COMPARED = {"source": "hearsay"}
 FILE = {
     "format": 1,
     "substances": [
-        substance("iodine", "Iodine", "Йод", "precursors", cas=["7553-56-2"], hs=["2801.20"]),
+        substance("iodine", "Iodine", "Йод", "precursors", cas=["7553-56-2"], hs=["2801.20"], **HS_SOURCE),
+        substance("piperidine", "Piperidine", "Пиперидин", "precursors", cas=["110-89-4"], hs=["2933.32"]),
         substance("ephedrine", "Ephedrine", "Эфедрин", "precursors", cas=["299-42-3", "50-98-6"],
                   hs=["2939.41 (indicative)"]),
     ],
     "international": [
         {"substance": "iodine", "schedule": "ISSL", "from": "2020-01-01", "recorded_from": "2026-11-01", **SOURCE},
+        {"substance": "piperidine", "schedule": "1988-II", "from": "1992-11-23", "recorded_from": "2026-11-01",
+         **NOBODY_COMPARED},
         {"substance": "ephedrine", "schedule": "1988-I", "from": "1992-11-23", "recorded_from": "2026-11-01", **SOURCE},
     ],
 }  # fmt: skip
@@ -49,6 +54,32 @@ def test_what_the_author_wrote_stays(data: Reference) -> None:
     reference.fill_in(content, data, TODAY)
     assert (content.chemicals[0].cas_number, content.chemicals[0].control) == ("67-64-1", "none")
     assert content.chemicals[0].hs_code == "280120"
+
+
+def test_what_nobody_compared_is_left_out_with_a_word(data: Reference) -> None:
+    """A message has no room to say that a number is not verified, so the author is told and writes it, or not."""
+    content = PrecursorIncident()
+    content.chemicals.add(substance_id="piperidine")
+    content.chemicals.add(substance_id="iodine")
+    reference.fill_in(content, data, TODAY)
+    filled = content.chemicals[0]
+    assert (filled.cas_number, filled.hs_code, filled.control) == ("110-89-4", "", "")
+    left_out = reference.left_out(content, data, TODAY)
+    assert [(each.path, each.values["value"]) for each in left_out] == [
+        ("chemicals[0].hs_code", "293332"),
+        ("chemicals[0].control", "table-ii"),
+    ]
+    filled.hs_code, filled.control = "293332", "none"
+    assert reference.left_out(content, data, TODAY) == []
+
+
+def test_numbers_are_shown_with_a_word_unless_they_are_verified(data: Reference) -> None:
+    """The word stands in the language of the reader; what is verified stands alone."""
+    assert reference.cas_text(data, "piperidine", "en") == "110-89-4"
+    assert reference.hs_text(data, "piperidine", "en") == "293332 (not verified)"
+    assert reference.hs_text(data, "piperidine", "ru") == "293332 (не сверено)"
+    assert reference.hs_text(data, "iodine", "ru") == "280120"
+    assert (reference.hs_text(data, "ephedrine", "en"), reference.cas_text(data, "unheard-of", "en")) == ("", "")
 
 
 def test_of_several_numbers_none_is_chosen(data: Reference) -> None:
