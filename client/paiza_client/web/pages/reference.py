@@ -141,8 +141,8 @@ def _substance(known: Any, found: Any, on: date) -> dict[str, Any]:
                     ", ".join(filter(None, names)),
                 ),
                 (_("Street names"), ", ".join(found.street)),
-                ("CAS", ", ".join(found.cas)),
-                ("HS", ", ".join(found.hs)),
+                ("CAS", reference.with_standing(found.cas, found.evidence, language())),
+                ("HS", f"{', '.join(found.hs)} ({_standing(found.hs_evidence)})" if found.hs else ""),
                 (_("Note"), found.note.get(language(), "")),
                 (_("Source"), _evidence(found.evidence)),
             )
@@ -174,8 +174,8 @@ def _basis(found: SharedBasis, pair: tuple[str, str]) -> dict[str, Any]:
     }
 
 
-def _crossing(found: BorderPoint) -> tuple[str, str, str]:
-    return found.name(language()), _(_CROSSINGS[found.kind]), found.id
+def _crossing(found: BorderPoint) -> tuple[str, str, str, str]:
+    return found.name(language()), _(_CROSSINGS[found.kind]), found.id, _evidence(found.evidence)
 
 
 def _days(span: Period) -> str:
