@@ -6,8 +6,9 @@ from typing import Final
 
 from google.protobuf.message import Message
 
+from paiza.content.v1.release_pb2 import ReleaseGrant, ReleaseRequest
 from paiza.core.v1 import message_pb2
-from paiza_client.sdk import controlled_delivery, drafts, messages, replies
+from paiza_client.sdk import controlled_delivery, drafts, messages, releases, replies
 from paiza_client.sdk.controlled_delivery import Delivery
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.session import Session
@@ -85,12 +86,40 @@ async def as_answer(session: Session, message: MessageSummary, kind: Kind | None
         asked = messages.content(await session.open_part(message.digest, 0, reason))
         for number in _questions(asked):
             getattr(content, answers.name).add(question_number=number)
+    parents: tuple[str, ...] = (message.id,)
+    if message.header.kind == releases.REQUEST and chosen.name in kind_of(message.header).answered_by:
+        parents = tuple(each.hex() for each in releases.concerned(message))
+        if isinstance(content, ReleaseGrant):
+            content = releases.as_asked(await releases.opened_request(session, message), message)
     header = message.header
     to = [header.author] if header.author != session.profile.member else [each.member for each in header.recipients]
     return Draft(
         kind=chosen,
         content=content,
         recipients=tuple(message_pb2.Recipient(member=each) for each in to),
+        handling=header.handling,
+        legal_bases=tuple(header.legal_bases),
+        parents=parents,
+    )
+
+
+def as_release_request(
+    message: MessageSummary, *, recipients: Sequence[str], purposes: Sequence[str], reason: str, with_annex: bool
+) -> Draft:
+    """Return the draft of a request to the author of a message for leave to pass it on to ``recipients``."""
+    content = ReleaseRequest(
+        reference=message.thread_name,
+        scope="whole" if with_annex else "without-annex",
+        recipients=recipients,
+        purposes=purposes,
+        reason=reason,
+    )
+    header = message.header
+    return Draft(
+        kind=drafts.kind_of_content(content),
+        content=content,
+        recipients=(message_pb2.Recipient(member=header.author),),
+        urgency=message_pb2.URGENCY_ROUTINE,
         handling=header.handling,
         legal_bases=tuple(header.legal_bases),
         parents=(message.id,),
@@ -113,13 +142,26 @@ async def as_recall(session: Session, message: MessageSummary) -> Draft:
 
     Refused("not_author") for another member's message.
     """
+    kind = drafts.find_kind("recall")
+    content = kind.content()
+    setattr(content, "measure", kind.shape.by_name["measure"].default)  # noqa: B010 - a content by its kind
+    return await _to_holders(session, message, kind, content)
+
+
+async def as_erasure(session: Session, message: MessageSummary) -> Draft:
+    """Return the draft of a request to erase a message of our own at all who hold it; two officers sign it.
+
+    Refused("not_author") for another member's message.
+    """
+    kind = drafts.find_kind("erasure-request")
+    return await _to_holders(session, message, kind, kind.content())
+
+
+async def _to_holders(session: Session, message: MessageSummary, kind: Kind, content: Message) -> Draft:
     header = message.header
     if header.author != session.profile.member:
         raise Refused("not_author", message.id, header.author)
     holders = await replies.holders(session, [message])
-    kind = drafts.find_kind("recall")
-    content = kind.content()
-    setattr(content, "measure", kind.shape.by_name["measure"].default)  # noqa: B010 - a content by its kind
     return Draft(
         kind=kind,
         content=content,

@@ -103,9 +103,17 @@ def replaced(
     ``content`` and ``annex`` are the replacement's and ``digest`` its digest; empty for a dry run, where it was not
     sent. ``because`` is a code ("slip", "laboratory", "weighed"). Misused for a replacement of another kind.
     """
+    correction = announcement(original, content, annex, digest, because=because, explanation=explanation)
+    return _announced(original, correction, [digest] if digest else [], overrides)
+
+
+def announcement(
+    original: Original, content: Message, annex: Message | None, digest: bytes, *, because: str, explanation: str
+) -> Correction:
+    """Return the content of the correction that `replaced` makes; errors as there."""
     correction = Correction(reason=because, explanation=explanation, replacement_digest=digest)
     correction.changes.extend(_changes(original, content, annex))
-    return _announced(original, correction, [digest] if digest else [], overrides)
+    return correction
 
 
 def in_words(
@@ -120,15 +128,57 @@ def in_words(
 
     Misused where the message has no such field; its detail names those it has.
     """
+    correction = field_by_field(original, fields, because=because, explanation=explanation)
+    return _announced(original, correction, [], overrides)
+
+
+def texts(original: Original) -> dict[str, str]:
+    """Return what each field of a message says, as text by its path, in the order of the form."""
     kind = kind_of(original.message.header)
-    said = {path: text for path, _nothing, text in differences(kind.shape, kind.content(), original.content)}
+    return {path: text for path, _nothing, text in differences(kind.shape, kind.content(), original.content)}
+
+
+def field_by_field(original: Original, fields: Mapping[str, str], *, because: str, explanation: str) -> Correction:
+    """Return the content of the correction that `in_words` makes; errors as there."""
+    said = texts(original)
     correction = Correction(reason=because, explanation=explanation)
     for path, after in fields.items():
         if path not in said:
             what = _("the message has no field {name}; it has: {names}")
             raise misused("--field", what.format(name=path, names=", ".join(said)))
         correction.changes.add(path=path, before=said[path], after=after)
-    return _announced(original, correction, [], overrides)
+    return correction
+
+
+def as_draft(original: Original, correction: Correction) -> Draft:
+    """Return a correction as a draft, to every holder, under the marks and legal bases of what it corrects."""
+    header, digests = original.message.header, [original.message.digest, correction.replacement_digest]
+    return Draft(
+        kind=drafts.kind_of_content(correction),
+        content=correction,
+        recipients=tuple(message_pb2.Recipient(member=member) for member in original.holders),
+        urgency=message_pb2.URGENCY_ROUTINE,
+        handling=header.handling,
+        legal_bases=tuple(header.legal_bases),
+        parents=tuple(each.hex() for each in digests if each),
+    )
+
+
+def replacement_draft(original: Original) -> Draft:
+    """Return the draft of the message that takes the place of the original: behind what that followed, and it."""
+    header = original.message.header
+    parents = [*header.parent_digests, original.message.digest]
+    return replace(original.as_draft(), parents=tuple(each.hex() for each in parents))
+
+
+async def sent_replacements(session: Session, message: MessageSummary) -> list[MessageSummary]:
+    """Return the messages of our own that were sent in the place of another and are not announced, oldest first."""
+    page = await session.list_messages(box="sent", thread_id=message.header.thread_id, kind=message.header.kind)
+    return [
+        each
+        for each in reversed(page.messages)
+        if message.digest in each.header.parent_digests and not each.recalled_by and each.digest != message.replaced_by
+    ]
 
 
 def _announced(

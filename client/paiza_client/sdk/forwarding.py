@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import grpc
 
-from paiza.core.v1 import log_pb2
+from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import forwarding_pb2, forwarding_pb2_grpc
 from paiza_client.language import _
 from paiza_client.sdk.model import MessageSummary
@@ -14,6 +15,9 @@ from paiza_client.verify.model import Proof
 from paiza_domain import codes
 from paiza_officer import channel
 from paiza_officer.errors import NotProven, misused
+
+_FREE_TLP: Final = frozenset({"GREEN", "CLEAR"})
+_FREE_CODES: Final = frozenset({"H0", "H1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,17 @@ class Permission:
     proof: Proof | None = None
     reason: str = ""
     detail: str = ""
+
+
+def needs_consent(message: MessageSummary, *, with_annex: bool) -> bool:
+    """Return whether the marks of a message ask for its author's consent before it is passed on.
+
+    No consent is needed for a member that it was addressed to, nor for a message of our own. The node decides.
+    """
+    header = message.header
+    limited = header.handling.tlp not in _FREE_TLP or header.handling.code not in _FREE_CODES
+    has_annex = any(each.kind == message_pb2.PART_KIND_NOMINAL_ANNEX for each in header.parts)
+    return limited or (has_annex and with_annex)
 
 
 class Forwarding:

@@ -68,24 +68,47 @@ async def grant(
     The request is opened, which the node logs as OPENED. Misused where ``asked`` is no release request, or where
     neither it nor ``until`` names an end.
     """
+    wanted = await opened_request(session, asked)
+    content = as_asked(wanted, asked)
+    if reference:
+        content.reference = reference
+    if scope:
+        content.scope = scope
+        content.extract = wanted.extract if scope == "extract" else ""
+    if extract:
+        content.extract = extract
+    if recipients:
+        content.recipients[:] = recipients
+    if purposes:
+        content.purposes[:] = purposes
+    content.conditions = conditions
+    if until is not None:
+        content.until_time.FromDatetime(until)
+    elif not content.HasField("until_time"):
+        raise misused("--until", _("the request names no end: say until when the release holds"))
+    return replies.prepare(content, asked.header, concerned(asked), [asked.header.author], overrides)
+
+
+async def opened_request(session: Session, asked: MessageSummary) -> ReleaseRequest:
+    """Return the content of a release request, opened now; Misused where the message is none."""
     _check(asked)
     wanted = messages.content(await session.open_part(asked.digest))
     assert isinstance(wanted, ReleaseRequest)
+    return wanted
+
+
+def as_asked(wanted: ReleaseRequest, asked: MessageSummary) -> ReleaseGrant:
+    """Return the content of a grant that grants everything that a request asks for."""
     content = ReleaseGrant(
-        reference=reference or asked.thread_name,
-        scope=scope or wanted.scope,
-        extract=extract or (wanted.extract if (scope or wanted.scope) == "extract" else ""),
-        recipients=recipients or wanted.recipients,
-        purposes=purposes or wanted.purposes,
-        conditions=conditions,
+        reference=asked.thread_name,
+        scope=wanted.scope,
+        extract=wanted.extract if wanted.scope == "extract" else "",
+        recipients=wanted.recipients,
+        purposes=wanted.purposes,
     )
-    if until is not None:
-        content.until_time.FromDatetime(until)
-    elif wanted.HasField("until_time"):
+    if wanted.HasField("until_time"):
         content.until_time.CopyFrom(wanted.until_time)
-    else:
-        raise misused("--until", _("the request names no end: say until when the release holds"))
-    return replies.prepare(content, asked.header, _concerned(asked), [asked.header.author], overrides)
+    return content
 
 
 def denial(
@@ -97,7 +120,7 @@ def denial(
     """
     _check(asked)
     content = ReleaseDenial(reference=reference or asked.thread_name, refusal=refusal, note=note)
-    return replies.prepare(content, asked.header, _concerned(asked), [asked.header.author], overrides)
+    return replies.prepare(content, asked.header, concerned(asked), [asked.header.author], overrides)
 
 
 def _check(asked: MessageSummary) -> None:
@@ -105,6 +128,6 @@ def _check(asked: MessageSummary) -> None:
         raise misused(asked.id, _("this is no release request"))
 
 
-def _concerned(request: MessageSummary) -> Sequence[bytes]:
-    """Return the parents of the answer: the request, then the message concerned."""
-    return [request.digest, *request.header.parent_digests[:1]]
+def concerned(asked: MessageSummary) -> Sequence[bytes]:
+    """Return the parents of the answer to a request: the request, then the message that it is about."""
+    return [asked.digest, *asked.header.parent_digests[:1]]

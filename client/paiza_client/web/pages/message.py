@@ -28,6 +28,7 @@ from paiza_client.web.page import (
     session_of,
     text_of,
 )
+from paiza_client.web.pages.correct import may_correct
 from paiza_client.web.texts import subject
 from paiza_domain import kinds
 from paiza_officer.errors import NotProven, Refused
@@ -169,6 +170,7 @@ async def _page(
         task=await _task(session, found),
         may_reply=found.received and not found.recalled_by,
         may_recall=_may_recall(found),
+        may_correct=may_correct(found),
         in_delivery=_in_delivery(header),
         expects_answer=_expects_answer(header),
         rows=wording.header_rows(header, found.thread_name),

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from paiza.core.v1 import message_pb2
-from paiza_client.sdk import Session, doubts, draft_store, drafts, duplicates, handed_in, sending, substances
+from paiza_client.sdk import Session, doubts, draft_store, drafts, duplicates, handed_in, messages, sending, substances
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.sending import Sent
 from paiza_client.web import texts, writing
@@ -28,6 +28,7 @@ from paiza_client.web.page import (
     session_of,
     text_of,
 )
+from paiza_client.web.pages.correct import may_correct
 from paiza_client.web.pages.write import form
 from paiza_client.web.writing import Controls, Page, Ready
 from paiza_officer.errors import Refused, Unreachable
@@ -185,7 +186,7 @@ async def sent(request: Request) -> Response:
     found = _receipts.get(wanted)
     if found is None:
         return redirect(f"/message/{wanted}")
-    outcome = found.outcome
+    outcome, header = found.outcome, found.sealed.header
     return await render(
         request,
         "write_sent.html",
@@ -194,8 +195,20 @@ async def sent(request: Request) -> Response:
         sent=found,
         outcome=outcome,
         missing=[texts.officer(each) for each in outcome.missing],
-        header=found.sealed.header,
+        header=header,
+        replaces=await _replaced(session_of(request), header) if found.is_released else "",
     )
+
+
+async def _replaced(session: Session, header: message_pb2.Header) -> str:
+    """Return the id of the message of our own that a message takes the place of; empty where it takes none."""
+    if not header.parent_digests:
+        return ""
+    try:
+        last = await messages.find(session, header.parent_digests[-1].hex())
+    except PaizaError:
+        return ""
+    return last.id if not last.received and last.header.kind == header.kind and may_correct(last) else ""
 
 
 ROUTES: Final = (

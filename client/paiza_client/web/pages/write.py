@@ -100,6 +100,14 @@ async def recall(request: Request) -> Response:
     return redirect(f"/write/{writing.begin(session.profile, draft.kind, copying.form_values(draft))}")
 
 
+async def erase(request: Request) -> Response:
+    """Make the draft of a request to erase a message at all who hold it, and open it."""
+    session = session_of(request)
+    message = await messages.find(session, request.path_params["message"])
+    draft = await copying.as_erasure(session, message)
+    return redirect(f"/write/{writing.begin(session.profile, draft.kind, copying.form_values(draft))}")
+
+
 # The form.
 
 
@@ -236,6 +244,7 @@ ROUTES: Final = (
     route("/reply/{message}", answer_page),
     route("/reply/{message}", answer, post=True),
     route("/recall/{message}", recall, post=True),
+    route("/erase/{message}", erase, post=True),
     route("/write/{name}", edit),
     route("/write/{name}", change, post=True, files=True),
     route("/write/{name}/delete", delete_page),
