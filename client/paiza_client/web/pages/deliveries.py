@@ -13,6 +13,7 @@ from paiza_client.sdk import Session, breaches, controlled_delivery, copying, dr
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.web import writing
 from paiza_client.web.language import N_, _, language
+from paiza_client.web.maps import figures
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, secret_of, session_of, text_of
 from paiza_client.web.texts import subject
 from paiza_domain import codes, kinds
@@ -137,6 +138,7 @@ async def _page(request: Request, error: ProfileProblem | None = None) -> Respon
         delivery=found.status,
         exercise=found.status.exercise,
         first=first,
+        map=figures.of_delivery(found),
         steps=steps,
         stages=_stages(found.status.overall),
         ended=found.status.overall in _ENDS,

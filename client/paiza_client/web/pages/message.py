@@ -16,6 +16,8 @@ from paiza_client.verify.model import OpenedPart, Proof
 from paiza_client.web import refusals
 from paiza_client.web.content import Section, sections
 from paiza_client.web.language import N_, _, language
+from paiza_client.web.maps import figures
+from paiza_client.web.maps.figures import Figure
 from paiza_client.web.page import (
     console_of,
     form_of,
@@ -163,6 +165,7 @@ async def _page(
         printing=request.url.path.endswith("/print"),
         signers=[] if opened is None else list(zip(header.required_signers, opened.message.signers, strict=True)),
         proofs=[] if opened is None else _chain(opened),
+        map=None if opened is None else _map(opened),
         files=_files(request, found),
         links=await _links(session, found),
         related=await _related(session, found),
@@ -210,6 +213,11 @@ def _content(opened: OpenedPart) -> tuple[list[Section], list[str]]:
         return (sections(kind.annex_shape, content) if kind.annex_shape is not None else []), []
     reported = header.author_time.ToDatetime().astimezone()
     return sections(kind.shape, content), list(kind.remarks(content, reported, language()))
+
+
+def _map(opened: OpenedPart) -> Figure | None:
+    """Return the map of the places that a content names; None where it names none."""
+    return figures.of_content(wording.kind_of(opened.message.header).shape, messages.content(opened))
 
 
 def _statuses(session: Session, opened: OpenedPart) -> list[tuple[str, str]]:
