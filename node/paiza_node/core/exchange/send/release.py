@@ -5,7 +5,7 @@ and who may act on the messages it follows from; the stages of the capabilities 
 them. Before the commit nothing of a message is on disk, after it all of it is.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -75,6 +75,7 @@ class Release:
         items = [item for item in checked if isinstance(item, Submission)]
         sessions = _Sessions([stage.open(tx, officer, items) for stage in self._stages])
         known = messages_store.claimed(tx.conn, self._member, [item.message.header.message_id for item in items])
+        repeats = _repeats(tx, {item.message.digest for item in items}.intersection(known.values()))
         imported = [item.source_row for item in items if item.source_row]
         rows = source_rows.nameable(tx.conn, officer, self._unit_directory, imported) if imported else {}
         followed = [item.message.header for item in items if item.message.header.parent_digests]
@@ -90,7 +91,7 @@ class Release:
                 continue
             message, header = item.message, item.message.header
             # 1.
-            outcome = self._repeated(tx, item, known)
+            outcome = _repeated(item, known, repeats)
             # 2. and 3.
             if outcome is None:
                 outcome = self._barred(message) or _row_known(item, rows) or sessions.decided(item, messages)
@@ -132,12 +133,6 @@ class Release:
             self._check_signers(message)
         except Rejected as refusal:
             return refusal
-        return None
-
-    def _repeated(self, tx: LogTransaction, item: Submission, known: Mapping[bytes, bytes]) -> Outcome | None:
-        """Return the answer for a message that was released before; None for a new one."""
-        if (earlier := known.get(item.message.header.message_id)) is not None:
-            return self.repeat(tx, earlier) if earlier == item.message.digest else _conflict()
         return None
 
     def _release(
@@ -196,19 +191,8 @@ class Release:
         return Released(digest, indices, entries, repeated=False, thread_name=thread_name), row, deliveries
 
     def repeat(self, tx: LogTransaction, digest: bytes) -> Released | Unavailable:
-        """Return the answer for a message released before; one that is twice in this batch is answered next time."""
-        row = messages_store.message(tx.conn, digest)
-        if row is None:
-            return Unavailable("busy", "the same message stands twice in this batch", 0.0)
-        queued = deliveries_store.deliveries_of(tx.conn, digest)
-        stored = log_store.entries_at(tx.conn, [delivery.released_index for delivery in queued])
-        return Released(
-            digest,
-            [entry.index for entry in stored],
-            [entry.entry for entry in stored],
-            repeated=True,
-            thread_name=row.thread_name,
-        )
+        """Return the answer for a message released before."""
+        return _repeats(tx, [digest]).get(digest) or _twice()
 
 
 def announce_released(tx: LogTransaction, messages: Sequence[VerifiedMessage]) -> None:
@@ -272,6 +256,33 @@ class _ThreadNames:
         """Store the last numbers used."""
         if self._last != self._first:
             settings_store.put_counter(self._tx.conn, f"thread {self._prefix}", self._last)
+
+
+def _repeated(item: Submission, known: Mapping[bytes, bytes], repeats: Mapping[bytes, Released]) -> Outcome | None:
+    """Return the answer for a message that was released before; None for a new one."""
+    if (earlier := known.get(item.message.header.message_id)) is None:
+        return None
+    return repeats.get(earlier) or _twice() if earlier == item.message.digest else _conflict()
+
+
+def _repeats(tx: LogTransaction, digests: Collection[bytes]) -> dict[bytes, Released]:
+    """Return the answers for messages released before, by digest: in a few queries, however many they are."""
+    rows = messages_store.messages_of(tx.conn, digests)
+    deliveries = deliveries_store.by_message(tx.conn, [row.seq for row in rows])
+    indices = {row.seq: [each.released_index for each in deliveries.get(row.seq, ())] for row in rows}
+    stored = log_store.entries_at(tx.conn, [index for each in indices.values() for index in each])
+    entries = {each.index: each.entry for each in stored}
+    found: dict[bytes, Released] = {}
+    for row in rows:
+        held = [index for index in indices[row.seq] if index in entries]
+        raw = [entries[index] for index in held]
+        found[row.digest] = Released(row.digest, held, raw, repeated=True, thread_name=row.thread_name)
+    return found
+
+
+def _twice() -> Unavailable:
+    """Return the answer for the second of a message that is twice in a batch: it is answered next time."""
+    return Unavailable("busy", "the same message stands twice in this batch", 0.0)
 
 
 def _row_known(item: Submission, rows: Mapping[bytes, bytes]) -> Rejected | None:

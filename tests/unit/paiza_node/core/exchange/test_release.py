@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.quotas.quotas import Quotas
-from paiza_node.core.storage import Store, open_store
+from paiza_node.core.storage import Store, WriteConnection, open_store
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
@@ -265,3 +266,30 @@ def test_message_beyond_the_quota_waits_unless_nothing_may_hold_it_up(scene: Sce
     assert [each.reason for each in outcomes if isinstance(each, Unavailable)] == ["daily_quota"] * 2
     assert isinstance(again, Released)
     assert again.repeated
+
+
+def test_repeats_of_a_batch_are_looked_up_together(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An officer who repeats a batch costs the ledger no query for each message: others wait for it meanwhile."""
+    items = [submission(message(number)) for number in range(1, 33)]
+    released = scene.released(*items)
+    asked: list[str] = []
+    run, execute = WriteConnection.run, WriteConnection.execute
+
+    def counted_run(conn: WriteConnection, sql: str, *given: Any) -> Any:
+        asked.append(sql)
+        return run(conn, sql, *given)
+
+    def counted_execute(conn: WriteConnection, statement: Any, *given: Any) -> Any:
+        asked.append(str(statement))
+        return execute(conn, statement, *given)
+
+    monkeypatch.setattr(WriteConnection, "run", counted_run)
+    monkeypatch.setattr(WriteConnection, "execute", counted_execute)
+    one = scene.released(items[0])
+    of_one = len(asked)
+    again = scene.released(*items)
+    assert len(asked) - of_one == of_one
+    assert one == again[:1]
+    for before, now in zip(released, again, strict=True):
+        assert isinstance(before, Released)
+        assert now == replace(before, repeated=True)
