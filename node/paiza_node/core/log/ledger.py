@@ -76,6 +76,8 @@ class Committed(Generic[T]):
 
 
 Work = Callable[[LogTransaction], T]
+PartWork = Callable[[LogTransaction, int, int], T]
+"""Work on the items from one number to another, of work that can be divided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ class Ledger:
 
     @property
     def group_items(self) -> int:
-        """Return how many items a commit group holds at present; larger work is best committed in such pieces."""
+        """Return how many items a commit group holds at present."""
         return self._waiting.group_items
 
     @property
@@ -192,12 +194,52 @@ class Ledger:
         may still take place, as if the caller had hung up.
         """
         return await asyncio.wrap_future(
-            self._enqueue(work, first=first, rides=rides, items=items, counts_messages=counts_messages)
+            self._enqueue(
+                lambda tx, _granted: work(tx), first=first, rides=rides, items=items, counts_messages=counts_messages
+            )
         )
+
+    async def commit_parts(
+        self,
+        work: PartWork[T],
+        items: int,
+        *,
+        first: bool = False,
+        extra: int = 0,
+        together: bool = False,
+        counts_messages: bool = False,
+    ) -> list[Committed[T]]:
+        """Commit work on so many items, as `commit` does: in one piece, or in several while others wait for the ledger.
+
+        ``extra``: items that the caller is charged for beside those of the first piece. ``together``: all is one piece.
+        If a piece fails, those before it are committed, and those behind it are not tried.
+        """
+        done: list[Committed[T]] = []
+        begin = 0
+        while begin < items or not done:
+
+            def part(tx: LogTransaction, granted: int, begin: int = begin, extra: int = extra) -> tuple[int, T]:
+                end = min(items, begin + granted - extra)
+                return end, work(tx, begin, end)
+
+            wanted = max(1, items - begin) + extra
+            committed = await asyncio.wrap_future(
+                self._enqueue(
+                    part,
+                    first=first,
+                    items=wanted,
+                    least=wanted if together else extra + 1,
+                    counts_messages=counts_messages,
+                )
+            )
+            begin, result = committed.result
+            done.append(Committed(result, committed.checkpoint))
+            extra = 0
+        return done
 
     def commit_now(self, work: Work[T], timeout_seconds: float = 60.0) -> Committed[T]:
         """Run `commit` from a plain thread."""
-        return self._enqueue(work).result(timeout_seconds)
+        return self._enqueue(lambda tx, _granted: work(tx)).result(timeout_seconds)
 
     def prove(self, indices: Sequence[int], size: int) -> list[list[bytes]]:
         """Return inclusion proofs of these entries in the tree of ``size``."""
@@ -241,16 +283,19 @@ class Ledger:
 
     def _enqueue(
         self,
-        work: Work[T],
+        work: Callable[[LogTransaction, int], T],
         *,
         first: bool = False,
         rides: bool = False,
         items: int = 1,
+        least: int | None = None,
         counts_messages: bool = False,
     ) -> "Future[Committed[T]]":
         if self._watch.is_slow:
             raise self._watch.refusal()
-        return self._waiting.add(work, first=first, rides=rides, items=max(1, items), counts_messages=counts_messages)
+        return self._waiting.add(
+            work, first=first, rides=rides, items=max(1, items), least=least, counts_messages=counts_messages
+        )
 
     def _run(self) -> None:
         while group := self._waiting.gather():
@@ -409,7 +454,7 @@ def _do(item: Waiting, tx: LogTransaction) -> None:
     try:
         with tx.conn.savepoint():
             tx.begin_work(item.caller)
-            item.outcome = item.work(tx)
+            item.outcome = item.work(tx, item.granted)
             tx.end_work(counts_messages=item.counts_messages)
             # Now, not with the batch: the next piece of work may read these entries, to answer a repeat.
             log_store.add_entries(tx.conn, tx.entries[mark[0] :])

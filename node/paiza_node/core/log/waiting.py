@@ -4,9 +4,10 @@ One caller's many or large pieces of work do not stand before another's one: a c
 work, such as messages, and the next piece is of the caller that was served least (`paiza_node.core.executors.turns`).
 Urgent work comes first, up to a share of each group, so that a flood of it holds up the rest for no longer than that.
 
-Who sends one message waits for the group under way. While such small work comes, groups are therefore short, and every
-other one leaves out what would make it longer; otherwise groups are long, which costs less for each message. While
-urgent work comes they are shorter still: it waits for a group under way at each of three commits.
+Who sends one message waits for the group under way. While such small or urgent work comes, groups are therefore short,
+and every other one leaves out what would make it longer; otherwise groups are long, which costs less for each message.
+Work that can be divided is granted only as many items as its group has room for when it is gathered, so that a batch
+that waits when a single message comes does not make a long group.
 
 Background work *rides*: it is added to groups of other work that hold nothing urgent, and makes one of its own only
 once nothing else came for a moment. In a flood of urgent work it rides once it is overdue, in a long group.
@@ -28,7 +29,7 @@ from paiza_node.core.executors.turns import Turns
 from paiza_wire.errors import Unavailable
 
 MAX_GROUP: Final = 64  # pieces of work in one commit; each is itself a bounded batch
-LONG_GROUP_ITEMS: Final = 128  # after which a group takes no more: who comes next waits some 30 ms for it
+LONG_GROUP_ITEMS: Final = 256  # after which a group takes no more: who comes next waits some 40 ms for it
 SHORT_GROUP_ITEMS: Final = 32  # the same while small or urgent work comes
 SMALL_ITEMS: Final = 8  # messages that a person sends at once
 SHORT_SECONDS: Final = 2.0  # for so long after small or urgent work more of it is expected
@@ -45,13 +46,16 @@ MAX_WAITING_OF_ONE: Final = 256  # pieces of work of one caller
 class Waiting:
     """A piece of work, and where its result goes. ``items``: what its caller is charged for it.
 
-    ``counts_messages``: see `paiza_node.core.log.ledger.Ledger.commit`.
+    ``least``: what of them it cannot do with less; it is given those ``granted``. ``counts_messages``: see
+    `paiza_node.core.log.ledger.Ledger.commit`.
     """
 
     work: Any
     caller: CallerKey
     items: int
+    least: int
     counts_messages: bool = False
+    granted: int = 0
     future: "Future[Any]" = field(default_factory=Future)
     outcome: Any = None
 
@@ -74,7 +78,7 @@ class WaitingWork:
 
     @property
     def group_items(self) -> int:
-        """Return after how many items a group takes no more: larger work is best added in pieces of that size."""
+        """Return after how many items a group takes no more."""
         return SHORT_GROUP_ITEMS if self._clock() < self._short_until else LONG_GROUP_ITEMS
 
     @property
@@ -83,10 +87,17 @@ class WaitingWork:
         return bool(self._first or self._rest) or self._clock() < self._traffic_until
 
     def add(
-        self, work: Any, *, first: bool = False, rides: bool = False, items: int = 1, counts_messages: bool = False
+        self,
+        work: Any,
+        *,
+        first: bool = False,
+        rides: bool = False,
+        items: int = 1,
+        least: int | None = None,
+        counts_messages: bool = False,
     ) -> "Future[Any]":
-        """Add work of the present caller; Unavailable("busy") if too much waits."""
-        waiting = Waiting(work, CALLER.get(), items, counts_messages)
+        """Add work of the present caller, whole without ``least``; Unavailable("busy") if too much waits already."""
+        waiting = Waiting(work, CALLER.get(), items, items if least is None else least, counts_messages)
         with self._changed:
             if self._closed:
                 raise Unavailable("busy", "the node stops", 1.0)
@@ -148,9 +159,10 @@ class WaitingWork:
 
 
 def _fill(group: list[Waiting], turns: Turns[Waiting], most: int, items: int, *, strict: bool = False) -> bool:
-    """Move work to a group in turn, until it grew by ``most`` pieces or by ``items``; the last piece may go beyond.
+    """Move work to a group in turn, until it grew by ``most`` pieces or by ``items``.
 
-    ``strict``: it may not, unless it is the first; return whether a piece was left out for that.
+    The last piece is granted what is left, and goes beyond if it needs more. ``strict``: a piece that is not the first
+    is left out if it would be divided or go beyond; return whether one was.
     """
     left, pieces, before = items, most, len(group)
     while left > 0 and pieces > 0 and (turn := turns.next()) is not None:
@@ -158,10 +170,11 @@ def _fill(group: list[Waiting], turns: Turns[Waiting], most: int, items: int, *,
         if strict and len(group) > before and waiting.items > left:
             return True
         turns.take()
-        turns.charge(caller, waiting.items)
+        waiting.granted = min(waiting.items, max(waiting.least, left))
+        turns.charge(caller, waiting.granted)
         # From here on the caller can no longer cancel. Callers that did before are skipped; nothing was begun for them.
         if waiting.future.set_running_or_notify_cancel():
             group.append(waiting)
-            left -= waiting.items
+            left -= waiting.granted
             pieces -= 1
     return False

@@ -11,7 +11,6 @@ and is given the same entries.
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from time import monotonic
 from typing import Final
 
@@ -157,7 +156,8 @@ class Receive:
         alarms = frozenset(item.digest for item in going if item.goes_first) if ahead else frozenset[bytes]()
         urgent = bool(alarms) or (first and any(item.is_flash for item in going))
 
-        def work(begin: int, part: Sequence[Checked], tx: LogTransaction) -> list[Answer]:
+        def work(tx: LogTransaction, begin: int, end: int) -> list[Answer]:
+            part = checked[begin:end]
             told: set[bytes] = set()
             peers_store.put_known_log(tx.conn, known)
             if not begin:
@@ -170,24 +170,16 @@ class Receive:
 
         # Forwarded messages are checked against all of their batch.
         together = before is not None or any(item.forwarded for item in going)
-        size = max(1, len(checked)) if together else self._ledger.group_items
-        # The answers cost the ledger's time as well, and there may be more of them than messages.
-        carried = sum(len(proven) for _, proven in answers)
-        done = await asyncio.gather(
-            *(
-                self._ledger.commit(
-                    partial(work, begin, checked[begin : begin + size]),
-                    first=urgent,
-                    items=min(size, len(checked) - begin) + (0 if begin else carried),
-                    counts_messages=True,
-                )
-                for begin in range(0, max(1, len(checked)), size)
-            )
+        done = await self._ledger.commit_parts(
+            work,
+            len(checked),
+            first=urgent,
+            # The answers cost the ledger's time as well, and there may be more of them than messages.
+            extra=sum(len(proven) for _, proven in answers),
+            together=together,
+            counts_messages=True,
         )
-        committed = Committed(
-            [answer for each in done for answer in each.result],
-            max((each.checkpoint for each in done), key=lambda checkpoint: checkpoint.size),
-        )
+        committed = Committed([answer for each in done for answer in each.result], done[-1].checkpoint)
         self._certificates.note(certificate for item in going for certificate in item.certificates)
         arrived = _arrived(checked, committed.result)
         log.info("received", peer=member.id, messages=[digest.hex()[:LOGGED_DIGITS] for digest in arrived])

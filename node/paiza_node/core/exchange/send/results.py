@@ -3,11 +3,9 @@
 An invalid answer is ignored: its message is sent again later, and the peer answers with the same entry.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Final
 
 import structlog
@@ -55,64 +53,62 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcomes:
-    """The results of the answers to one batch."""
+class Outcome:
+    """The result of the answer to one message: it ends its delivery, or plans another attempt.
 
-    settlements: list[tuple[Settlement, Outgoing, bytes]]  # the last: digest of the answer relied on
-    proofs: list[ForeignProof]
-    postponements: list[Postponement]
-    rewrapped: list[tuple[bytes, bytes]]
+    ``answer_sha256``: digest of the answer relied on. ``rewrapped``: the message as it is sent then, if it changed.
+    """
+
+    outgoing: Outgoing
+    settlement: Settlement | None = None
+    answer_sha256: bytes = b""
+    proof: ForeignProof | None = None
+    postponement: Postponement | None = None
+    rewrapped: bytes | None = None
 
 
 async def record_receipts(core: Core, peer: str, sent: Sent) -> None:
     """Verify every answer of a batch and commit the results, at once or in several commits as others wait."""
     check = _AnswerCheck(core, peer, sent.checkpoint, core.register_cache.current)
-    small, size = fits_loop([len(outgoing.signed) for outgoing in sent.batch]), core.ledger.group_items
-    pieces = await core.executors.deliver.run(
-        len(sent.batch), lambda: check.check_all(sent, size), first=sent.first, on_loop=small
+    small = fits_loop([len(outgoing.signed) for outgoing in sent.batch])
+    outcomes = await core.executors.deliver.run(
+        len(sent.batch), lambda: check.check_all(sent), first=sent.first, on_loop=small
     )
     known = core.logs.to_store(peer, sent.checkpoint)
-    await asyncio.gather(
-        *(
-            core.ledger.commit(
-                partial(_write, core.node_id, peer, piece, known), first=sent.first, items=min(size, len(sent.batch))
-            )
-            for piece in pieces
-        )
+    await core.ledger.commit_parts(
+        lambda tx, begin, end: _write(core.node_id, peer, outcomes[begin:end], known, tx),
+        len(outcomes),
+        first=sent.first,
     )
-    settled = [outgoing.digest for piece in pieces for _, outgoing, _ in piece.settlements]
+    settled = [outcome.outgoing.digest for outcome in outcomes if outcome.settlement is not None]
     log.info("answered", peer=peer, messages=[digest.hex()[:LOGGED_DIGITS] for digest in settled])
 
 
 class _AnswerCheck:
-    """Checks the answers of one peer to one batch, and collects the results. For use in a plain thread."""
+    """Checks the answers of one peer to one batch. For use in a plain thread."""
 
     def __init__(self, core: Core, peer: str, checkpoint: VerifiedCheckpoint, register: Register) -> None:
         self._core = core
         self._peer = peer
         self._checkpoint = checkpoint
         self._register = register
-        self._outcomes = Outcomes([], [], [], [])
 
-    def check_all(self, sent: Sent, size: int) -> list[Outcomes]:
-        """Return the results of so many answers each."""
-        found: list[Outcomes] = []
+    def check_all(self, sent: Sent) -> list[Outcome]:
+        """Return the results of the answers, in the order of the batch."""
         if len(sent.results) != len(sent.batch):
             raise Unavailable("unexpected_answer", "the peer did not answer for every message")
-        for place, (outgoing, result) in enumerate(zip(sent.batch, sent.results, strict=True)):
-            if not place % size:
-                self._outcomes = Outcomes([], [], [], [])
-                found.append(self._outcomes)
-            try:
-                self._check(outgoing, result)
-            except PaizaError as error:
-                # The peer's answer is invalid. It is ignored, and requested again later.
-                log.warning("answer_refused", peer=self._peer, reason=error.reason, detail=error.detail)
-                self._outcomes.postponements.append(self._again(outgoing, error.reason, error.detail, 0.0))
-        return found
+        return [self._checked(*each) for each in zip(sent.batch, sent.results, strict=True)]
 
-    def _check(self, outgoing: Outgoing, result: exchange_pb2.DeliverResult) -> None:
-        outcomes, checkpoint = self._outcomes, self._checkpoint
+    def _checked(self, outgoing: Outgoing, result: exchange_pb2.DeliverResult) -> Outcome:
+        try:
+            return self._check(outgoing, result)
+        except PaizaError as error:
+            # The peer's answer is invalid. It is ignored, and requested again later.
+            log.warning("answer_refused", peer=self._peer, reason=error.reason, detail=error.detail)
+            return Outcome(outgoing, postponement=self._again(outgoing, error.reason, error.detail, 0.0))
+
+    def _check(self, outgoing: Outgoing, result: exchange_pb2.DeliverResult) -> Outcome:
+        checkpoint = self._checkpoint
         which = result.WhichOneof("result")
         if which == "answer":
             answer = receipts.verify_entry(result.answer, checkpoint)
@@ -122,35 +118,32 @@ class _AnswerCheck:
             settlement = Settlement(outgoing.id, state, log_entries.reason(answer.entry))
             evidence = receipts.evidence_digest(answer.raw, checkpoint.note)
             if outgoing.delivery_kind == DeliveryKind.NOTICE:  # its receipt is not one of the message
-                outcomes.settlements.append((settlement, outgoing, b""))
-                return
-            outcomes.settlements.append((settlement, outgoing, evidence))
-            outcomes.proofs.append(
-                ForeignProof(
-                    digest=outgoing.digest,
-                    member=self._peer,
-                    kind=ProofKind.ANSWER,
-                    entry=answer.raw,
-                    index=answer.index,
-                    hashes=b"".join(result.answer.inclusion_hashes),
-                    checkpoint=checkpoint.note,
-                    register_version=self._register.version,
-                )
+                return Outcome(outgoing, settlement)
+            proof = ForeignProof(
+                digest=outgoing.digest,
+                member=self._peer,
+                kind=ProofKind.ANSWER,
+                entry=answer.raw,
+                index=answer.index,
+                hashes=b"".join(result.answer.inclusion_hashes),
+                checkpoint=checkpoint.note,
+                register_version=self._register.version,
             )
-        elif which == "rejection":
+            return Outcome(outgoing, settlement, evidence, proof)
+        if which == "rejection":
             reason, detail = _bounded(result.rejection.reason), foreign_text(result.rejection.detail)
             settlement = Settlement(outgoing.id, delivery_pb2.DELIVERY_STATE_REJECTED, reason, detail)
-            outcomes.settlements.append((settlement, outgoing, b""))
-        elif which == "retry":
+            return Outcome(outgoing, settlement)
+        if which == "retry":
             reason = _bounded(result.retry.reason)
+            rewrapped = None
             if (
                 reason == "cannot_open" and outgoing.delivery_kind == DeliveryKind.OWN
             ):  # forwarded messages are always wrapped anew
-                outcomes.rewrapped.append((outgoing.digest, self._rewrapped(outgoing)))
+                rewrapped = self._rewrapped(outgoing)
             detail, seconds = foreign_text(result.retry.detail), float(result.retry.retry_after.seconds)
-            outcomes.postponements.append(self._again(outgoing, reason, detail, seconds))
-        else:
-            raise Rejected("malformed", "the answer holds no result")
+            return Outcome(outgoing, postponement=self._again(outgoing, reason, detail, seconds), rewrapped=rewrapped)
+        raise Rejected("malformed", "the answer holds no result")
 
     def _rewrapped(self, outgoing: Outgoing) -> bytes:
         core = self._core
@@ -170,19 +163,21 @@ class _AnswerCheck:
         return Postponement(outgoing.id, self._core.clock() + timedelta(seconds=pause), reason, detail)
 
 
-def _write(actor: str, peer: str, outcomes: Outcomes, known: PeerLogView, tx: LogTransaction) -> None:
+def _write(actor: str, peer: str, outcomes: Sequence[Outcome], known: PeerLogView, tx: LogTransaction) -> None:
     """Write the results of a batch, with the proofs: runs in the ledger's transaction."""
     peers_store.put_known_log(tx.conn, known)
-    ended = set(deliveries_store.settle(tx.conn, [settlement for settlement, _, _ in outcomes.settlements], tx.now))
-    for settlement, outgoing, answer_sha256 in outcomes.settlements:
+    settled = [(each.settlement, each) for each in outcomes if each.settlement is not None]
+    ended = set(deliveries_store.settle(tx.conn, [settlement for settlement, _ in settled], tx.now))
+    for settlement, each in settled:
         if settlement.id in ended:
-            tx.append(_entry(settlement, outgoing.digest, actor, peer, answer_sha256))
-    exchange_store.add_proofs(tx.conn, outcomes.proofs)
-    deliveries_store.postpone(tx.conn, outcomes.postponements)
-    for digest, signed in outcomes.rewrapped:
-        messages_store.replace_signed(tx.conn, digest, signed)
-    if outcomes.settlements:
-        tx.announce(MessagesChanged(tuple(outgoing.digest for _, outgoing, _ in outcomes.settlements)))
+            tx.append(_entry(settlement, each.outgoing.digest, actor, peer, each.answer_sha256))
+    exchange_store.add_proofs(tx.conn, [each.proof for each in outcomes if each.proof is not None])
+    deliveries_store.postpone(tx.conn, [each.postponement for each in outcomes if each.postponement is not None])
+    for each in outcomes:
+        if each.rewrapped is not None:
+            messages_store.replace_signed(tx.conn, each.outgoing.digest, each.rewrapped)
+    if settled:
+        tx.announce(MessagesChanged(tuple(each.outgoing.digest for _, each in settled)))
 
 
 def _entry(settlement: Settlement, digest: bytes, actor: str, peer: str, answer_sha256: bytes) -> log_pb2.LogEntry:

@@ -9,7 +9,6 @@ A message that lacks signatures its header requires is held until those officers
 A crash before the commit leaves nothing, and the officer's outbox sends again; after it, the repeat finds the entries.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -40,7 +39,6 @@ from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import VerifiedCertificate
 from paiza_wire.message import PendingMessage, VerifiedMessage
-from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 MAX_ITEMS: Final = 256  # of one Submit; one commit, one checkpoint signature
 
@@ -91,24 +89,19 @@ class Submit:
         first = any(item.goes_first for item in going) or (
             len(items) <= precedence.MAX_FIRST and any(precedence.is_flash(item.message.header) for item in going)
         )
-        size = self._ledger.group_items
-        pieces = [checked[begin : begin + size] for begin in range(0, max(1, len(checked)), size)]
-        committed = await asyncio.gather(*(self._commit(officer, piece, first=first) for piece in pieces))
-        outcomes = [outcome for piece, _ in committed for outcome in piece]
-        checkpoint = max((each for _, each in committed), key=lambda each: each.size)
+        committed = await self._ledger.commit_parts(
+            lambda tx, begin, end: self._release(tx, officer, checked[begin:end]),
+            len(checked),
+            first=first,
+            counts_messages=True,
+        )
+        outcomes = [outcome for each in committed for outcome in each.result]
+        checkpoint = committed[-1].checkpoint
         self.log_released(officer, outcomes)
         results = await self._executor.run(
             len(items), lambda: self._answer_all(outcomes, checkpoint.size), on_loop=small
         )
         return officer_pb2.SubmitResponse(checkpoint=checkpoint.note, results=results)
-
-    async def _commit(
-        self, officer: Officer, piece: Sequence[Submission | Rejected | Unavailable], *, first: bool
-    ) -> tuple[list[Outcome], VerifiedCheckpoint]:
-        committed = await self._ledger.commit(
-            lambda tx: self._release(tx, officer, piece), first=first, items=len(piece), counts_messages=True
-        )
-        return committed.result, committed.checkpoint
 
     def log_released(self, officer: Officer, outcomes: Sequence[Outcome]) -> None:
         """Write to the program's log what an officer has released."""

@@ -19,6 +19,7 @@ from paiza_node.core.log import store as log_store
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.log.transaction import LogTransaction
+from paiza_node.core.log.waiting import LONG_GROUP_ITEMS, SHORT_GROUP_ITEMS
 from paiza_node.core.storage import Store, WriteConnection
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.engine import READ_CONNECTIONS
@@ -29,6 +30,7 @@ from paiza_wire.tlog import merkle
 from paiza_wire.tlog.checkpoint import Checkpoint
 from paiza_wire.tlog.notes import SignerKey, parse_note
 from paiza_wire.tlog.tiles import TILE_WIDTH
+from tests.log_entries import entry_of
 
 ORIGIN = "kaz.paiza.example/log/1"
 SIGNER = SignerKey.from_ed25519(ORIGIN, keys.generate_ed25519())
@@ -392,3 +394,31 @@ async def test_size_before_a_time(store: FailingStore, file: CheckpointInMemory)
         assert [ledger.size_before(begin + timedelta(hours=hour)) for hour in range(-1, 6)] == [0, 0, 1, 2, 3, 4, None]
     finally:
         ledger.close()
+
+
+async def test_work_is_committed_in_parts_while_others_send_single_messages(
+    store: FailingStore, file: CheckpointInMemory
+) -> None:
+    """A batch is one piece, or short ones in order while single messages come; a failing piece ends it."""
+
+    def note_parts(tx: LogTransaction, begin: int, end: int) -> list[int]:
+        if begin <= fails < end:
+            raise Rejected("malformed", "exercise")
+        return [tx.append(entry_of(log_pb2.LOG_EVENT_APPROVED, actor="batch")).index for _ in range(begin, end)]
+
+    fails, size = LONG_GROUP_ITEMS, LONG_GROUP_ITEMS
+    with opened(store, file) as ledger:
+        (whole,) = await ledger.commit_parts(note_parts, size)
+        assert whole.result == list(range(size))
+        await ledger.commit(note_down("single"), counts_messages=True)
+        parts = await ledger.commit_parts(note_parts, size, extra=8)
+        assert [len(each.result) for each in parts] == [SHORT_GROUP_ITEMS - 8, *[SHORT_GROUP_ITEMS] * 7, 8]
+        assert [index for each in parts for index in each.result] == list(range(size + 1, 2 * size + 1))
+        assert all(each.checkpoint.size > each.result[-1] for each in parts)
+        (together,) = await ledger.commit_parts(note_parts, size, together=True)
+        assert len(together.result) == size
+        fails = SHORT_GROUP_ITEMS
+        with pytest.raises(Rejected, match="malformed"):
+            await ledger.commit_parts(note_parts, size)
+        assert ledger.checkpoint.size == together.checkpoint.size + SHORT_GROUP_ITEMS
+        assert [each.result for each in await ledger.commit_parts(lambda _tx, begin, end: (begin, end), 0)] == [(0, 0)]

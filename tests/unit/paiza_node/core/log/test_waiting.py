@@ -198,3 +198,25 @@ def test_groups_are_short_while_urgent_work_comes() -> None:
     now[0] += SHORT_SECONDS + 1
     assert queue.group_items == LONG_GROUP_ITEMS
     assert [each.work for each in queue.gather()] == ["bulk"] * 4
+
+
+def test_work_that_can_be_divided_is_granted_what_its_group_has_room_for() -> None:
+    """It is whole in a long group; while a single message comes it is granted a short piece, beside it none."""
+    now = [1000.0]
+    queue = WaitingWork(lambda: now[0])
+
+    def granted() -> list[tuple[str, int]]:
+        return [(each.work, each.granted) for each in queue.gather()]
+
+    with called_by(CALLERS[0]):
+        queue.add("batch", items=LONG_GROUP_ITEMS, least=1)
+        assert granted() == [("batch", LONG_GROUP_ITEMS)]
+        queue.add("batch", items=LONG_GROUP_ITEMS, least=1)
+        queue.add("whole", items=LONG_GROUP_ITEMS)
+        queue.add("batch", items=LONG_GROUP_ITEMS, least=SHORT_GROUP_ITEMS * 2)
+    with called_by(CALLERS[1]):
+        queue.add("single", counts_messages=True)
+    assert granted() == [("single", 1)]
+    assert granted() == [("batch", SHORT_GROUP_ITEMS)]
+    assert granted() == [("whole", LONG_GROUP_ITEMS)]
+    assert granted() == [("batch", SHORT_GROUP_ITEMS * 2)], "what it cannot do with less"

@@ -15,15 +15,14 @@ from paiza_wire.errors import Rejected
 class Ledger:
     """Notes what a caller is charged."""
 
-    group_items = 64
-
     def __init__(self) -> None:
         self.charged = 0
 
-    async def commit(self, work: Any, *, items: int, **_rest: Any) -> Any:
-        """Commit nothing, and answer each message."""
-        self.charged += items
-        return SimpleNamespace(result=work.args[1], checkpoint=SimpleNamespace(size=0))
+    async def commit_parts(self, _work: Any, items: int, *, extra: int, **_rest: Any) -> Any:
+        """Commit nothing, and refuse each message."""
+        self.charged += items + extra
+        refused = [Rejected("malformed", "exercise")] * items
+        return [SimpleNamespace(result=refused, checkpoint=SimpleNamespace(size=0))]
 
 
 @pytest.mark.parametrize(("messages", "answers"), [(0, 512), (3, 2), (256, 0)])
