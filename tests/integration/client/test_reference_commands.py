@@ -176,6 +176,18 @@ def test_a_notification_tells_every_member_on_the_way_of_precursors_alone(
     assert sorted(each["member"] for each in opened["recipients"]) == ["tjk", "uzb"]
 
 
+def test_a_number_that_nobody_compared_is_left_to_the_author(paiza: Paiza, tmp_path: Path) -> None:
+    """It is shown with a word, by the dry run as well, and is not in the message."""
+    draft = tmp_path / "notification.yaml"
+    text = NOTIFICATION.format(day=f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%d}")
+    draft.write_text(text.replace("acetic-anhydride", "2-bromo-4-methylpropiophenone"))
+    ran = paiza("kaz-liaison", "send", "pre-export-notification", draft, "--dry-run", "--lang", "ru")
+    assert ran.code == 0, ran.err
+    shown = " ".join(ran.out.split())
+    assert "1451-82-7 (не сверено)" in shown
+    assert "chemicals[0].cas_number: 1451-82-7 стоит в справочных данных" in shown
+
+
 def test_without_the_node_the_register_verified_last_answers(paiza: Paiza, federation: Federation) -> None:
     """Reference data need no node once the register is here; a profile that never had one is told so."""
     federation.node("tjk").stop()
