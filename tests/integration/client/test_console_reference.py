@@ -1,14 +1,12 @@
 """The console says of reference data that nobody compared them with their source."""
 
-from tests.federation import Federation
 from tests.integration.client.test_console_writing import browser, surroundings
 
 __all__ = ["surroundings"]
 
 
-async def test_what_nobody_compared_is_shown_as_such(federation: Federation) -> None:
+async def test_what_nobody_compared_is_shown_as_such() -> None:
     """An HS code of its own standing, and a border point, which is from a list of ours."""
-    assert federation.home
     async with browser("kaz-liaison") as console:
         fentanyl = (await console.get("/substances?q=acetylfentanyl")).text
         assert "2933.34 (не сверено)" in fentanyl
