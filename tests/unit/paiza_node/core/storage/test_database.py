@@ -298,11 +298,11 @@ def test_connection_lost_within_a_group_loses_the_group(postgresql: PostgreSQL, 
     ledger = Ledger(store, LogSigner([SIGNER]), NoFile(), lambda: bytes(32))
     begun, go_on = threading.Event(), threading.Event()
 
-    def wait(_tx: LogTransaction) -> None:
+    def wait(_tx: LogTransaction, _granted: int) -> None:
         begun.set()
         go_on.wait(10)
 
-    def lose(tx: LogTransaction) -> None:
+    def lose(tx: LogTransaction, _granted: int) -> None:
         settings_store.put_setting(tx.conn, "x", b"1")
         ((process,),) = tx.conn.run("SELECT pg_backend_pid()")
         settings_store.put_setting(tx.conn, "y", b"1")
@@ -313,8 +313,8 @@ def test_connection_lost_within_a_group_loses_the_group(postgresql: PostgreSQL, 
         elif then == "query":
             settings_store.setting(tx.conn, "x")
 
-    def append(name: str) -> Callable[[LogTransaction], object]:
-        return lambda tx: tx.append(log_entries.searched(actor=name))
+    def append(name: str) -> Callable[[LogTransaction, int], object]:
+        return lambda tx, _granted: tx.append(log_entries.searched(actor=name))
 
     try:
         first = ledger._enqueue(wait)
@@ -325,7 +325,8 @@ def test_connection_lost_within_a_group_loses_the_group(postgresql: PostgreSQL, 
         for each in group:
             with pytest.raises(Unavailable, match="database_unavailable"):
                 each.result(30)
-        assert commit_when_it_answers(ledger, append("c")).checkpoint.size == 1
+        after = commit_when_it_answers(ledger, lambda tx: tx.append(log_entries.searched(actor="c")))
+        assert after.checkpoint.size == 1
         with store.reads() as reads:
             assert [entry.index for entry in log_store.entries(reads, 0, 9)] == [0]
             assert {settings_store.setting(reads, each) for each in "xyz"} == {None}
