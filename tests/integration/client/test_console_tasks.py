@@ -36,11 +36,12 @@ async def reply(federation: Federation, request: str, status: str) -> None:
     """Answer a request as tjk, once its node has it."""
     content = InformationAnswer(reference="OUR-2", answers=[Answer(question_number=1, status=status, text="Invented.")])
     async with connect(profiles.load(federation.home / "tjk-liaison")) as session:
+        page = await session.list_messages(id_prefix=request)
         for _attempt in range(100):
-            page = await session.list_messages(id_prefix=request)
             if page.messages:
                 break
             await asyncio.sleep(0.2)
+            page = await session.list_messages(id_prefix=request)
         await replies.reply(session, page.messages[0], content)
 
 
