@@ -119,6 +119,12 @@ class Group:
     parts: tuple["Input | Group", ...]
     field: Field
 
+    @property
+    def is_point(self) -> bool:
+        """Return whether the group is a point on a map: a latitude and a longitude."""
+        kinds = {each.key: each.input_type for each in self.parts if isinstance(each, Input)}
+        return kinds == {"latitude": InputType.DEGREES, "longitude": InputType.DEGREES}
+
 
 Part = Input | Group
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
@@ -198,6 +198,8 @@ async def change(request: Request) -> Response:
     query = controls.query(open=writing.still_empty(description, given), check=action == "check")
     if action == "check":
         return redirect(f"/write/{name}/preview{query}")
+    if action == "map":
+        return redirect(f"/write/{name}/place?{urlencode({'of': of})}")
     if action == "delete":
         return redirect(f"/write/{name}/delete")
     if action in {"save", ""}:
