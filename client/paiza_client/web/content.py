@@ -1,4 +1,4 @@
-"""A content as sections for a page: facts, tables and texts, made from the shape of its kind alone.
+"""A content as sections for a page: facts, tables, cards and texts, made from the shape of its kind alone.
 
 No kind is named here: one that is installed later is shown like the others.
 """
@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from paiza_client.web.language import _, language
 from paiza_client.web.texts import member_name, stamp_when
 from paiza_domain.i18n import translate
+from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.reading import value_text
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
@@ -44,16 +45,35 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A box of the page: facts, or a table, or a text."""
+    """A box of the page: facts, or a table, or cards, or a text."""
 
     heading: str
     facts: tuple[Fact, ...] = ()
     table: Table | None = None
     text: str = ""
+    cards: tuple["Card", ...] = ()
 
 
-def sections(shape: Shape, message: Message) -> list[Section]:
-    """Return every set field of a content, each exactly once: short facts first, texts last."""
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One entry of a group on a card of its own: its number, its name (may be empty), its facts, what is below them."""
+
+    number: int
+    title: str
+    facts: tuple[Fact, ...]
+    below: tuple[Section, ...]
+
+
+def annex_sections(kind: Kind, annex: Message | None) -> list[Section]:
+    """Return every set field of a nominal annex; each entry is a card: persons are read one by one."""
+    return [] if annex is None or kind.annex_shape is None else sections(kind.annex_shape, annex, as_cards=True)
+
+
+def sections(shape: Shape, message: Message, *, as_cards: bool = False) -> list[Section]:
+    """Return every set field of a content, each exactly once: short facts first, texts last.
+
+    With ``as_cards``, each entry of a group is a card; else groups are tables where they fit into one.
+    """
     facts: list[Fact] = []
     boxes: list[Section] = []
     texts: list[Section] = []
@@ -64,7 +84,7 @@ def sections(shape: Shape, message: Message) -> list[Section]:
         elif field.shape is None:
             facts.append(_fact(field, value))
         elif field.most:
-            boxes += _entries(label, field.shape, value)
+            boxes.append(_cards(label, field.shape, value) if as_cards else _entries(label, field.shape, value))
         elif (line := _line(field.shape, value)) is not None:
             facts.append(Fact(label, line))
         else:
@@ -125,8 +145,8 @@ def _group(label: str, shape: Shape, message: Message) -> list[Section]:
     ]
 
 
-def _entries(label: str, shape: Shape, entries: Sequence[Message]) -> list[Section]:
-    """Return repeated groups: as a table, or each as a box where they hold too much for a row."""
+def _entries(label: str, shape: Shape, entries: Sequence[Message]) -> Section:
+    """Return repeated groups: as a table, or each as a card where they hold too much for a row."""
     used = [field for field in shape.fields if any(field in [each for each, _v in _present(shape, e)] for e in entries)]
     rows = []
     for entry in entries:
@@ -135,13 +155,13 @@ def _entries(label: str, shape: Shape, entries: Sequence[Message]) -> list[Secti
         for field in used:
             cell = _cell(field, values[field.name]) if field.name in values else ""
             if cell is None:
-                return _boxes(label, shape, entries)
+                return _cards(label, shape, entries)
             cells.append(cell)
         rows.append(tuple(cells))
     if len(used) > MAX_COLUMNS:
-        return _boxes(label, shape, entries)
+        return _cards(label, shape, entries)
     columns = tuple((translate(field.label, language()), field.value_type in _NUMERIC) for field in used)
-    return [Section(label, table=Table(columns, tuple(rows)))]
+    return Section(label, table=Table(columns, tuple(rows)))
 
 
 def _cell(field: Field, value: Any) -> str | None:
@@ -150,8 +170,23 @@ def _cell(field: Field, value: Any) -> str | None:
     return None if field.most else _line(field.shape, value)
 
 
-def _boxes(label: str, shape: Shape, entries: Sequence[Message]) -> list[Section]:
-    found: list[Section] = []
-    for number, entry in enumerate(entries, 1):
-        found += _group(f"{label} {number}" if len(entries) > 1 else label, shape, entry)
-    return found
+def _cards(label: str, shape: Shape, entries: Sequence[Message]) -> Section:
+    return Section(label, cards=tuple(_card(number, shape, entry) for number, entry in enumerate(entries, 1)))
+
+
+def _card(number: int, shape: Shape, entry: Message) -> Card:
+    found = sections(shape, entry)
+    facts = found[0].facts if found and found[0].facts else ()
+    return Card(number, _name(shape, entry), facts, tuple(found[1:] if facts else found))
+
+
+def _name(shape: Shape, entry: Message) -> str:
+    """Return what an entry is called: its leading texts, of a number or a registered name only that one."""
+    named: list[str] = []
+    for field, value in _present(shape, entry):
+        if field.value_type is not FieldType.TEXT or field.most or (named and (field.term or field.check)):
+            break
+        named.append(_value(field, value))
+        if field.term or field.check:
+            break
+    return " ".join(named)

@@ -19,7 +19,7 @@ from paiza_client.sdk.approvals import WaitingSummary, contents
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.model import Outcome
 from paiza_client.web import envelope, texts, writing
-from paiza_client.web.content import Section, sections
+from paiza_client.web.content import Section, annex_sections, sections
 from paiza_client.web.language import _, language
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, secret_of, session_of, text_of
 from paiza_domain import kinds
@@ -141,8 +141,7 @@ def _boxes(header: message_pb2.Header, number: int, content: Message) -> tuple[b
     """Return a part for the page: whether it is the nominal annex, and its boxes."""
     kind = wording.kind_of(header)
     annex = header.parts[number].kind == _ANNEX
-    shape = kind.annex_shape if annex else kind.shape
-    return annex, [] if shape is None else sections(shape, content)
+    return annex, annex_sections(kind, content) if annex else sections(kind.shape, content)
 
 
 def _envelope(session: Session, header: message_pb2.Header) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from paiza_client.sdk.search import LinkedMessage
 from paiza_client.sdk.tasks import Task
 from paiza_client.verify.model import OpenedPart, Proof
 from paiza_client.web import refusals
-from paiza_client.web.content import Section, sections
+from paiza_client.web.content import Section, annex_sections, sections
 from paiza_client.web.language import N_, _, language
 from paiza_client.web.maps import figures
 from paiza_client.web.maps.figures import Figure
@@ -210,7 +210,7 @@ def _content(opened: OpenedPart) -> tuple[list[Section], list[str]]:
     kind = wording.kind_of(header)
     content = messages.content(opened)
     if header.parts[opened.part_number].kind == _ANNEX:
-        return (sections(kind.annex_shape, content) if kind.annex_shape is not None else []), []
+        return annex_sections(kind, content), []
     reported = header.author_time.ToDatetime().astimezone()
     return sections(kind.shape, content), list(kind.remarks(content, reported, language()))
 

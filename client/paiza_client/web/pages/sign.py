@@ -13,7 +13,7 @@ from paiza_client.sdk import Session, doubts, draft_store, drafts, duplicates, h
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.sending import Sent
 from paiza_client.web import texts, writing
-from paiza_client.web.content import sections
+from paiza_client.web.content import annex_sections, sections
 from paiza_client.web.envelope import answered
 from paiza_client.web.language import _, language
 from paiza_client.web.page import (
@@ -95,7 +95,7 @@ async def _preview(
         query=controls.query(check=False),
         summary=kind.summary(prepared.content, language()),
         content=sections(kind.shape, prepared.content),
-        annex=[] if prepared.annex is None or kind.annex_shape is None else sections(kind.annex_shape, prepared.annex),
+        annex=annex_sections(kind, prepared.annex),
         exercise=envelope.exercise or session.register().exercise,
         envelope=envelope,
         handling=envelope.handling,

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from paiza.content.v1 import seizure_notice_pb2
+from paiza.content.v1 import nominal_annex_pb2, seizure_notice_pb2
 from paiza_client.web import language
-from paiza_client.web.content import Section, sections
+from paiza_client.web.content import Section, annex_sections, sections
 from paiza_client.web.rendering import TEMPLATES, environment
 from paiza_domain import kinds
 from paiza_domain.schema import reading
@@ -54,6 +54,8 @@ def _texts(found: list[Section]) -> str:
         parts += [fact.digest or fact.text for fact in each.facts]
         parts += [cell for row in (each.table.rows if each.table else ()) for cell in row]
         parts.append(each.text)
+        for card in each.cards:
+            parts += [card.title, _texts([Section("", card.facts), *card.below])]
     return "\n".join(parts)
 
 
@@ -72,6 +74,22 @@ def test_every_set_field_is_on_the_page() -> None:
     shown = _texts(sections(kind.shape, notice))
     for _label, text in reading.rows(kind.shape, notice, "en"):
         assert text in shown, text
+
+
+def test_each_person_is_a_card() -> None:
+    """A card is headed by the person's names, a telephone's by its number alone; every set field stands on it once."""
+    language.use("en")
+    annex = nominal_annex_pb2.NominalAnnex()
+    annex.persons.add(surname="Fictional", given_names="Nobody", patronymic="N.", role="driver", citizenships=["KAZ"])
+    annex.persons.add(aliases=["Nameless"], role="organiser")
+    annex.telephones.add(number="+99900000000", imei="490154203237518", holder="Nobody")
+    kind = kinds.all_kinds()["seizure-notice"]
+    persons, telephones = annex_sections(kind, annex)
+    assert [each.title for each in persons.cards] == ["Fictional Nobody N.", ""]
+    assert [each.number for each in persons.cards] == [1, 2]
+    assert [fact.text for fact in persons.cards[0].facts] == ["Fictional", "Nobody", "N.", "Driver", "Kazakhstan"]
+    assert [each.title for each in telephones.cards] == ["+99900000000"]
+    assert annex_sections(kind, None) == []
 
 
 @pytest.mark.parametrize("name", sorted(kinds.all_kinds()))
