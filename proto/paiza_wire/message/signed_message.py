@@ -107,6 +107,21 @@ class PendingMessage:
     missing: tuple[pb.RequiredSigner, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class TriedMessage:
+    """A message that is tried before it is signed (`verify_trial`): all of it was checked but the signatures.
+
+    ``signers`` holds the officer who tries it, with the certificate that they would sign with; ``missing`` names the
+    remaining signers. It is neither a `VerifiedMessage` nor a `PendingMessage`: it is judged, and never stored.
+    """
+
+    digest: bytes
+    header: pb.Header
+    signed: pb.SignedMessage
+    signers: tuple[tuple[pb.RequiredSigner, VerifiedCertificate], ...]
+    missing: tuple[pb.RequiredSigner, ...]
+
+
 def message_digest(header: bytes) -> bytes:
     """Return the digest that identifies a message: SHA-256 of the header as signed."""
     return sha256(header).digest()
@@ -179,6 +194,20 @@ def sign(unsigned: UnsignedMessage, signers: Sequence[OfficerSigner]) -> bytes:
             pb.Signature(signer_id=signer.id, certificate=signer.certificate, signature=signer.sign(payload))
             for signer in signers
         ],
+        subject=unsigned.subject,
+        wraps=unsigned.wraps,
+        parts=unsigned.parts,
+    ).SerializeToString(deterministic=True)
+
+
+def for_trial(unsigned: UnsignedMessage, signer_id: str, certificate: bytes) -> bytes:
+    """Serialize a sealed message with the certificate (DER) of the officer who would sign it, and no signature.
+
+    Nobody signs a message in order to try it: with a signature it could be released by every node that has it.
+    """
+    return pb.SignedMessage(
+        header=unsigned.header,
+        signatures=[pb.Signature(signer_id=signer_id, certificate=certificate)],
         subject=unsigned.subject,
         wraps=unsigned.wraps,
         parts=unsigned.parts,
@@ -287,6 +316,27 @@ def verify_pending(
     return PendingMessage(digest, header, signed, tuple(zip(present, signers, strict=True)), missing)
 
 
+def verify_trial(message: bytes, certificates: CertificateVerifier, *, at: datetime) -> TriedMessage:
+    """Check a message that is tried before it is signed as `verify` does, but for its signatures (steps 3 and 5).
+
+    3. There is one entry of a required signer, with their certificate and without a signature (`for_trial`).
+    """
+    # 1., 2.
+    parsed = parse_message(message)
+    signed, header = parsed.signed, parsed.header
+    # 3.
+    there = [each.signer_id for each in signed.signatures]
+    signers = tuple(signer for signer in header.required_signers if signer.id in there)
+    if len(there) != 1 or len(signers) != 1 or signed.signatures[0].signature:
+        raise Rejected("wrong_signers", "a trial names one required signer, and holds no signature")
+    # 4.
+    (certificate,) = _signers(signed, certificates, at)
+    # 6., 7.
+    _check_sealed(header, signed, None)
+    missing = tuple(signer for signer in header.required_signers if signer.id not in there)
+    return TriedMessage(message_digest(signed.header), header, signed, ((signers[0], certificate),), missing)
+
+
 def read_sealed(message: bytes) -> pb.SignedMessage:
     """Check a stored message as `verify` does, but for its signatures (steps 1, 2, 6 and 7)."""
     signed, header = _parsed(message)
@@ -338,7 +388,7 @@ def _check_sealed(
 
 
 def unseal(
-    message: VerifiedMessage | PendingMessage,
+    message: VerifiedMessage | PendingMessage | TriedMessage,
     part_number: int,
     member: str,
     private_keys: Mapping[bytes, key_wrapping.DecryptionKey],
@@ -353,7 +403,7 @@ def unseal(
 
 
 def unwrap_key(
-    message: VerifiedMessage | PendingMessage,
+    message: VerifiedMessage | PendingMessage | TriedMessage,
     part_number: int,
     member: str,
     private_keys: Mapping[bytes, key_wrapping.DecryptionKey],

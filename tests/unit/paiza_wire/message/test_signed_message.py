@@ -325,6 +325,48 @@ def test_the_signers_are_exactly_the_required_ones(
         message.verify(signed_by(sealed, federation["aaa"], *names), verifier, at=NOW)
 
 
+def test_a_trial_names_one_signer_and_is_not_signed(
+    sealed: UnsignedMessage, federation: Federation, verifier: CertificateVerifier
+) -> None:
+    """It is checked as a message is, but for signatures; what has one, or names another signer, is no trial."""
+    author = federation["aaa"]
+    liaison = author.officers["liaison"]
+    raw = message.for_trial(sealed, str(liaison.id), liaison.certificate)
+    tried = message.verify_trial(raw, verifier, at=NOW)
+    assert [each.id for each, _ in tried.signers] == [str(liaison.id)]
+    assert [each.id for each in tried.missing] == [str(author.officers["authoriser"].id)]
+    assert tried.digest == message.message_digest(sealed.header)
+    with pytest.raises(Rejected, match="bad_signature"):
+        message.verify_pending(raw, verifier, at=NOW)
+    duty = author.officers["duty"]
+    for other in (
+        signed_by(sealed, author, "liaison"),
+        signed_by(sealed, author, "liaison", "authoriser"),
+        signed_by(sealed, author),
+        message.for_trial(sealed, str(duty.id), duty.certificate),
+    ):
+        with pytest.raises(Rejected, match="wrong_signers"):
+            message.verify_trial(other, verifier, at=NOW)
+
+
+def test_a_trial_is_checked_like_a_message(
+    sealed: UnsignedMessage, federation: Federation, verifier: CertificateVerifier
+) -> None:
+    """The certificate must count and be the signer's own, and parts and wraps must be those of the header."""
+    author = federation["aaa"]
+    liaison = author.officers["liaison"]
+    own, certificate = str(liaison.id), liaison.certificate
+    revoked = federation.verifier(revoked=sha256(certificate).digest())
+    for raw, checks, reason in (
+        (message.for_trial(sealed, own, author.officers["duty"].certificate), verifier, "wrong_member"),
+        (message.for_trial(sealed, own, certificate), revoked, "certificate_revoked"),
+        (message.for_trial(replace(sealed, parts=()), own, certificate), verifier, "part_missing"),
+        (message.for_trial(replace(sealed, wraps=sealed.wraps * 2), own, certificate), verifier, "malformed"),
+    ):
+        with pytest.raises(Rejected, match=reason):
+            message.verify_trial(raw, checks, at=NOW)
+
+
 def test_two_signers_of_one_key_are_one(
     sealed: UnsignedMessage, federation: Federation, verifier: CertificateVerifier
 ) -> None:
