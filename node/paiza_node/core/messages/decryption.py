@@ -14,8 +14,10 @@ from paiza.core.v1 import message_pb2
 from paiza_domain.schema.kind import Kind
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
-from paiza_wire.message import PendingMessage, VerifiedMessage, key_wrapping
+from paiza_wire.message import PendingMessage, TriedMessage, VerifiedMessage, key_wrapping
 from paiza_wire.message.part_cipher import subject_key
+
+SealedMessage = VerifiedMessage | PendingMessage | TriedMessage
 
 
 def stored(signed: bytes) -> VerifiedMessage:
@@ -55,11 +57,11 @@ class DecryptionKeys:
         """Open with these keys too from now on: what is wrapped for an older one must still open."""
         self.by_id = {**self.by_id, **by_id}
 
-    def part_key(self, message: VerifiedMessage | PendingMessage, number: int) -> bytes:
+    def part_key(self, message: SealedMessage, number: int) -> bytes:
         """Open the key of one part."""
         return wire.unwrap_key(message, number, self.member, self.by_id)
 
-    def parts(self, message: VerifiedMessage | PendingMessage) -> Unsealed:
+    def parts(self, message: SealedMessage) -> Unsealed:
         """Open every part that was sent along, in order: the main part, and the nominal annex if present."""
         keys = [self.part_key(message, each.part_number) for each in message.signed.parts]
         parts = tuple(
@@ -68,11 +70,11 @@ class DecryptionKeys:
         )
         return Unsealed(parts, wire.open_subject(message.header, message.signed.subject, subject_key(keys[0])))
 
-    def content(self, message: VerifiedMessage | PendingMessage, kind: Kind) -> Any:
+    def content(self, message: SealedMessage, kind: Kind) -> Any:
         """Open and parse the main part; Rejected("malformed") if it is not the content of its kind."""
         return _parsed(kind.content, wire.unseal(message, 0, self.member, self.by_id))
 
-    def annex(self, message: VerifiedMessage | PendingMessage, kind: Kind) -> Any | None:
+    def annex(self, message: SealedMessage, kind: Kind) -> Any | None:
         """Open and parse the nominal annex; None if the kind has none, or the message came without."""
         for part in message.signed.parts:
             if kind.annex and message.header.parts[part.part_number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX:

@@ -12,7 +12,15 @@ from paiza.core.v1 import log_pb2
 from paiza_domain.threads import deadlines
 from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange import precedence
-from paiza_node.core.exchange.stages import Held, Outcome, ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.exchange.stages import (
+    Held,
+    Moment,
+    Outcome,
+    ReleaseSession,
+    ReleaseStage,
+    Submission,
+    SubmittedMessage,
+)
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import Change
 from paiza_node.core.log.transaction import LogTransaction
@@ -60,12 +68,12 @@ def named_ciphertexts(conn: ReadConnection) -> frozenset[bytes]:
 def approval_stage(life: timedelta) -> ReleaseStage:
     """The stage of approvals in a release: a message that lacks signatures is held for at most ``life``.
 
-    This stage comes last, since it stores the messages it holds.
+    This stage comes last: only what nothing else refuses counts against the bounds of what waits.
     """
 
-    def begin(tx: LogTransaction, officer: Officer, batch: Sequence[Submission]) -> ReleaseSession:
-        session = _Approvals(tx, officer, batch, life)
-        return ReleaseSession(session.known, session.judge, session.releasing)
+    def begin(at: Moment, officer: Officer, batch: Sequence[Submission]) -> ReleaseSession:
+        session = _Approvals(at, officer, batch, life)
+        return ReleaseSession(session.known, session.judge, session.hold, session.releasing)
 
     return ReleaseStage("approvals", begin)
 
@@ -73,12 +81,12 @@ def approval_stage(life: timedelta) -> ReleaseStage:
 class _Approvals:
     """The pending and decided approvals of the messages of one batch."""
 
-    def __init__(self, tx: LogTransaction, officer: Officer, batch: Sequence[Submission], life: timedelta) -> None:
-        self._tx = tx
+    def __init__(self, at: Moment, officer: Officer, batch: Sequence[Submission], life: timedelta) -> None:
+        self._at = at
         self._officer = officer
         self._life = life
         several = [each.message.header.message_id for each in batch if len(each.message.header.required_signers) > 1]
-        self._approvals = approvals_store.approvals_of(tx.conn, several) if several else {}
+        self._approvals = approvals_store.approvals_of(at.conn, several) if several else {}
 
     def known(self, item: Submission) -> Outcome | None:
         """Return the answer for a message that became pending before."""
@@ -90,26 +98,41 @@ class _Approvals:
         if earlier.state is not ApprovalState.WAITING:
             return Rejected(earlier.reason or "conflict", "the message waited for a second officer, and that is over")
         # With every signature already there it is pending nevertheless: each officer signs it in person.
-        return None if item.approved and isinstance(item.message, VerifiedMessage) else held(self._tx, earlier)
+        return None if item.approved and isinstance(item.message, VerifiedMessage) else held(self._at, earlier)
 
-    def judge(self, item: Submission, _before: Sequence[MessageRow]) -> Rejected | Unavailable | Held | None:
-        """Hold a message that lacks signatures."""
-        message = item.message
-        if isinstance(message, VerifiedMessage):
+    def judge(self, item: Submission, _before: Sequence[MessageRow]) -> Rejected | Unavailable | None:
+        """Return why a message that lacks signatures cannot wait for them."""
+        if not item.missing:
             return None
         if item.source_row:
             return Rejected("second_officer_missing", "what is imported is signed by one officer alone")
-        kept = keep(self._tx, message, item.raw, self._officer, self._life)
+        return _too_many(self._at.conn, item.missing, self._officer)
+
+    def hold(self, tx: LogTransaction, item: Submission) -> Held | Unavailable:
+        """Store a message that lacks signatures."""
+        assert isinstance(item.message, PendingMessage), "a trial stores nothing"
+        kept = keep(tx, item.message, item.raw, self._officer, self._life)
         if isinstance(kept, Held):
-            self._approvals |= approvals_store.approvals_of(self._tx.conn, [message.header.message_id])
+            self._approvals |= approvals_store.approvals_of(tx.conn, [item.message.header.message_id])
         return kept
 
-    def releasing(self, item: Submission) -> None:
+    def releasing(self, tx: LogTransaction, item: Submission) -> None:
         """Log the last signature, and end the approval."""
         if item.approved:
-            self._tx.append(approved_entry(item.message, self._officer))
+            tx.append(approved_entry(item.message, self._officer))
         if self._approvals and item.message.header.message_id in self._approvals:
-            approvals_store.end_approval(self._tx.conn, item.message.digest, ApprovalState.RELEASED)
+            approvals_store.end_approval(tx.conn, item.message.digest, ApprovalState.RELEASED)
+
+
+def _too_many(reads: ReadConnection, missing: Sequence[str], officer: Officer) -> Unavailable | None:
+    """Return why no further message of an officer may wait for those who are missing."""
+    waiting = approvals_store.waiting_approvals(reads)
+    own = [row for row in waiting if row.drafter == officer.id]
+    if len(own) >= MAX_WAITING or any(sum(name in row.missing for row in waiting) >= MAX_WAITING for name in missing):
+        return Unavailable("busy", f"{MAX_WAITING} messages of or for one officer wait for a second one", 60.0)
+    if any(sum(name in row.missing for row in own) >= MAX_WAITING_OF_ONE for name in missing):
+        return Unavailable("busy", f"{MAX_WAITING_OF_ONE} messages of this officer wait for the same second one", 60.0)
+    return None
 
 
 def keep(
@@ -117,16 +140,10 @@ def keep(
 ) -> Held | Unavailable:
     """Store a message for at most ``life``, or as long as its answer may take.
 
-    Unavailable if too many are pending, or the disk has no room for it.
+    Unavailable if the disk has no room for it.
     """
     header = message.header
-    waiting = approvals_store.waiting_approvals(tx.conn)
     missing = tuple(signer.id for signer in message.missing)
-    own = [row for row in waiting if row.drafter == officer.id]
-    if len(own) >= MAX_WAITING or any(sum(name in row.missing for row in waiting) >= MAX_WAITING for name in missing):
-        return Unavailable("busy", f"{MAX_WAITING} messages of or for one officer wait for a second one", 60.0)
-    if any(sum(name in row.missing for row in own) >= MAX_WAITING_OF_ONE for name in missing):
-        return Unavailable("busy", f"{MAX_WAITING_OF_ONE} messages of this officer wait for the same second one", 60.0)
     if (full := tx.take_room(len(raw), unhindered=precedence.unhindered(header))) is not None:
         return full
     submitted = tx.append(log_entries.submitted(actor=officer.id, digest=message.digest, signers=signed_by(message)))
@@ -146,19 +163,19 @@ def keep(
     return Held(row.digest, submitted.index, submitted.entry, missing, row.expires_time)
 
 
-def held(tx: LogTransaction, row: ApprovalRow) -> Held:
+def held(at: Moment, row: ApprovalRow) -> Held:
     """Return the answer for a pending message, by its SUBMITTED entry."""
-    (entry,) = log_store.entries_at(tx.conn, [row.submitted_index])
+    (entry,) = log_store.entries_at(at.conn, [row.submitted_index])
     return Held(row.digest, entry.index, entry.entry, row.missing, row.expires_time)
 
 
-def approved_entry(message: VerifiedMessage | PendingMessage, officer: Officer) -> log_pb2.LogEntry:
+def approved_entry(message: SubmittedMessage, officer: Officer) -> log_pb2.LogEntry:
     """Return the log entry that an officer signed a message another had submitted."""
     signer = next(signer for signer in signed_by(message) if signer.id == officer.id)
     return log_entries.approved(actor=officer.id, digest=message.digest, signer=signer)
 
 
-def signed_by(message: VerifiedMessage | PendingMessage) -> list[log_pb2.LoggedSigner]:
+def signed_by(message: SubmittedMessage) -> list[log_pb2.LoggedSigner]:
     """Return the officers who have signed."""
     if isinstance(message, VerifiedMessage):
         return receipts.logged_signers(message)

@@ -8,7 +8,7 @@ from paiza_node.core.access.model import Officer
 from paiza_node.core.access.open_rules import Opening, OpenRule
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage
 from paiza_node.core.exchange.send import store as deliveries_store
-from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.exchange.stages import Moment, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log.changes import AttachmentsExpected
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.model import MessageRow
@@ -16,6 +16,7 @@ from paiza_node.core.storage import ReadConnection
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.model import AttachmentRow, Upload
 from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.message import TriedMessage
 from paiza_wire.message.attachment import part_numbers
 
 
@@ -80,23 +81,26 @@ def attachment_stage() -> ReleaseStage:
     """The stage of attachments in a release: each was uploaded whole, and is then pending at the recipients.
 
     The submitter uploaded them, or, once all have signed, one of the signers: others' uploads are nobody's business.
+    Attachments of a message that is only tried are not uploaded.
     """
 
-    def begin(tx: LogTransaction, officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+    def begin(at: Moment, officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         uploaded: dict[bytes, list[Upload]] = {}
 
         def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | Unavailable | None:
             header = item.message.header
+            if isinstance(item.message, TriedMessage):
+                return None
             officers = {signer.id for signer in header.required_signers} if item.approved else {officer.id}
             try:
-                found = check_uploaded(tx.conn, header, officers)
+                found = check_uploaded(at.conn, header, officers)
             except (Rejected, Unavailable) as error:
                 return error
             if found:
                 uploaded[item.message.digest] = found
             return None
 
-        def releasing(item: Submission) -> None:
+        def releasing(tx: LogTransaction, item: Submission) -> None:
             digest, header = item.message.digest, item.message.header
             if digest not in uploaded:
                 return

@@ -11,8 +11,7 @@ from paiza.core.v1 import message_pb2
 from paiza_domain import handling, kinds
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.principals import principal_of
-from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
-from paiza_node.core.log.transaction import LogTransaction
+from paiza_node.core.exchange.stages import Moment, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.policy import MessageAttributes, Policy, PolicyContext, Principal
@@ -24,10 +23,10 @@ from paiza_wire.errors import Rejected
 def inherited_markings_stage(policy: Callable[[], Policy]) -> ReleaseStage:
     """The stage of inherited markings in a release; ``policy`` returns the policy in force."""
 
-    def begin(tx: LogTransaction, officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+    def begin(at: Moment, officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
             header = item.message.header
-            return refusal(tx.conn, header, principal_of(officer), policy()) if header.parent_digests else None
+            return refusal(at.conn, header, principal_of(officer), policy()) if header.parent_digests else None
 
         return ReleaseSession(judge=judge)
 

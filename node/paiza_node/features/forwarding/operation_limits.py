@@ -16,8 +16,7 @@ from paiza_domain.operations import operations
 from paiza_domain.threads import thread
 from paiza_domain.threads.thread import UNAMENDED, ThreadMessage
 from paiza_node.core.access.model import Officer
-from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
-from paiza_node.core.log.transaction import LogTransaction
+from paiza_node.core.exchange.stages import Moment, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.messages import markings
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys, stored
@@ -40,9 +39,9 @@ class OperationLimits:
         """Return the stage of operations in a release."""
         return ReleaseStage("operation limits", self._open)
 
-    def _open(self, tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+    def _open(self, at: Moment, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
-            return self.refusal(tx.conn, item.message.header, tx.now)
+            return self.refusal(at.conn, item.message.header, at.now)
 
         return ReleaseSession(judge=judge)
 

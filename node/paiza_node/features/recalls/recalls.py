@@ -13,7 +13,7 @@ from paiza_node.core.access.model import Officer
 from paiza_node.core.access.open_rules import Opening
 from paiza_node.core.exchange.holders import holders
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, ReleasedMessage
-from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.exchange.stages import Moment, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log.changes import MessagesChanged
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import markings
@@ -27,12 +27,12 @@ from paiza_wire.errors import Rejected
 def recall_stage(member: str, active: Callable[[], Collection[str]]) -> ReleaseStage:
     """The stage of recalls and corrections in a release; ``active`` returns the active members."""
 
-    def begin(tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+    def begin(at: Moment, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
             header = item.message.header
             if not thread.affected_digests(header):
                 return None
-            return refusal(tx.conn, header, member, active().__contains__)
+            return refusal(at.conn, header, member, active().__contains__)
 
         return ReleaseSession(judge=judge)
 

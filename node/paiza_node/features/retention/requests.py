@@ -12,7 +12,7 @@ from paiza.core.v1 import message_pb2
 from paiza_domain.threads import thread
 from paiza_node.core.access.model import Officer
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, ReleasedMessage
-from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.exchange.stages import Moment, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log.changes import ErasuresPlanned
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
@@ -34,10 +34,10 @@ _ANSWERS: Final = {
 def erasure_stage(member: str, active: Callable[[], Collection[str]]) -> ReleaseStage:
     """The stage of requests to erase in a release; ``active`` returns the active members."""
 
-    def begin(tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+    def begin(at: Moment, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         def judge(item: Submission, _before: Sequence[MessageRow]) -> Rejected | None:
             header = item.message.header
-            return refusal(tx.conn, header, member, active().__contains__) if header.kind == thread.ERASURE else None
+            return refusal(at.conn, header, member, active().__contains__) if header.kind == thread.ERASURE else None
 
         return ReleaseSession(judge=judge)
 

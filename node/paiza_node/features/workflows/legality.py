@@ -19,7 +19,7 @@ from paiza_domain.workflows.step import Step
 from paiza_node.core.access.model import Officer
 from paiza_node.core.errors import BrokenRules
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, ReleasedMessage
-from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.exchange.stages import Moment, ReleaseSession, ReleaseStage, Submission, SubmittedMessage
 from paiza_node.core.log.changes import WorkflowsMoved
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
@@ -28,7 +28,6 @@ from paiza_node.core.storage import ReadConnection
 from paiza_node.features.workflows.steps import Steps, is_exercise, is_step, known_kind
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.message import PendingMessage, VerifiedMessage
 
 MAX_STATES: Final = 512  # states in the cache
 MAX_CHECKED_STEPS: Final = 8  # steps of one Submit; each is checked against its whole thread while the log waits
@@ -50,12 +49,12 @@ WORKFLOWS: Final = Reaction(_announce, _announce)
 def workflow_stage(steps: Steps) -> ReleaseStage:
     """The stage of workflows in a release: a step is opened beforehand, and checked against its thread."""
 
-    def prepare(message: VerifiedMessage | PendingMessage, now: datetime) -> Step | None:
+    def prepare(message: SubmittedMessage, now: datetime) -> Step | None:
         header = message.header
         return steps.open(message, now) if kinds.get(header.kind, header.kind_version).workflow else None
 
-    def begin(tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
-        turns = StepLegality(steps, tx)
+    def begin(at: Moment, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+        turns = StepLegality(steps, at)
 
         def judge(item: Submission, before: Sequence[MessageRow]) -> Rejected | Unavailable | None:
             step = item.prepared.get(STAGE)
@@ -67,12 +66,12 @@ def workflow_stage(steps: Steps) -> ReleaseStage:
 
 
 class StepLegality:
-    """Checks the steps of one batch, one after another, inside the transaction that releases them."""
+    """Checks the steps of one batch, one after another, at the moment that they are released, or tried."""
 
-    def __init__(self, steps: Steps, tx: LogTransaction) -> None:
-        """Begin with the batch's transaction."""
+    def __init__(self, steps: Steps, at: Moment) -> None:
+        """Begin with the moment of the batch."""
         self._steps = steps
-        self._tx = tx
+        self._at = at
         self._legal: dict[bytes, Step] = {}
         self._threads: dict[bytes, list[Step]] = {}
         self._judged = 0
@@ -88,7 +87,7 @@ class StepLegality:
         if self._judged > MAX_CHECKED_STEPS:
             return Unavailable("busy", f"at most {MAX_CHECKED_STEPS} steps of workflows are released at once", 0.5)
         workflow = workflows.get(kinds.get(header.kind, header.kind_version).workflow)
-        step = replace(step, release_time=self._tx.now)
+        step = replace(step, release_time=self._at.now)
         breaches = workflow.check_next([*self._thread(header.thread_id), *self._fresh(header.thread_id, before)], step)
         if not breaches:
             self._legal[step.digest] = step
@@ -97,13 +96,13 @@ class StepLegality:
 
     def _thread(self, thread_id: bytes) -> list[Step]:
         if thread_id not in self._threads:
-            self._threads[thread_id] = self._steps.of_thread(self._tx.conn, thread_id)
+            self._threads[thread_id] = self._steps.of_thread(self._at.conn, thread_id)
         return self._threads[thread_id]
 
     def _fresh(self, thread_id: bytes, before: Sequence[MessageRow]) -> list[Step]:
         """Return what this batch has released in the thread; a message that is no step counts as an ancestor."""
         return [
-            self._legal.get(row.digest) or Step.of(wire.parse_header(row.header), row.digest, None, self._tx.now)
+            self._legal.get(row.digest) or Step.of(wire.parse_header(row.header), row.digest, None, self._at.now)
             for row in before
             if row.thread_id == thread_id
         ]

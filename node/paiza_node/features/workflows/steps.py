@@ -21,6 +21,7 @@ from paiza_domain.workflows.step import Step
 from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ProofKind
+from paiza_node.core.exchange.stages import SubmittedMessage
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys, stored
 from paiza_node.core.messages.model import MessageRow, MessageState
@@ -28,7 +29,6 @@ from paiza_node.core.storage import ReadConnection
 from paiza_node.features.workflows.deconfliction import Identifiers, identifiers_of
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
-from paiza_wire.message import PendingMessage, VerifiedMessage
 
 MAX_KEPT: Final = 4096  # opened steps; a delivery has some thirty, and each is a few kilobytes
 ACKNOWLEDGEMENT: Final = "acknowledgement"  # of no workflow, and yet an answer to a step of any
@@ -68,7 +68,7 @@ class Steps:
             found.append(step)
         return found
 
-    def open(self, message: VerifiedMessage | PendingMessage, released: datetime) -> Step:
+    def open(self, message: SubmittedMessage, released: datetime) -> Step:
         """Open a message that is about to be released; Rejected if every recipient would refuse its content."""
         header = message.header
         unsealed = self._decryption_keys.parts(message)

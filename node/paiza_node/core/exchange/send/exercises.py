@@ -7,8 +7,7 @@ thread.
 from collections.abc import Callable, Sequence
 
 from paiza_node.core.access.model import Officer
-from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
-from paiza_node.core.log.transaction import LogTransaction
+from paiza_node.core.exchange.stages import Moment, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_wire import message as wire
@@ -18,7 +17,7 @@ from paiza_wire.errors import Rejected
 def exercise_stage(all_are: Callable[[], bool]) -> ReleaseStage:
     """The stage of exercises in a release; ``all_are`` returns whether the federation is an exercise."""
 
-    def begin(tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+    def begin(at: Moment, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         def judge(item: Submission, before: Sequence[MessageRow]) -> Rejected | None:
             header = item.message.header
             if all_are() and not header.exercise:
@@ -29,7 +28,7 @@ def exercise_stage(all_are: Callable[[], bool]) -> ReleaseStage:
                 return None
             fresh = {row.digest: row for row in before}
             for parent in header.parent_digests:
-                row = fresh.get(parent) or messages_store.message(tx.conn, parent)
+                row = fresh.get(parent) or messages_store.message(at.conn, parent)
                 if row is not None and wire.parse_header(row.header).exercise != header.exercise:
                     what = "an exercise answers a message that is none" if header.exercise else "it answers an exercise"
                     return Rejected("exercise_differs", what)

@@ -8,30 +8,29 @@ from collections.abc import Sequence
 from typing import Final
 
 from paiza_node.core.access import store as access_store
-from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import list_scope
-from paiza_node.core.exchange.stages import ReleaseSession, ReleaseStage, Submission
-from paiza_node.core.log.transaction import LogTransaction
+from paiza_node.core.exchange.stages import Moment, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_wire.errors import Rejected
 
 
-def unknown_thread() -> Rejected:
-    """Return the refusal of a message in a thread that is not here, or of which its officer may not know."""
-    return Rejected("unknown_id", "there is no such thread or parent here, or it is of another unit")
+class UnknownThread(Rejected):
+    """The refusal of a message in a thread that is not here, or of which its officer may not know; it is logged."""
+
+    def __init__(self) -> None:
+        super().__init__("unknown_id", "there is no such thread or parent here, or it is of another unit")
 
 
 class _KnownThreads:
     """The threads and parents of one batch."""
 
-    def __init__(self, tx: LogTransaction, officer: Officer, batch: Sequence[Submission]) -> None:
-        self._tx = tx
-        self._officer = officer
+    def __init__(self, at: Moment, officer: Officer, batch: Sequence[Submission]) -> None:
+        self._at = at
         self._viewer = list_scope(officer)
         parents = {parent for each in batch for parent in each.message.header.parent_digests}
-        self._threads = messages_store.threads_of_messages(tx.conn, parents) if parents else {}
+        self._threads = messages_store.threads_of_messages(at.conn, parents) if parents else {}
         self._known: dict[bytes, bool] = {}
 
     def judge(self, item: Submission, before: Sequence[MessageRow]) -> Rejected | None:
@@ -43,18 +42,18 @@ class _KnownThreads:
         threads = [fresh.get(each) or self._threads.get(each) for each in header.parent_digests]
         if all(each is not None and self._knows(each, fresh) for each in (header.thread_id, *threads)):
             return None
-        return deny(self._tx, self._officer, unknown_thread(), item.message.digest)
+        return UnknownThread()
 
     def _knows(self, thread_id: bytes, fresh: dict[bytes, bytes]) -> bool:
         if thread_id in fresh.values():
             return True
         if thread_id not in self._known:
-            self._known[thread_id] = access_store.sees_thread(self._tx.conn, thread_id, self._viewer)
+            self._known[thread_id] = access_store.sees_thread(self._at.conn, thread_id, self._viewer)
         return self._known[thread_id]
 
 
-def _begin(tx: LogTransaction, officer: Officer, batch: Sequence[Submission]) -> ReleaseSession:
-    return ReleaseSession(judge=_KnownThreads(tx, officer, batch).judge)
+def _begin(at: Moment, officer: Officer, batch: Sequence[Submission]) -> ReleaseSession:
+    return ReleaseSession(judge=_KnownThreads(at, officer, batch).judge)
 
 
 KNOWN_THREADS: Final = ReleaseStage("known threads", _begin)

@@ -2,10 +2,12 @@
 
 Some checks are only valid at the moment of the commit: whether a message was released before, the state of its thread,
 and who may act on the messages it follows from; the stages of the capabilities (`paiza_node.core.exchange.stages`) make
-them. Before the commit nothing of a message is on disk, after it all of it is.
+them. Before the commit nothing of a message is on disk, after it all of it is. A message that is only tried is decided
+by the same checks (`Release.judge`), and nothing is written.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -17,7 +19,16 @@ from paiza_node.core.exchange import precedence, source_rows
 from paiza_node.core.exchange.model import DeliveryRow
 from paiza_node.core.exchange.reactions import Reaction, ReleasedMessage, released
 from paiza_node.core.exchange.send import store as deliveries_store
-from paiza_node.core.exchange.stages import Outcome, Released, ReleaseSession, ReleaseStage, Submission
+from paiza_node.core.exchange.send.known_threads import UnknownThread
+from paiza_node.core.exchange.stages import (
+    Moment,
+    Outcome,
+    Released,
+    ReleaseSession,
+    ReleaseStage,
+    Submission,
+    SubmittedMessage,
+)
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import DeliveriesQueued, MessagesChanged
 from paiza_node.core.log.transaction import LogTransaction
@@ -26,7 +37,7 @@ from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import settings as settings_store
 from paiza_wire import log_entries, receipts
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.message import PendingMessage, VerifiedMessage
+from paiza_wire.message import VerifiedMessage
 
 DENIALS: Final = frozenset({
     *("policy_denied", "not_author", "workflow_breach", "marks_lowered"),
@@ -46,7 +57,7 @@ class Release:
         reactions: Sequence[Reaction],
         unit_directory: UnitDirectory,
         delivery_life: timedelta,
-        check_signers: Callable[[VerifiedMessage | PendingMessage], None],
+        check_signers: Callable[[SubmittedMessage], None],
     ) -> None:
         """Store the ``stages``, which are evaluated in this order; that of approvals is the last.
 
@@ -73,11 +84,7 @@ class Release:
         5. Every other message is RELEASED, once per recipient, after the stages' own entries; then the reactions run.
         """
         items = [item for item in checked if isinstance(item, Submission)]
-        sessions = _Sessions([stage.open(tx, officer, items) for stage in self._stages])
-        known = messages_store.claimed(tx.conn, self._member, [item.message.header.message_id for item in items])
-        repeats = _repeats(tx, {item.message.digest for item in items}.intersection(known.values()))
-        imported = [item.source_row for item in items if item.source_row]
-        rows = source_rows.nameable(tx.conn, officer, self._unit_directory, imported) if imported else {}
+        judgement = self._judgement(tx, officer, items)
         followed = [item.message.header for item in items if item.message.header.parent_digests]
         threads = _ThreadNames(tx, self._member, {header.thread_id for header in followed})
         outcomes: list[Outcome] = []
@@ -90,30 +97,25 @@ class Release:
                 _note_denial(tx, officer, item)
                 continue
             message, header = item.message, item.message.header
-            # 1.
-            outcome = _repeated(item, known, repeats)
-            # 2. and 3.
-            if outcome is None:
-                outcome = self._barred(message) or _row_known(item, rows) or sessions.decided(item, messages)
+            # 1. to 3.
+            outcome = judgement.decided(item, messages)
+            if outcome is None and not isinstance(message, VerifiedMessage):
+                outcome = judgement.sessions.held(tx, item)
             if outcome is not None:
                 outcomes.append(outcome)
                 if isinstance(outcome, Rejected | Unavailable):
                     _note_denial(tx, officer, outcome, message.digest)
                 continue
-            if isinstance(message, PendingMessage):
-                outcomes.append(Rejected("wrong_signers", "signatures of officers that the header names are missing"))
-                continue
+            assert isinstance(message, VerifiedMessage), "every other one is held, or refused"
             # 4.
             waits = tx.count_message(len(item.raw), unhindered=item.approved or precedence.unhindered(header))
             if waits is not None:
                 outcomes.append(waits)
                 continue
             # 5.
-            sessions.releasing(item)
+            judgement.sessions.releasing(tx, item)
             answer, row, queued = self._release(tx, item, message, officer, threads)
-            known[header.message_id] = message.digest
-            if item.source_row:
-                rows[item.source_row] = message.digest
+            judgement.released(item)
             outcomes.append(answer)
             messages.append(row)
             verified.append(message)
@@ -128,12 +130,17 @@ class Release:
         announce_released(tx, verified)
         return outcomes
 
-    def _barred(self, message: VerifiedMessage | PendingMessage) -> Rejected | None:
-        try:
-            self._check_signers(message)
-        except Rejected as refusal:
-            return refusal
-        return None
+    def judge(self, at: Moment, officer: Officer, item: Submission) -> Outcome | None:
+        """Return what decides a message at a moment, steps 1 to 3 above; None if it may be released, or held."""
+        return self._judgement(at, officer, [item]).decided(item, ())
+
+    def _judgement(self, at: Moment, officer: Officer, items: Sequence[Submission]) -> "_Judgement":
+        sessions = _Sessions([stage.open(at, officer, items) for stage in self._stages])
+        known = messages_store.claimed(at.conn, self._member, [item.message.header.message_id for item in items])
+        repeats = _repeats(at, {item.message.digest for item in items}.intersection(known.values()))
+        imported = [item.source_row for item in items if item.source_row]
+        rows = source_rows.nameable(at.conn, officer, self._unit_directory, imported) if imported else {}
+        return _Judgement(sessions, known, repeats, rows, self._check_signers)
 
     def _release(
         self, tx: LogTransaction, item: Submission, message: VerifiedMessage, officer: Officer, threads: "_ThreadNames"
@@ -190,9 +197,9 @@ class Release:
         )
         return Released(digest, indices, entries, repeated=False, thread_name=thread_name), row, deliveries
 
-    def repeat(self, tx: LogTransaction, digest: bytes) -> Released | Unavailable:
+    def repeat(self, at: Moment, digest: bytes) -> Released | Unavailable:
         """Return the answer for a message released before."""
-        return _repeats(tx, [digest]).get(digest) or _twice()
+        return _repeats(at, [digest]).get(digest) or _twice()
 
 
 def announce_released(tx: LogTransaction, messages: Sequence[VerifiedMessage]) -> None:
@@ -212,6 +219,7 @@ class _Sessions:
     def __init__(self, sessions: Sequence[ReleaseSession]) -> None:
         self._known = [each.known for each in sessions if each.known is not None]
         self._judges = [each.judge for each in sessions if each.judge is not None]
+        self._holding = [each.hold for each in sessions if each.hold is not None]
         self._releasing = [each.releasing for each in sessions if each.releasing is not None]
 
     def decided(self, item: Submission, before: Sequence[MessageRow]) -> Outcome | None:
@@ -224,15 +232,63 @@ class _Sessions:
                 return against
         return None
 
-    def releasing(self, item: Submission) -> None:
+    def held(self, tx: LogTransaction, item: Submission) -> Outcome:
+        """Hold a message that lacks signatures, by the stage that does; it is refused if none does."""
+        if not self._holding:
+            return Rejected("wrong_signers", "signatures of officers that the header names are missing")
+        return self._holding[0](tx, item)
+
+    def releasing(self, tx: LogTransaction, item: Submission) -> None:
         """Run every stage's writes for a message that is released next."""
         for releasing in self._releasing:
-            releasing(item)
+            releasing(tx, item)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """What decides on the messages of a batch at one moment: it reads, and writes nothing.
+
+    ``known`` are the digests of the messages with the ids of the batch, ``repeats`` the answers for those that were
+    released before, and ``rows`` the digests of the messages for its source rows.
+    """
+
+    sessions: _Sessions
+    known: dict[bytes, bytes]
+    repeats: Mapping[bytes, Released]
+    rows: dict[bytes, bytes]
+    check_signers: Callable[[SubmittedMessage], None]
+
+    def decided(self, item: Submission, before: Sequence[MessageRow]) -> Outcome | None:
+        """Return the answer of the first rule that applies, steps 1 to 3 of `Release`; None if there is none."""
+        message = item.message
+        # 1.
+        if (earlier := self.known.get(message.header.message_id)) is not None:
+            return self.repeats.get(earlier) or _twice() if earlier == message.digest else _conflict()
+        # 2.
+        try:
+            self.check_signers(message)
+        except Rejected as refusal:
+            return refusal
+        if item.source_row in self.rows:
+            return SourceRowKnown(self.rows[item.source_row])
+        # 3.
+        return self.sessions.decided(item, before)
+
+    def released(self, item: Submission) -> None:
+        """Note that a message is released: the rest of the batch is compared with it too."""
+        self.known[item.message.header.message_id] = item.message.digest
+        if item.source_row:
+            self.rows[item.source_row] = item.message.digest
+
+
+def is_denial(refusal: Rejected | Unavailable) -> bool:
+    """Return whether a refusal denies permission, and is logged."""
+    return refusal.reason in DENIALS or isinstance(refusal, UnknownThread)
 
 
 def _note_denial(tx: LogTransaction, officer: Officer, refusal: Rejected | Unavailable, digest: bytes = b"") -> None:
     """Log a refusal if it denies permission."""
-    if refusal.reason in DENIALS:
+    if is_denial(refusal):
         deny(tx, officer, refusal, digest)
 
 
@@ -258,19 +314,12 @@ class _ThreadNames:
             settings_store.put_counter(self._tx.conn, f"thread {self._prefix}", self._last)
 
 
-def _repeated(item: Submission, known: Mapping[bytes, bytes], repeats: Mapping[bytes, Released]) -> Outcome | None:
-    """Return the answer for a message that was released before; None for a new one."""
-    if (earlier := known.get(item.message.header.message_id)) is None:
-        return None
-    return repeats.get(earlier) or _twice() if earlier == item.message.digest else _conflict()
-
-
-def _repeats(tx: LogTransaction, digests: Collection[bytes]) -> dict[bytes, Released]:
+def _repeats(at: Moment, digests: Collection[bytes]) -> dict[bytes, Released]:
     """Return the answers for messages released before, by digest: in a few queries, however many they are."""
-    rows = messages_store.messages_of(tx.conn, digests)
-    deliveries = deliveries_store.by_message(tx.conn, [row.seq for row in rows])
+    rows = messages_store.messages_of(at.conn, digests)
+    deliveries = deliveries_store.by_message(at.conn, [row.seq for row in rows])
     indices = {row.seq: [each.released_index for each in deliveries.get(row.seq, ())] for row in rows}
-    stored = log_store.entries_at(tx.conn, [index for each in indices.values() for index in each])
+    stored = log_store.entries_at(at.conn, [index for each in indices.values() for index in each])
     entries = {each.index: each.entry for each in stored}
     found: dict[bytes, Released] = {}
     for row in rows:
@@ -283,10 +332,6 @@ def _repeats(tx: LogTransaction, digests: Collection[bytes]) -> dict[bytes, Rele
 def _twice() -> Unavailable:
     """Return the answer for the second of a message that is twice in a batch: it is answered next time."""
     return Unavailable("busy", "the same message stands twice in this batch", 0.0)
-
-
-def _row_known(item: Submission, rows: Mapping[bytes, bytes]) -> Rejected | None:
-    return SourceRowKnown(rows[item.source_row]) if item.source_row in rows else None
 
 
 def _conflict() -> Rejected:

@@ -1,7 +1,7 @@
 """Release with stages of its own: what is asked of which stage in which order, and what the log says of it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -14,8 +14,19 @@ from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.caller import CALLER, CallerKey
 from paiza_node.core.exchange.reactions import Reaction, ReleasedMessage
+from paiza_node.core.exchange.send.known_threads import UnknownThread
 from paiza_node.core.exchange.send.release import Release
-from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseSession, ReleaseStage, Submission, prepare
+from paiza_node.core.exchange.stages import (
+    Held,
+    Moment,
+    Outcome,
+    Released,
+    ReleaseSession,
+    ReleaseStage,
+    Submission,
+    SubmittedMessage,
+    prepare,
+)
 from paiza_node.core.limits import Limits
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.denial_share import MAX_DENIALS
@@ -25,7 +36,7 @@ from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.quotas.quotas import Quotas
-from paiza_node.core.storage import Store, WriteConnection, open_store
+from paiza_node.core.storage import ReadConnection, Store, WriteConnection, open_store
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import PendingMessage, VerifiedMessage
@@ -58,33 +69,47 @@ def submission(message: VerifiedMessage | PendingMessage) -> Submission:
     return Submission(message, message.signed.SerializeToString())
 
 
+def lacking(whole: VerifiedMessage) -> PendingMessage:
+    """Make a message that still lacks a signature."""
+    return PendingMessage(whole.digest, whole.header, whole.signed, (), (pb.RequiredSigner(id="second"),))
+
+
+@dataclass(frozen=True)
+class View:
+    """A moment that only reads."""
+
+    conn: ReadConnection
+    now: datetime
+
+
 class Probe:
     """A stage that notes what it is asked, and answers as a test says."""
 
     def __init__(self, name: str, seen: list[str]) -> None:
         self.name = name
         self.known: Callable[[Submission], Outcome | None] = lambda _item: None
-        self.judge: Callable[[Submission], Rejected | Unavailable | Held | None] = lambda _item: None
+        self.judge: Callable[[Submission], Rejected | Unavailable | None] = lambda _item: None
+        self.hold: Callable[[LogTransaction, Submission], Held | Unavailable] | None = None
         self._seen = seen
 
     def stage(self) -> ReleaseStage:
         """Return it as a release uses it."""
         return ReleaseStage(self.name, self._open)
 
-    def _open(self, tx: LogTransaction, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
+    def _open(self, _at: Moment, _officer: Officer, _batch: Sequence[Submission]) -> ReleaseSession:
         def known(item: Submission) -> Outcome | None:
             self._note("knows?", item)
             return self.known(item)
 
-        def judge(item: Submission, before: Sequence[MessageRow]) -> Rejected | Unavailable | Held | None:
+        def judge(item: Submission, before: Sequence[MessageRow]) -> Rejected | Unavailable | None:
             self._note(f"behind {len(before)}", item)
             return self.judge(item)
 
-        def releasing(item: Submission) -> None:
+        def releasing(tx: LogTransaction, item: Submission) -> None:
             self._note("releases", item)
             tx.append(entry_of(log_pb2.LOG_EVENT_APPROVED, actor=self.name))
 
-        return ReleaseSession(known, judge, releasing)
+        return ReleaseSession(known, judge, self.hold, releasing)
 
     def _note(self, what: str, item: Submission) -> None:
         self._seen.append(f"{self.name} {what} {item.message.header.message_id[0]}")
@@ -109,7 +134,7 @@ class Scene:
             check_signers=self._check_signers,
         )
 
-    def _check_signers(self, message: VerifiedMessage | PendingMessage) -> None:
+    def _check_signers(self, message: SubmittedMessage) -> None:
         """Refuse the messages of a signer who was suspended meanwhile."""
         if message.digest in self.barred:
             raise Rejected("officer_suspended", "suspended")
@@ -182,13 +207,46 @@ def test_a_signer_who_may_not_act_any_more_sends_nothing(scene: Scene) -> None:
 
 def test_what_is_no_denial_is_answered_and_not_logged(scene: Scene) -> None:
     """A refusal for another reason than that somebody may not, and a wait, leave no entry."""
-    held = Held(b"digest", 0, b"entry", ("second",), NOW)
-    against = (Unavailable("busy", "later"), Rejected("invalid_header", "no"), held)
-    answers: Iterator[Rejected | Unavailable | Held] = iter(against)
+    against = (Unavailable("busy", "later"), Rejected("invalid_header", "no"))
+    answers: Iterator[Rejected | Unavailable] = iter(against)
     scene.last.judge = lambda _item: next(answers)
-    outcomes = scene.released(*(submission(message(number)) for number in (1, 2, 3)))
+    outcomes = scene.released(*(submission(message(number)) for number in (1, 2)))
     assert outcomes == list(against)
     assert scene.logged() == []
+
+
+def test_a_message_that_lacks_signatures_is_held_by_the_stage_that_does(scene: Scene) -> None:
+    """It is held once nothing stands against it, and the other messages of its batch are released."""
+    held = Held(b"digest", 0, b"entry", ("second",), NOW)
+    scene.last.hold = lambda _tx, _item: held
+    assert scene.released(submission(lacking(message(1)))) == [held]
+    scene.first.judge = lambda _item: Rejected("invalid_header", "no")
+    (refused,) = scene.released(submission(lacking(message(2))))
+    assert isinstance(refused, Rejected)
+
+
+def test_a_thread_that_an_officer_may_not_know_of_is_logged(scene: Scene) -> None:
+    """Its refusal is DENIED, although its reason is that of an unknown message, which is not."""
+    scene.first.judge = lambda _item: UnknownThread()
+    scene.released(submission(message(1)))
+    scene.first.judge = lambda _item: Rejected("unknown_id", "what is taken back is not here")
+    scene.released(submission(message(2)))
+    assert scene.logged() == ["DENIED unknown_id"]
+
+
+def test_judging_writes_nothing(scene: Scene) -> None:
+    """What only is judged is asked of every stage as in a release, and neither written, logged nor held."""
+    scene.last.hold = lambda _tx, _item: Held(b"digest", 0, b"entry", ("second",), NOW)
+    with scene.store.reads() as reads:
+        at = View(reads, NOW)
+        assert scene.release.judge(at, OFFICER, submission(message(1))) is None
+        assert scene.release.judge(at, OFFICER, submission(lacking(message(2)))) is None
+        scene.last.judge = lambda _item: Rejected("policy_denied", "no")
+        refused = scene.release.judge(at, OFFICER, submission(message(3)))
+    assert isinstance(refused, Rejected)
+    assert [line for line in scene.seen if "releases" in line] == []
+    assert scene.logged() == []
+    assert scene.reacted == []
 
 
 def test_denials_of_one_batch_are_bounded(scene: Scene) -> None:
@@ -231,9 +289,7 @@ def test_answer_that_a_stage_knows_ends_the_matter(scene: Scene) -> None:
 
 def test_message_that_lacks_signatures_is_never_released(scene: Scene) -> None:
     """A message that lacks signatures is refused if no stage holds it: nothing unsigned leaves."""
-    whole = message(1)
-    lacking = PendingMessage(whole.digest, whole.header, whole.signed, (), (pb.RequiredSigner(id="second"),))
-    (refused,) = scene.released(submission(lacking))
+    (refused,) = scene.released(submission(lacking(message(1))))
     assert isinstance(refused, Rejected)
     assert refused.reason == "wrong_signers"
     assert scene.logged() == []
