@@ -10,6 +10,7 @@ from functools import partial
 
 from paiza_node.app.services import Attachments, Dependencies, Exchange, Retention, Services, Witness
 from paiza_node.core.access.consultations import Consultations
+from paiza_node.core.access.denials import Denials
 from paiza_node.core.access.open import OpenAuthorizer
 from paiza_node.core.access.threads import ThreadAccess
 from paiza_node.core.api.enrolment_server import EnrolmentListener
@@ -24,6 +25,7 @@ from paiza_node.core.exchange.send.exercises import exercise_stage
 from paiza_node.core.exchange.send.known_threads import KNOWN_THREADS
 from paiza_node.core.exchange.send.queue import OutboundQueues
 from paiza_node.core.exchange.send.submit import Submit
+from paiza_node.core.exchange.send.trial import Trial
 from paiza_node.core.exchange.stages import ReleaseStage
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.blocks import PeerBlocks
@@ -465,6 +467,7 @@ def _handlers(
     officers = OfficerService(
         core,
         submit=exchange.submit,
+        trial=Trial(core, submit=exchange.submit, note_denial=Denials(core.ledger, core.clock).note),
         open_part=OpenPart(core, open_rules),
         open_together=OpenTogether(core, open_rules),
         show_subjects=show_subjects,

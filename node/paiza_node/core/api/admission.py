@@ -187,7 +187,9 @@ class Admission:
 
 
 def garbage_in(response: Message) -> int:
-    """Return how many items of a batch were refused as garbage."""
+    """Return how many items of a batch, or whether the one that was tried, were refused as garbage."""
+    if isinstance(response, officer_pb2.TryMessageResponse):
+        return int(response.rejection.reason in GARBAGE)
     if not isinstance(response, officer_pb2.SubmitResponse | exchange_pb2.DeliverResponse):
         return 0
     return sum(each.HasField("rejection") and each.rejection.reason in GARBAGE for each in response.results)

@@ -15,6 +15,7 @@ from paiza_node.core.api.authentication import Caller, officer_of
 from paiza_node.core.api.services import Service
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.send.submit import Submit
+from paiza_node.core.exchange.send.trial import Trial
 from paiza_node.core.log.notifier import Item
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection
@@ -49,6 +50,7 @@ class OfficerService(Service):
         core: Core,
         *,
         submit: Submit,
+        trial: Trial,
         open_part: OpenPart,
         open_together: OpenTogether,
         show_subjects: ShowSubjects,
@@ -67,6 +69,7 @@ class OfficerService(Service):
         self._store = core.store
         self._watches = watches
         self._submit = submit
+        self._trial = trial
         self._open_part = open_part
         self._open_together = open_together
         self._show_subjects = show_subjects
@@ -99,6 +102,12 @@ class OfficerService(Service):
     async def submit(self, caller: Caller, request: officer_pb2.SubmitRequest) -> officer_pb2.SubmitResponse:
         """Release messages."""
         return await self._submit(officer_of(caller), request.items)
+
+    async def try_message(
+        self, caller: Caller, request: officer_pb2.TryMessageRequest
+    ) -> officer_pb2.TryMessageResponse:
+        """Return what Submit would answer about a message."""
+        return await self._trial(officer_of(caller), request.item)
 
     async def open_message(
         self, caller: Caller, request: officer_pb2.OpenMessageRequest

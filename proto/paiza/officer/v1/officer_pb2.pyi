@@ -334,6 +334,104 @@ class HeldForApproval(_message.Message):
 Global___HeldForApproval: _TypeAlias = HeldForApproval  # noqa: Y015
 
 @_typing.final
+class TryMessageRequest(_message.Message):
+    """A message to try."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def item(self) -> Global___SubmitItem:
+        """As for Submit, but that "message" holds one signature of the caller without signature bytes: their certificate alone.
+        Nothing may be signed in order to try it, and no source row is reserved. Attachments are not uploaded.
+        """
+
+    def __init__(
+        self,
+        *,
+        item: Global___SubmitItem | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TryMessageRequest: _TypeAlias = TryMessageRequest  # noqa: Y015
+
+@_typing.final
+class TryMessageResponse(_message.Message):
+    """What Submit would answer about the message now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCEPTABLE_FIELD_NUMBER: _builtins.int
+    REJECTION_FIELD_NUMBER: _builtins.int
+    RETRY_FIELD_NUMBER: _builtins.int
+    BREACHES_FIELD_NUMBER: _builtins.int
+    EARLIER_MESSAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    earlier_message_digest: _builtins.bytes
+    """As in SubmitResult."""
+    @_builtins.property
+    def acceptable(self) -> Global___Acceptable:
+        """It would be released, or held for further officers."""
+
+    @_builtins.property
+    def rejection(self) -> _outcome_pb2.Rejection:
+        """It would be refused for good."""
+
+    @_builtins.property
+    def retry(self) -> _outcome_pb2.Retry:
+        """It would have to wait."""
+
+    @_builtins.property
+    def breaches(self) -> _containers.RepeatedCompositeFieldContainer[_workflow_pb2.WorkflowBreach]:
+        """As in SubmitResult."""
+
+    def __init__(
+        self,
+        *,
+        acceptable: Global___Acceptable | None = ...,
+        rejection: _outcome_pb2.Rejection | None = ...,
+        retry: _outcome_pb2.Retry | None = ...,
+        breaches: _abc.Iterable[_workflow_pb2.WorkflowBreach] | None = ...,
+        earlier_message_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptable", b"acceptable", "rejection", b"rejection", "result", b"result", "retry", b"retry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptable", b"acceptable", "breaches", b"breaches", "earlier_message_digest", b"earlier_message_digest", "rejection", b"rejection", "result", b"result", "retry", b"retry"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["acceptable", "rejection", "retry"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___TryMessageResponse: _TypeAlias = TryMessageResponse  # noqa: Y015
+
+@_typing.final
+class Acceptable(_message.Message):
+    """A message that nothing stands against at this moment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MISSING_SIGNERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def missing_signers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """SPIFFE IDs of the officers who would have to sign it as well; empty where it would be released at once."""
+
+    def __init__(
+        self,
+        *,
+        missing_signers: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing_signers", b"missing_signers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Acceptable: _TypeAlias = Acceptable  # noqa: Y015
+
+@_typing.final
 class ListMessagesRequest(_message.Message):
     """Which messages to list."""
 

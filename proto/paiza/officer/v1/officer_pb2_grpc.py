@@ -45,6 +45,11 @@ class OfficerServiceStub:
                 request_serializer=paiza_dot_officer_dot_v1_dot_officer__pb2.SubmitRequest.SerializeToString,
                 response_deserializer=paiza_dot_officer_dot_v1_dot_officer__pb2.SubmitResponse.FromString,
                 _registered_method=True)
+        self.TryMessage = channel.unary_unary(
+                '/paiza.officer.v1.OfficerService/TryMessage',
+                request_serializer=paiza_dot_officer_dot_v1_dot_officer__pb2.TryMessageRequest.SerializeToString,
+                response_deserializer=paiza_dot_officer_dot_v1_dot_officer__pb2.TryMessageResponse.FromString,
+                _registered_method=True)
         self.ListMessages = channel.unary_unary(
                 '/paiza.officer.v1.OfficerService/ListMessages',
                 request_serializer=paiza_dot_officer_dot_v1_dot_officer__pb2.ListMessagesRequest.SerializeToString,
@@ -85,6 +90,13 @@ class OfficerServiceServicer:
 
     def Submit(self, request, context):
         """Releases a batch of signed and sealed messages. Each is answered for itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TryMessage(self, request, context):
+        """Returns what Submit would answer about one message now, before it is signed. Nothing is stored, and a denial is logged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,6 +150,11 @@ def add_OfficerServiceServicer_to_server(servicer, server):
                     servicer.Submit,
                     request_deserializer=paiza_dot_officer_dot_v1_dot_officer__pb2.SubmitRequest.FromString,
                     response_serializer=paiza_dot_officer_dot_v1_dot_officer__pb2.SubmitResponse.SerializeToString,
+            ),
+            'TryMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.TryMessage,
+                    request_deserializer=paiza_dot_officer_dot_v1_dot_officer__pb2.TryMessageRequest.FromString,
+                    response_serializer=paiza_dot_officer_dot_v1_dot_officer__pb2.TryMessageResponse.SerializeToString,
             ),
             'ListMessages': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMessages,
@@ -220,6 +237,33 @@ class OfficerService:
             '/paiza.officer.v1.OfficerService/Submit',
             paiza_dot_officer_dot_v1_dot_officer__pb2.SubmitRequest.SerializeToString,
             paiza_dot_officer_dot_v1_dot_officer__pb2.SubmitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TryMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paiza.officer.v1.OfficerService/TryMessage',
+            paiza_dot_officer_dot_v1_dot_officer__pb2.TryMessageRequest.SerializeToString,
+            paiza_dot_officer_dot_v1_dot_officer__pb2.TryMessageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class OfficerServiceStub:
     """Returns the caller's officer record, and the identity of the node."""
     Submit: _grpc.UnaryUnaryMultiCallable[_officer_pb2.SubmitRequest, _officer_pb2.SubmitResponse]
     """Releases a batch of signed and sealed messages. Each is answered for itself."""
+    TryMessage: _grpc.UnaryUnaryMultiCallable[_officer_pb2.TryMessageRequest, _officer_pb2.TryMessageResponse]
+    """Returns what Submit would answer about one message now, before it is signed. Nothing is stored, and a denial is logged."""
     ListMessages: _grpc.UnaryUnaryMultiCallable[_officer_pb2.ListMessagesRequest, _officer_pb2.ListMessagesResponse]
     """Lists messages without content, newest first: inbox, sent, one thread, or one id prefix."""
     OpenMessage: _grpc.UnaryUnaryMultiCallable[_officer_pb2.OpenMessageRequest, _officer_pb2.OpenMessageResponse]
@@ -59,6 +61,8 @@ class OfficerServiceAsyncStub(OfficerServiceStub):
     """Returns the caller's officer record, and the identity of the node."""
     Submit: _aio.UnaryUnaryMultiCallable[_officer_pb2.SubmitRequest, _officer_pb2.SubmitResponse]  # type: ignore[assignment]
     """Releases a batch of signed and sealed messages. Each is answered for itself."""
+    TryMessage: _aio.UnaryUnaryMultiCallable[_officer_pb2.TryMessageRequest, _officer_pb2.TryMessageResponse]  # type: ignore[assignment]
+    """Returns what Submit would answer about one message now, before it is signed. Nothing is stored, and a denial is logged."""
     ListMessages: _aio.UnaryUnaryMultiCallable[_officer_pb2.ListMessagesRequest, _officer_pb2.ListMessagesResponse]  # type: ignore[assignment]
     """Lists messages without content, newest first: inbox, sent, one thread, or one id prefix."""
     OpenMessage: _aio.UnaryUnaryMultiCallable[_officer_pb2.OpenMessageRequest, _officer_pb2.OpenMessageResponse]  # type: ignore[assignment]
@@ -90,6 +94,14 @@ class OfficerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_officer_pb2.SubmitResponse, _abc.Awaitable[_officer_pb2.SubmitResponse]]:
         """Releases a batch of signed and sealed messages. Each is answered for itself."""
+
+    @_abc_1.abstractmethod
+    def TryMessage(
+        self,
+        request: _officer_pb2.TryMessageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_officer_pb2.TryMessageResponse, _abc.Awaitable[_officer_pb2.TryMessageResponse]]:
+        """Returns what Submit would answer about one message now, before it is signed. Nothing is stored, and a denial is logged."""
 
     @_abc_1.abstractmethod
     def ListMessages(

@@ -39,6 +39,7 @@ from tests.unit.paiza_node.need_to_know.scene import (
     digest_of,
     growth,
     shown,
+    unsigned,
 )
 from tests.whole_node import WholeNode, refusal_of
 
@@ -82,6 +83,13 @@ def submits(kind: str, *, parents: bool = True) -> Naming:
     """Submit a message in the thread of the target."""
     return lambda scene, name, target: officer_pb2.SubmitRequest(
         items=[officer_pb2.SubmitItem(message=scene.reply(name, target, kind, parents=parents))]
+    )
+
+
+def tries(kind: str, *, parents: bool = True) -> Naming:
+    """Try a message in the thread of the target."""
+    return lambda scene, name, target: officer_pb2.TryMessageRequest(
+        item=officer_pb2.SubmitItem(message=unsigned(scene.reply(name, target, kind, parents=parents)))
     )
 
 
@@ -214,6 +222,7 @@ TABLE: Final[dict[str, Row]] = {
             submits("erasure-request"),
         ]
     ),
+    "OfficerService/TryMessage": Row(namings=[tries("free-message"), tries("recall")]),
     "OfficerService/ListMessages": Row(
         [
             lists(),

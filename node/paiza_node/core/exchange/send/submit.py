@@ -28,7 +28,16 @@ from paiza_node.core.errors import SourceRowKnown, breaches_of, rejection, retry
 from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange.reactions import Reaction
 from paiza_node.core.exchange.send.release import Release
-from paiza_node.core.exchange.stages import Held, Outcome, Released, ReleaseStage, Submission, prepare
+from paiza_node.core.exchange.stages import (
+    Held,
+    Moment,
+    Outcome,
+    Released,
+    ReleaseStage,
+    Submission,
+    SubmittedMessage,
+    prepare,
+)
 from paiza_node.core.executors.executors import each, fits_loop
 from paiza_node.core.executors.fair_threads import Slices
 from paiza_node.core.log.transaction import LogTransaction
@@ -115,6 +124,16 @@ class Submit:
         item = self._verify((officer_pb2.SubmitItem(message=raw), False), register, self._clock())
         return replace(self._allow(item, officer, register), approved=True)
 
+    def examine_trial(self, officer: Officer, given: officer_pb2.SubmitItem) -> Submission:
+        """Check a message that its officer tries before they sign it, like a new one but for the signature."""
+        register, now = self._register_cache.current, self._clock()
+        message = wire.verify_trial(given.message, register.certificate_verifier(), at=now)
+        return self._allow(_submission(message, given), officer, register)
+
+    def judge(self, at: Moment, officer: Officer, item: Submission) -> Outcome | None:
+        """Return what decides a message at a moment, apart from the room for it; None if it may be released."""
+        return self._release.judge(at, officer, item)
+
     def release(self, tx: LogTransaction, officer: Officer, item: Submission) -> Outcome:
         """Release a message in the transaction in which its last officer signs: APPROVED, then RELEASED."""
         return self._release(tx, officer, [item])[0]
@@ -165,9 +184,7 @@ class Submit:
                 if error.reason != "wrong_signers":
                     raise
                 message = wire.verify_pending(parsed, certificates, at=now)
-        if item.source_row_sha256 and len(item.source_row_sha256) != wire.DIGEST_SIZE:
-            raise Rejected("malformed", "source_row_sha256 is not 32 bytes long")
-        return Submission(message, item.message, item.source_row_sha256)
+        return _submission(message, item)
 
     def _allow(self, item: Submission, officer: Officer, register: Register) -> Submission:
         message, header = item.message, item.message.header
@@ -176,7 +193,7 @@ class Submit:
             raise Rejected("wrong_member", "a node releases only its own member's messages")
         if officer.id not in {signer.id for signer in header.required_signers}:
             raise Rejected("wrong_signers", "a message is submitted by one of its signers")
-        if isinstance(message, PendingMessage) and officer.id not in {signer.id for signer, _ in message.signers}:
+        if not isinstance(message, VerifiedMessage) and officer.id not in {signer.id for signer, _ in message.signers}:
             raise Rejected("wrong_signers", "a message is submitted by an officer who has signed it")
         # 3.
         self._register_cache.check_known(header.register_version)
@@ -202,7 +219,7 @@ class Submit:
         prepared = prepare(self._stages, message, self._clock())
         return replace(item, prepared=prepared) if prepared else item
 
-    def check_signers(self, message: VerifiedMessage | PendingMessage) -> None:
+    def check_signers(self, message: SubmittedMessage) -> None:
         """Check that every signer is an officer on our record who holds the role: RELEASED attests it to the others.
 
         Those who signed did so with a certificate that counts here. Called again in the transaction: nothing of an
@@ -255,8 +272,14 @@ class Submit:
         return told
 
 
-def _certificates(message: VerifiedMessage | PendingMessage) -> Sequence[VerifiedCertificate]:
-    """Return the certificates of those who signed."""
-    if isinstance(message, PendingMessage):
-        return [certificate for _, certificate in message.signers]
-    return message.signers
+def _submission(message: SubmittedMessage, given: officer_pb2.SubmitItem) -> Submission:
+    if given.source_row_sha256 and len(given.source_row_sha256) != wire.DIGEST_SIZE:
+        raise Rejected("malformed", "source_row_sha256 is not 32 bytes long")
+    return Submission(message, given.message, given.source_row_sha256)
+
+
+def _certificates(message: SubmittedMessage) -> Sequence[VerifiedCertificate]:
+    """Return the certificates of those who signed, or would sign."""
+    if isinstance(message, VerifiedMessage):
+        return message.signers
+    return [certificate for _, certificate in message.signers]
