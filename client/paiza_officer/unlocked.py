@@ -40,8 +40,7 @@ def signer(profile: Profile, passphrase: Callable[[], bytes], tokens: Tokens, no
     def opened() -> OfficerSigner:
         return open_signer(profile, passphrase, tokens, now)
 
-    _pem, der = read_certificate(profile.signing_certificate)
-    check_certificate(profile.signing_certificate, der, "signing", now)
+    der = signing_certificate(profile, now)
     name = _fingerprint(der)
     if not client.signs_with(profile.folder, name):
         return opened()
@@ -51,6 +50,13 @@ def signer(profile: Profile, passphrase: Callable[[], bytes], tokens: Tokens, no
         return opened().sign(data) if signature is None else signature
 
     return OfficerSigner(str(profile.id), der, sign)
+
+
+def signing_certificate(profile: Profile, now: datetime) -> bytes:
+    """Return the certificate (DER) of the signing key, which stays closed; ProfileProblem if it has expired."""
+    _pem, der = read_certificate(profile.signing_certificate)
+    check_certificate(profile.signing_certificate, der, "signing", now)
+    return der
 
 
 def signing_key_is_open(profile: Profile) -> bool:

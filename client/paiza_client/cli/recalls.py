@@ -157,14 +157,12 @@ def correct(
         replacement = corrections.replacement(
             found, read, draft, overrides(urgency or "routine", reason_code, second), now
         )
-        digest = b""
-        if not dry_run:
-            digest = sending.finish(terminal, replacement, None, dry_run=False, quiet=True)
-            if not digest:
-                terminal.warn(
-                    _("Once it is signed, announce it with: paiza correct {id} --replaced-by ID").format(id=corrected)
-                )
-                return
+        digest = sending.finish(terminal, replacement, None, dry_run=dry_run, quiet=True)
+        if not digest and not dry_run:
+            terminal.warn(
+                _("Once it is signed, announce it with: paiza correct {id} --replaced-by ID").format(id=corrected)
+            )
+            return
         announced = corrections.replaced(
             found,
             replacement.content,

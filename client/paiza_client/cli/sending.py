@@ -1,6 +1,7 @@
 """Commands that send: send and reply. A message is in the outbox before it is on the wire."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,8 @@ import click
 from typing_extensions import override
 
 from paiza.core.v1 import message_pb2
+from paiza_cli.exit_codes import ExitCode
+from paiza_client import error_help
 from paiza_client.cli import display, doubts, drafting, duplicates, interactive, substance_notes
 from paiza_client.cli.attachments import bars, tell_removed
 from paiza_client.cli.options import CodeParameter, MembersParameter, shared, split
@@ -178,42 +181,71 @@ def finish(
 ) -> bytes:
     """Send or only check, and tell the result; a draft that was typed in is kept where it could not be sent.
 
-    Return the digest of what was released; nothing after a dry run, nor where it waits for a second officer. ``yes``:
-    what is warned of was confirmed; None for a command without that option, which goes on where nobody can be asked.
-    ``quiet``: tell only where it was not released.
+    Return the digest of what was released; nothing after a dry run, nor where it waits for a second officer. A dry run
+    that the node took no part in ends with exit code 7. ``yes``: what is warned of was confirmed; None for a command
+    without that option, which goes on where nobody can be asked. ``quiet``: tell only where it was not released.
     """
     now = drafts.writing_time()
     tell_removed(terminal, prepared.envelope.attachments)
     if not dry_run:
         substance_notes.warn(terminal, substances.of_draft(terminal.profile(), prepared, now))
+    done: _Tried | Sent
     try:
-        sent = run(_send(terminal, prepared, now, dry_run=dry_run, yes=yes))
+        done = run(_try_out(terminal, prepared, now)) if dry_run else run(_send(terminal, prepared, now, yes=yes))
     except BaseException as error:
         if written is not None and not (isinstance(error, Unreachable) and error.saved):
             interactive.keep(terminal, written, now)
         raise
-    if sent is None:
+    if isinstance(done, _Tried):
+        _tell_tried(terminal, done, quiet=quiet)
+        if done.unasked is not None:
+            click.get_current_context().exit(ExitCode.INCOMPLETE)
         return b""
-    if not (quiet and sent.is_released):
-        _tell_sent(terminal, sent)
-    return sent.digest if sent.is_released else b""
+    if not (quiet and done.is_released):
+        _tell_sent(terminal, done)
+    return done.digest if done.is_released else b""
 
 
-async def _send(
-    terminal: Terminal, prepared: Prepared, now: datetime, *, dry_run: bool, yes: bool | None
-) -> Sent | None:
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A message that could be sent. ``unasked``: why the node did not judge it; None where it did."""
+
+    prepared: Prepared
+    warnings: tuple[FieldProblem, ...]
+    notes: Notes
+    missing: tuple[str, ...] = ()
+    unasked: Unreachable | None = None
+
+
+async def _try_out(terminal: Terminal, prepared: Prepared, now: datetime) -> _Tried:
+    """Check a message here and at the node; only here where the node cannot be asked."""
+    missing: tuple[str, ...] = ()
+    unasked: Unreachable | None = None
     try:
         async with terminal.session() as session:
             prepared = await sending.check(session, prepared, now=now)
             await duplicates.warn(terminal, session, prepared)
-            if dry_run:
-                _tell_checked(
-                    terminal,
-                    prepared,
-                    doubts.warn(terminal, prepared),
-                    substances.of_prepared(session.register(), session.profile.member, prepared, now),
-                )
-                return None
+            register = session.register()
+            try:
+                missing = (await sending.try_out(session, prepared, now=now)).missing
+            except Unreachable as error:
+                unasked = error
+    except Unreachable as error:
+        known = sending.check_offline(terminal.profile(), prepared, now=now)
+        if known is None:
+            raise
+        prepared, register = known
+        unasked = error
+    warnings = doubts.warn(terminal, prepared)
+    notes = substances.of_prepared(register, terminal.profile().member, prepared, now)
+    return _Tried(prepared, tuple(warnings), notes, missing, unasked)
+
+
+async def _send(terminal: Terminal, prepared: Prepared, now: datetime, *, yes: bool | None) -> Sent:
+    try:
+        async with terminal.session() as session:
+            prepared = await sending.check(session, prepared, now=now)
+            await duplicates.warn(terminal, session, prepared)
             doubts.settle(terminal, prepared, yes=yes)
             with bars(terminal) as bar:
                 return await sending.send(
@@ -223,7 +255,7 @@ async def _send(
         if error.saved:
             raise
         # The node is away before there is a message: make it from what is known here, and keep it.
-        doubts.settle(terminal, prepared, yes=yes or dry_run)
+        doubts.settle(terminal, prepared, yes=yes)
         with bars(terminal) as bar:
             sealed = sending.seal_offline(
                 terminal.profile(),
@@ -231,33 +263,44 @@ async def _send(
                 passphrase=terminal.passphrase,
                 pin=terminal.pin,
                 now=now,
-                dry_run=dry_run,
                 on_sealing=bar(_("Sealing")),
             )
         if not sealed:
             raise
-        raise Unreachable(error.reason, error.where, error.detail, saved=not dry_run) from error
+        raise Unreachable(error.reason, error.where, error.detail, saved=True) from error
 
 
-def _tell_checked(terminal: Terminal, prepared: Prepared, warnings: Sequence[FieldProblem], notes: Notes) -> None:
+def _tell_tried(terminal: Terminal, tried: _Tried, *, quiet: bool) -> None:
+    """Print what a dry run found; ``quiet``: only where the node was not asked."""
+    prepared, unasked = tried.prepared, tried.unasked
     if terminal.wants_json:
-        terminal.json(
-            {
-                "state": "checked",
-                "kind": prepared.kind.name,
-                "warnings": [{"path": each.path, "code": each.code, "what": each.what} for each in warnings],
-                "substances": substance_notes.as_objects(notes),
-            }
-        )
+        if not quiet:
+            terminal.json(
+                {
+                    "state": "checked",
+                    "checked_by": "this_machine" if unasked else "node",
+                    "not_asked": unasked.reason if unasked else "",
+                    "kind": prepared.kind.name,
+                    "missing": list(tried.missing),
+                    "warnings": [{"path": each.path, "code": each.code, "what": each.what} for each in tried.warnings],
+                    "substances": substance_notes.as_objects(tried.notes),
+                }
+            )
         return
-    terminal.say(
-        _("The draft can be sent once the warnings are confirmed; nothing was sent.")
-        if warnings
-        else _("The draft is complete and correct; nothing was sent."),
-        "yellow" if warnings else "green",
-    )
-    terminal.say(prepared.kind.summary(prepared.content, lang()))
-    terminal.pairs(substance_notes.rows(notes))
+    if not quiet:
+        terminal.say(
+            _("The draft can be sent once the warnings are confirmed; nothing was sent.")
+            if tried.warnings
+            else _("The draft is complete and correct; nothing was sent."),
+            "yellow" if tried.warnings or unasked else "green",
+        )
+        terminal.say(prepared.kind.summary(prepared.content, lang()))
+        terminal.pairs(substance_notes.rows(tried.notes))
+    if tried.missing:
+        terminal.note(_("Sent, it would wait for {officers}.").format(officers=", ".join(tried.missing)))
+    if unasked is not None:
+        why = _(error_help.remedy(unasked.reason).what)
+        terminal.warn(_("Only this machine checked it, the node did not: {reason}").format(reason=why))
 
 
 def _tell_sent(terminal: Terminal, sent: Sent) -> None:

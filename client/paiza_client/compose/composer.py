@@ -25,6 +25,7 @@ from paiza_domain.drafts.content import Position, position
 from paiza_domain.drafts.drafts import in_order
 from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.kind import Kind
+from paiza_officer import unlocked
 from paiza_officer.errors import FieldProblem, Refused, located
 from paiza_officer.profiles import Profile
 from paiza_register import Register
@@ -32,6 +33,9 @@ from paiza_wire.message import (
     OfficerSigner,
     PlainPart,
     RecipientKey,
+    SealedFile,
+    UnsignedMessage,
+    for_trial,
     message_digest,
     new_message_id,
     seal,
@@ -172,10 +176,19 @@ class Composer:
             attaching.seal(each, message.header, number, self._profile.outbox, progress)
             for number, each in enumerate(message.attachments, len(message.parts))
         ]
+        unsigned = _sealed(message, attached)
         with located(message.header.message_id.hex()):
-            unsigned = seal(message.header, message.parts, message.keys, attached, subject=message.subject)
-            data = sign(unsigned, [self._signer()])
-        return Sealed(data, message_pb2.Header.FromString(unsigned.header), message_digest(unsigned.header), source_row)
+            return _as_sealed(unsigned, sign(unsigned, [self._signer()]), source_row)
+
+    def seal_for_trial(self, message: Validated, now: datetime) -> Sealed:
+        """Seal a message so that the own node can say whether it would take it; nothing is signed.
+
+        The signing key stays closed. Attachments are described by their size and not sealed.
+        ProfileProblem names the signing certificate, which has expired.
+        """
+        certificate = unlocked.signing_certificate(self._profile, now)
+        unsigned = _sealed(message, [attaching.described(each) for each in message.attachments])
+        return _as_sealed(unsigned, for_trial(unsigned, str(self._profile.id), certificate), b"")
 
     def _header(self, kind: Kind, envelope: Envelope, now: datetime) -> message_pb2.Header:
         message_id = new_message_id(now)
@@ -224,6 +237,15 @@ class Composer:
             raise Refused("unknown_recipient", member)
         with located(member):
             return RecipientKey(member, known.current_encryption_key(now).key)
+
+
+def _sealed(message: Validated, attached: Sequence[SealedFile]) -> UnsignedMessage:
+    with located(message.header.message_id.hex()):
+        return seal(message.header, message.parts, message.keys, attached, subject=message.subject)
+
+
+def _as_sealed(unsigned: UnsignedMessage, data: bytes, source_row: bytes) -> Sealed:
+    return Sealed(data, message_pb2.Header.FromString(unsigned.header), message_digest(unsigned.header), source_row)
 
 
 def raise_field_problems(

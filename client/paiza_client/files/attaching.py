@@ -19,7 +19,7 @@ from paiza_client.files.location import Removal
 from paiza_client.language import _
 from paiza_client.local.outbox import sealed_file
 from paiza_officer.errors import FieldProblem, Refused, disk_problem, located
-from paiza_wire.message import SealedFile, attachment
+from paiza_wire.message import DIGEST_SIZE, KEY_SIZE, MIN_CIPHERTEXT_BYTES, SealedFile, attachment
 from paiza_wire.message.attachment import CHUNK_BYTES, MAX_ATTACHMENTS, MAX_FILE_BYTES, Sealer
 
 Progress = Callable[[str, int, int], None]
@@ -105,6 +105,15 @@ def seal(
     except OSError as error:
         raise disk_problem(error, str(outbox)) from error
     return said
+
+
+def described(attached: Attachment) -> SealedFile:
+    """Return what stands in a message that is only tried for a file that is not sealed: its size, and a random digest.
+
+    The size is at least that of the smallest ciphertext.
+    """
+    size = max(attached.info.size, MIN_CIPHERTEXT_BYTES)
+    return SealedFile(secrets.token_bytes(KEY_SIZE), secrets.token_bytes(DIGEST_SIZE), size)
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

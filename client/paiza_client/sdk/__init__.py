@@ -18,7 +18,7 @@ watch what arrives and falls due                watching.follow (reconnects), Se
 see what fields and codes a content has         fields.describe
 prepare a draft                                 drafts.read, drafts.prepare; drafts.raise_marks, drafts.usual_handling
 see whether the same was asked before           duplicates.find
-check a message, send it                        sending.check, sending.send; sending.seal_offline without the node
+try a message out, send it                      sending.try_out, .send; without the node .check, .seal_offline
 answer a message                                replies.reply; replies.acknowledgement, replies.feedback
 recall, correct, have erased                    recalls.recall, corrections, recalls.erasure
 ask for, grant or deny a release                releases.request, releases.grant, releases.denial

@@ -18,7 +18,9 @@ from paiza_officer import register_cache, unlocked
 from paiza_officer.connection import no_passphrase, no_pin
 from paiza_officer.errors import FieldProblem, Refused, Unreachable
 from paiza_officer.profiles import Profile, remembered_roles
+from paiza_register import Register
 from paiza_wire.identity.tokens import Tokens
+from paiza_wire.message import OfficerSigner
 from paiza_wire.reasons import REASONS
 
 
@@ -47,6 +49,30 @@ class Sent:
     def is_released(self) -> bool:
         """Whether it is on its way to the recipients, rather than waiting for a second officer."""
         return self.outcome.state == "released"
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A message that the own node would take. ``missing``: the officers (SPIFFE IDs) who would have to sign it too."""
+
+    prepared: Prepared
+    missing: tuple[str, ...] = ()
+
+
+async def try_out(session: Session, prepared: Prepared, *, now: datetime | None = None) -> Tried:
+    """Refuse exactly what `send` refuses at this moment, at the node too; nothing is signed, sent or stored.
+
+    The node judges the message as when it is submitted: roles and policy, thread, markings, workflow rules, what was
+    asked. The signing key stays closed, and attachments are not sealed. The node logs what it denies.
+
+    Refused as `send`. Unreachable: the node, or the message would have to wait; `check` refuses what this machine can.
+    """
+    now = now or drafts.writing_time()
+    resolved, composer, message = await _checked(session, prepared, now)
+    sealed = await asyncio.to_thread(composer.seal_for_trial, message, now)
+    outcome = await session.try_message(sealed)
+    _raise_unless_taken(sealed, outcome, saved=False)
+    return Tried(resolved, outcome.missing)
 
 
 async def check(session: Session, prepared: Prepared, *, now: datetime | None = None) -> Prepared:
@@ -115,13 +141,17 @@ async def send(
     sealed = await asyncio.to_thread(composer.seal, message, progress=on_sealing)
     with session.attachments.telling(on_upload):
         outcome = (await session.submit([sealed]))[0]
-    if outcome.state == "refused":
-        raise Refused(_known(outcome.reason), sealed.id, outcome.detail, breaches.problems(outcome.breaches))
-    if outcome.state == "retry":
-        raise Unreachable(_known(outcome.reason), sealed.id, outcome.detail, saved=True)
+    _raise_unless_taken(sealed, outcome, saved=True)
     templates.remember(session.profile, prepared.kind, prepared.content)
     handed_in.note_sent(session.profile, prepared.source, sealed.id)
     return Sent(sealed, outcome)
+
+
+def _raise_unless_taken(sealed: Sealed, outcome: Outcome, *, saved: bool) -> None:
+    if outcome.state == "refused":
+        raise Refused(_known(outcome.reason), sealed.id, outcome.detail, breaches.problems(outcome.breaches))
+    if outcome.state == "retry":
+        raise Unreachable(_known(outcome.reason), sealed.id, outcome.detail, saved=saved)
 
 
 def seal_offline(
@@ -131,30 +161,53 @@ def seal_offline(
     passphrase: Callable[[], bytes] = no_passphrase,
     pin: Callable[[str], bytes] = no_pin,
     now: datetime | None = None,
-    dry_run: bool = False,
     on_sealing: Progress | None = None,
 ) -> bool:
     """Seal and sign a message into the outbox while the node is away, by the register and roles last known.
 
     Return False, with nothing done, where that needs the node: no register or roles are known, or the message answers
     others or names a second officer that were not resolved. ``passphrase`` and ``pin`` are called as
-    `connect` calls them, for the signing key. With ``dry_run`` the message is only checked. Refused and ProfileProblem
-    as `send` and `connect` raise them.
+    `connect` calls them, for the signing key. Refused and ProfileProblem as `send` and `connect` raise them.
     """
+    now = now or drafts.writing_time()
+    with Tokens(pin) as tokens:
+        made = _offline(profile, prepared, lambda: unlocked.signer(profile, passphrase, tokens, now))
+        if made is None:
+            return False
+        prepared, _register, composer = made
+        sealed = composer.seal(validate(composer, prepared, now), progress=on_sealing)
+        Outbox(profile.outbox).put([sealed.item()])
+    return True
+
+
+def check_offline(
+    profile: Profile, prepared: Prepared, *, now: datetime | None = None
+) -> tuple[Prepared, Register] | None:
+    """Refuse what `check` refuses while the node is away; return the message completed, and the register last known.
+
+    None where `seal_offline` would need the node.
+    """
+    now = now or drafts.writing_time()
+    made = _offline(profile, prepared, _never_signs)
+    if made is None:
+        return None
+    prepared, known, composer = made
+    validate(composer, prepared, now)
+    return prepared, known
+
+
+def _offline(
+    profile: Profile, prepared: Prepared, signer: Callable[[], OfficerSigner]
+) -> tuple[Prepared, Register, Composer] | None:
     known = register_cache.cached(profile)
     roles = remembered_roles(profile)
     if known is None or not roles or prepared.parents or prepared.second:
-        return False
-    now = now or drafts.writing_time()
-    prepared = drafts.completed(known, profile.member, prepared)
-    with Tokens(pin) as tokens:
-        composer = Composer(profile, lambda: unlocked.signer(profile, passphrase, tokens, now), known, roles)
-        if dry_run:
-            validate(composer, prepared, now)
-        else:
-            sealed = composer.seal(validate(composer, prepared, now), progress=on_sealing)
-            Outbox(profile.outbox).put([sealed.item()])
-    return True
+        return None
+    return drafts.completed(known, profile.member, prepared), known, Composer(profile, signer, known, roles)
+
+
+def _never_signs() -> OfficerSigner:
+    raise AssertionError("what is only checked is not signed")
 
 
 def _known(reason: str) -> str:

@@ -201,6 +201,17 @@ class Session:
         batches = await asyncio.to_thread(self.outbox.put, [message.item() for message in messages])
         return [outcome for outcomes in await self._submit_all(batches) for outcome in outcomes]
 
+    async def try_message(self, message: Sealed) -> Outcome:
+        """Return how `submit` would end for a message that was sealed for a trial, as far as the node can say now.
+
+        The outcome has no proofs: the node stores nothing, and logs a denial alone. A message that would be released
+        or held may be refused all the same once something else has happened. Unreachable: the node, or it was asked too
+        often.
+        """
+        request = officer_pb2.TryMessageRequest(item=message.item())
+        answer = await self._call(lambda: self._officer.TryMessage(request, timeout=channel.CALL_SECONDS))
+        return checks.tried(answer, message.digest)
+
     async def flush(self) -> list[Outcome]:
         """Send what waits in the outbox; one checked outcome per message, oldest first.
 

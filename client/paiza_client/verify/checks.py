@@ -217,6 +217,14 @@ def check_submitted(
     ]
 
 
+def tried(answer: officer_pb2.TryMessageResponse, digest: bytes) -> Outcome:
+    """Return the node's answer about a message that was tried, which no log can prove."""
+    if answer.WhichOneof("result") != "acceptable":
+        return _not_taken(answer, digest)
+    missing = tuple(answer.acceptable.missing_signers)
+    return Outcome("waiting" if missing else "released", digest, missing=missing)
+
+
 def check_trail(answer: audit_pb2.GetTrailResponse, digest: bytes, member: str, registers: Registers) -> Trail:
     """Check that every entry of a page of a trail is proven, of this message, and (the own ones) of our own log."""
     if len(answer.entries) + len(answer.foreign_proofs) > 64 * MAX_PROOFS:
@@ -364,14 +372,23 @@ def _outcome(
     logs: LogReader,
     seen: int,
 ) -> Outcome:
-    where = message.header.message_id.hex()
+    match result.WhichOneof("result"):
+        case "waiting":
+            return approval_checks.waiting_outcome(result.waiting, message, note, member, logs)
+        case "released":
+            return _receipt(result.released, message, note, member, logs, seen)
+    return _not_taken(result, message.digest)
+
+
+def _not_taken(result: officer_pb2.SubmitResult | officer_pb2.TryMessageResponse, digest: bytes) -> Outcome:
+    where = digest.hex()[:16]
     match result.WhichOneof("result"):
         case "rejection":
             if len(result.earlier_message_digest) not in {0, DIGEST_SIZE}:
                 raise NotProven("unexpected_answer", where, "an earlier message is named by no digest")
             return Outcome(
                 "refused",
-                message.digest,
+                digest,
                 reason=result.rejection.reason,
                 detail=result.rejection.detail,
                 breaches=tuple(result.breaches),
@@ -383,16 +400,8 @@ def _outcome(
             except (ValueError, OverflowError) as error:
                 raise NotProven("unexpected_answer", where, "the time to wait is none") from error
             return Outcome(
-                "retry",
-                message.digest,
-                reason=result.retry.reason,
-                detail=result.retry.detail,
-                retry_after_seconds=wait,
+                "retry", digest, reason=result.retry.reason, detail=result.retry.detail, retry_after_seconds=wait
             )
-        case "waiting":
-            return approval_checks.waiting_outcome(result.waiting, message, note, member, logs)
-        case "released":
-            return _receipt(result.released, message, note, member, logs, seen)
     raise NotProven("unexpected_answer", where, "a result of no known kind")
 
 
