@@ -375,6 +375,16 @@ async def test_a_delivery_is_requested_and_taken_back_by_a_step() -> None:
         assert answer.status == 200, Form(answer.text).text
         assert "Срочно" in Form(answer.text).text
         await console.post(f"{begun.headers['location']}/delete", {})
+        # What the node would refuse is said before it is signed, and nothing can be signed.
+        begun = await console.post(f"/deliveries/{thread[0]}/step", {"kind": "cd-activation"})
+        form = Form((await console.get(begun.headers["location"])).text)
+        pairs = form.with_values({"content.started_at": f"{now:%d.%m.%Y %H:%M}"})
+        answer = await press(console, begun.headers["location"], pairs, "check")
+        refused = Form(answer.text)
+        assert answer.status == 200, refused.text
+        assert "Ваш узел отклонил бы это сообщение" in refused.text
+        assert "_fingerprint" not in dict(refused.sent)
+        await console.post(f"{begun.headers['location']}/delete", {})
 
 
 async def test_a_message_is_recalled_from_its_page(paiza: Paiza, draft: Path) -> None:

@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from paiza.core.v1 import message_pb2
+from paiza_client import error_help
+from paiza_client.language import _ as of_the_client
 from paiza_client.sdk import Session, doubts, draft_store, drafts, duplicates, handed_in, messages, sending, substances
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.sending import Sent
@@ -72,12 +74,27 @@ async def preview(request: Request) -> Response:
     page, faults, ready = await writing.checked(session, page, controls)
     if ready is None:
         return await form(request, page, controls, faults)
+    try:
+        await sending.try_out(session, ready.prepared)
+    except Refused as refused:
+        return await _preview(request, page, controls, ready, refused, may_sign=False)
+    except Unreachable as error:
+        why = of_the_client(error_help.remedy(error.reason).what)
+        return await _preview(request, page, controls, ready, unasked=why)
     return await _preview(request, page, controls, ready)
 
 
 async def _preview(
-    request: Request, page: Page, controls: Controls, ready: Ready, error: PaizaError | None = None
+    request: Request,
+    page: Page,
+    controls: Controls,
+    ready: Ready,
+    error: PaizaError | None = None,
+    *,
+    may_sign: bool = True,
+    unasked: str = "",
 ) -> Response:
+    """Show a message; ``unasked``: why the node did not say whether it takes it. Without ``may_sign`` it does not."""
     session, prepared = session_of(request), ready.prepared
     envelope, kind = prepared.envelope, prepared.kind
     now = drafts.writing_time()
@@ -88,8 +105,10 @@ async def _preview(
         "write_preview.html",
         title=kind.titles[language()],
         place="write",
-        status=200 if error is None else 400,
+        status=400 if error is not None and may_sign else 200,
         error=None if error is None else problem(error),
+        may_sign=may_sign,
+        unasked=unasked,
         page=page,
         controls=controls,
         query=controls.query(check=False),
