@@ -482,7 +482,9 @@ def _handlers(
         version=VERSION,
         protocol_version=PROTOCOL_VERSION,
     )
-    workflows = WorkflowService(store=core.store, deadlines=exchange.deadlines, entitled=may_know_of, clock=core.clock)
+    workflows = WorkflowService(
+        member=core.member, store=core.store, deadlines=exchange.deadlines, entitled=may_know_of, clock=core.clock
+    )
     attachment_server = AttachmentServer(
         store=core.store,
         files=attachments.files,

@@ -24,6 +24,12 @@ class _Overdue(Protocol):
     def __call__(self, view: Any, now: datetime) -> tuple[Any, ...]: ...
 
 
+class _NextSteps(Protocol):
+    def __call__(
+        self, steps: Iterable[Step], view: Any, member: str, now: datetime
+    ) -> Mapping[str, tuple[Any, ...]]: ...
+
+
 class _Settled(Protocol):
     def __call__(self, steps: Iterable[Step], view: Any, member: str) -> frozenset[bytes]: ...
 
@@ -32,7 +38,8 @@ class _Settled(Protocol):
 class Workflow:
     """One workflow: `reduce` returns the view of a thread, `check_next` the rules that a next step would break.
 
-    `settled` returns the steps of others that ask nothing more of a member.
+    `settled` returns the steps of others that ask nothing more of a member, `next_steps` every kind of step with the
+    rules that stand against it now.
     """
 
     name: str
@@ -40,6 +47,7 @@ class Workflow:
     check_next: _CheckNext
     overdue: _Overdue
     settled: _Settled
+    next_steps: _NextSteps
 
 
 _WORKFLOWS: Final[Mapping[str, Workflow]] = MappingProxyType({
@@ -49,6 +57,7 @@ _WORKFLOWS: Final[Mapping[str, Workflow]] = MappingProxyType({
         controlled_delivery.check_next,
         controlled_delivery.overdue,
         controlled_delivery.settled,
+        controlled_delivery.next_steps,
     ),
 })  # fmt: skip
 

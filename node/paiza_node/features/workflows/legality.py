@@ -7,7 +7,7 @@ officers who act at once one is refused. A received step is never refused for br
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -135,6 +135,10 @@ class WorkflowState:
     def settled(self, member: str) -> frozenset[bytes]:
         """Return the steps of others that ask nothing more of a member."""
         return workflows.get(self.workflow).settled(self.steps, self.view, member)
+
+    def next_steps(self, member: str, now: datetime) -> Mapping[str, Sequence[Any]]:
+        """Return every kind of step, with the rules that one of a member would break now."""
+        return workflows.get(self.workflow).next_steps(self.steps, self.view, member, now)
 
 
 class WorkflowStates:

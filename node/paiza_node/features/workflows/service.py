@@ -56,12 +56,14 @@ class WorkflowService(Service):
     def __init__(
         self,
         *,
+        member: str,
         store: Store,
         deadlines: WorkflowDeadlines,
         entitled: Entitled,
         clock: Callable[[], datetime],
     ) -> None:
         """Store the collaborators; ``entitled`` decides whether another thread is named to the caller."""
+        self._member = member
         self._store = store
         self._workflow_states = deadlines.workflow_states
         self._deadlines = deadlines
@@ -100,9 +102,9 @@ class WorkflowService(Service):
         workflow_state = self._find(request, officer)
         if workflow_state is None:
             raise Rejected("unknown_id", "no workflow of this node has such a thread")
-        view = workflow_state.view
+        view, now = workflow_state.view, self._clock()
         return workflow_pb2.GetWorkflowResponse(
-            status=self._status(workflow_state, officer, self._clock()),
+            status=self._status(workflow_state, officer, now),
             steps=_steps(workflow_state),
             heads=workflow_state.heads,
             participants=view.participants,
@@ -116,6 +118,10 @@ class WorkflowService(Service):
                     exit_time=leg.exit_time,
                 )
                 for leg in view.route
+            ],
+            next_steps=[
+                workflow_pb2.WorkflowNextStep(kind=kind, breaches=_breaches(breaches))
+                for kind, breaches in workflow_state.next_steps(self._member, now).items()
             ],
         )
 

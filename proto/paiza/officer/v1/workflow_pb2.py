@@ -27,7 +27,7 @@ from paiza.core.v1 import access_pb2 as paiza_dot_core_dot_v1_dot_access__pb2
 from paiza.core.v1 import text_pb2 as paiza_dot_core_dot_v1_dot_text__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fpaiza/officer/v1/workflow.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x18paiza/core/v1/text.proto\"\x7f\n\x14ListWorkflowsRequest\x12.\n\x05scope\x18\x01 \x01(\x0e\x32\x1f.paiza.officer.v1.WorkflowScope\x12\x10\n\x08workflow\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"e\n\x15ListWorkflowsResponse\x12\x33\n\tworkflows\x18\x01 \x03(\x0b\x32 .paiza.officer.v1.WorkflowStatus\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x12GetWorkflowRequest\x12\x11\n\tthread_id\x18\x01 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x02 \x01(\t\"\xe1\x01\n\x13GetWorkflowResponse\x12\x30\n\x06status\x18\x01 \x01(\x0b\x32 .paiza.officer.v1.WorkflowStatus\x12-\n\x05steps\x18\x02 \x03(\x0b\x32\x1e.paiza.officer.v1.WorkflowStep\x12\r\n\x05heads\x18\x03 \x03(\x0c\x12\x14\n\x0cparticipants\x18\x04 \x03(\t\x12\x17\n\x0fmissing_digests\x18\x05 \x03(\x0c\x12+\n\x04legs\x18\x06 \x03(\x0b\x32\x1d.paiza.officer.v1.WorkflowLeg\"\xa5\x01\n\x0bWorkflowLeg\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x13\n\x0b\x65ntry_point\x18\x02 \x01(\t\x12.\n\nentry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nexit_point\x18\x04 \x01(\t\x12-\n\texit_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9b\x04\n\x0eWorkflowStatus\x12\x11\n\tthread_id\x18\x01 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x02 \x01(\t\x12\x10\n\x08workflow\x18\x03 \x01(\t\x12\x0f\n\x07overall\x18\x04 \x01(\t\x12\x32\n\x0coverall_text\x18\x05 \x01(\x0b\x32\x1c.paiza.core.v1.BilingualText\x12\x0c\n\x04live\x18\x06 \x01(\x08\x12\x0e\n\x06\x61uthor\x18\x07 \x01(\t\x12/\n\x06states\x18\x08 \x03(\x0b\x32\x1f.paiza.officer.v1.WorkflowState\x12\x13\n\x0bresponsible\x18\t \x01(\t\x12\x35\n\tdeadlines\x18\n \x03(\x0b\x32\".paiza.officer.v1.WorkflowDeadline\x12/\n\x06\x61larms\x18\x0b \x03(\x0b\x32\x1f.paiza.officer.v1.WorkflowAlarm\x12\x19\n\x11ineffective_count\x18\x0c \x01(\r\x12\x15\n\rmissing_count\x18\r \x01(\r\x12\x33\n\x08overlaps\x18\x0e \x03(\x0b\x32!.paiza.officer.v1.WorkflowOverlap\x12\x31\n\x07lacking\x18\x0f \x03(\x0b\x32 .paiza.officer.v1.WorkflowBreach\x12\x12\n\noffered_to\x18\x10 \x01(\t\x12\x10\n\x08\x65xercise\x18\x11 \x01(\x08\"\xb5\x01\n\rWorkflowState\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x31\n\x0bstatus_text\x18\x04 \x01(\x0b\x32\x1c.paiza.core.v1.BilingualText\x12.\n\nuntil_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bstep_digest\x18\x06 \x01(\x0c\"\x9b\x01\n\x10WorkflowDeadline\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12*\n\x04text\x18\x02 \x01(\x0b\x32\x1c.paiza.core.v1.BilingualText\x12\x0e\n\x06member\x18\x03 \x01(\t\x12,\n\x08\x64ue_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x05 \x01(\x08\"\xb7\x01\n\rWorkflowAlarm\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x30\n\x0crelease_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08in_force\x18\x05 \x01(\x08\x12\x17\n\x0f\x61\x63knowledged_by\x18\x06 \x03(\t\x12\x13\n\x0bwaiting_for\x18\x07 \x03(\t\"6\n\x0fWorkflowOverlap\x12\x13\n\x0bthread_name\x18\x01 \x01(\t\x12\x0e\n\x06\x66ields\x18\x02 \x03(\t\"\x93\x02\n\x0cWorkflowStep\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12+\n\x05title\x18\x03 \x01(\x0b\x32\x1c.paiza.core.v1.BilingualText\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x30\n\x0crelease_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eparent_digests\x18\x06 \x03(\x0c\x12\x11\n\teffective\x18\x07 \x01(\x08\x12\x0f\n\x07waiting\x18\x08 \x01(\x08\x12\x32\n\x08\x62reaches\x18\t \x03(\x0b\x32 .paiza.officer.v1.WorkflowBreach\"\x8b\x01\n\x0eWorkflowBreach\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12<\n\x06values\x18\x02 \x03(\x0b\x32,.paiza.officer.v1.WorkflowBreach.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*`\n\rWorkflowScope\x12\x1e\n\x1aWORKFLOW_SCOPE_UNSPECIFIED\x10\x00\x12\x17\n\x13WORKFLOW_SCOPE_LIVE\x10\x01\x12\x16\n\x12WORKFLOW_SCOPE_ALL\x10\x02\x32\xeb\x01\n\x0fWorkflowService\x12n\n\rListWorkflows\x12&.paiza.officer.v1.ListWorkflowsRequest\x1a\'.paiza.officer.v1.ListWorkflowsResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04list\x12h\n\x0bGetWorkflow\x12$.paiza.officer.v1.GetWorkflowRequest\x1a%.paiza.officer.v1.GetWorkflowResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04listb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fpaiza/officer/v1/workflow.proto\x12\x10paiza.officer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x18paiza/core/v1/text.proto\"\x7f\n\x14ListWorkflowsRequest\x12.\n\x05scope\x18\x01 \x01(\x0e\x32\x1f.paiza.officer.v1.WorkflowScope\x12\x10\n\x08workflow\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"e\n\x15ListWorkflowsResponse\x12\x33\n\tworkflows\x18\x01 \x03(\x0b\x32 .paiza.officer.v1.WorkflowStatus\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x12GetWorkflowRequest\x12\x11\n\tthread_id\x18\x01 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x02 \x01(\t\"\x99\x02\n\x13GetWorkflowResponse\x12\x30\n\x06status\x18\x01 \x01(\x0b\x32 .paiza.officer.v1.WorkflowStatus\x12-\n\x05steps\x18\x02 \x03(\x0b\x32\x1e.paiza.officer.v1.WorkflowStep\x12\r\n\x05heads\x18\x03 \x03(\x0c\x12\x14\n\x0cparticipants\x18\x04 \x03(\t\x12\x17\n\x0fmissing_digests\x18\x05 \x03(\x0c\x12+\n\x04legs\x18\x06 \x03(\x0b\x32\x1d.paiza.officer.v1.WorkflowLeg\x12\x36\n\nnext_steps\x18\x07 \x03(\x0b\x32\".paiza.officer.v1.WorkflowNextStep\"T\n\x10WorkflowNextStep\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x32\n\x08\x62reaches\x18\x02 \x03(\x0b\x32 .paiza.officer.v1.WorkflowBreach\"\xa5\x01\n\x0bWorkflowLeg\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x13\n\x0b\x65ntry_point\x18\x02 \x01(\t\x12.\n\nentry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nexit_point\x18\x04 \x01(\t\x12-\n\texit_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9b\x04\n\x0eWorkflowStatus\x12\x11\n\tthread_id\x18\x01 \x01(\x0c\x12\x13\n\x0bthread_name\x18\x02 \x01(\t\x12\x10\n\x08workflow\x18\x03 \x01(\t\x12\x0f\n\x07overall\x18\x04 \x01(\t\x12\x32\n\x0coverall_text\x18\x05 \x01(\x0b\x32\x1c.paiza.core.v1.BilingualText\x12\x0c\n\x04live\x18\x06 \x01(\x08\x12\x0e\n\x06\x61uthor\x18\x07 \x01(\t\x12/\n\x06states\x18\x08 \x03(\x0b\x32\x1f.paiza.officer.v1.WorkflowState\x12\x13\n\x0bresponsible\x18\t \x01(\t\x12\x35\n\tdeadlines\x18\n \x03(\x0b\x32\".paiza.officer.v1.WorkflowDeadline\x12/\n\x06\x61larms\x18\x0b \x03(\x0b\x32\x1f.paiza.officer.v1.WorkflowAlarm\x12\x19\n\x11ineffective_count\x18\x0c \x01(\r\x12\x15\n\rmissing_count\x18\r \x01(\r\x12\x33\n\x08overlaps\x18\x0e \x03(\x0b\x32!.paiza.officer.v1.WorkflowOverlap\x12\x31\n\x07lacking\x18\x0f \x03(\x0b\x32 .paiza.officer.v1.WorkflowBreach\x12\x12\n\noffered_to\x18\x10 \x01(\t\x12\x10\n\x08\x65xercise\x18\x11 \x01(\x08\"\xb5\x01\n\rWorkflowState\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x31\n\x0bstatus_text\x18\x04 \x01(\x0b\x32\x1c.paiza.core.v1.BilingualText\x12.\n\nuntil_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bstep_digest\x18\x06 \x01(\x0c\"\x9b\x01\n\x10WorkflowDeadline\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12*\n\x04text\x18\x02 \x01(\x0b\x32\x1c.paiza.core.v1.BilingualText\x12\x0e\n\x06member\x18\x03 \x01(\t\x12,\n\x08\x64ue_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x05 \x01(\x08\"\xb7\x01\n\rWorkflowAlarm\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x30\n\x0crelease_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08in_force\x18\x05 \x01(\x08\x12\x17\n\x0f\x61\x63knowledged_by\x18\x06 \x03(\t\x12\x13\n\x0bwaiting_for\x18\x07 \x03(\t\"6\n\x0fWorkflowOverlap\x12\x13\n\x0bthread_name\x18\x01 \x01(\t\x12\x0e\n\x06\x66ields\x18\x02 \x03(\t\"\x93\x02\n\x0cWorkflowStep\x12\x16\n\x0emessage_digest\x18\x01 \x01(\x0c\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12+\n\x05title\x18\x03 \x01(\x0b\x32\x1c.paiza.core.v1.BilingualText\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x30\n\x0crelease_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eparent_digests\x18\x06 \x03(\x0c\x12\x11\n\teffective\x18\x07 \x01(\x08\x12\x0f\n\x07waiting\x18\x08 \x01(\x08\x12\x32\n\x08\x62reaches\x18\t \x03(\x0b\x32 .paiza.officer.v1.WorkflowBreach\"\x8b\x01\n\x0eWorkflowBreach\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12<\n\x06values\x18\x02 \x03(\x0b\x32,.paiza.officer.v1.WorkflowBreach.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*`\n\rWorkflowScope\x12\x1e\n\x1aWORKFLOW_SCOPE_UNSPECIFIED\x10\x00\x12\x17\n\x13WORKFLOW_SCOPE_LIVE\x10\x01\x12\x16\n\x12WORKFLOW_SCOPE_ALL\x10\x02\x32\xeb\x01\n\x0fWorkflowService\x12n\n\rListWorkflows\x12&.paiza.officer.v1.ListWorkflowsRequest\x1a\'.paiza.officer.v1.ListWorkflowsResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04list\x12h\n\x0bGetWorkflow\x12$.paiza.officer.v1.GetWorkflowRequest\x1a%.paiza.officer.v1.GetWorkflowResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04listb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,8 +40,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WORKFLOWSERVICE'].methods_by_name['ListWorkflows']._serialized_options = b'\212\265\030\010\010\002\022\004list'
   _globals['_WORKFLOWSERVICE'].methods_by_name['GetWorkflow']._loaded_options = None
   _globals['_WORKFLOWSERVICE'].methods_by_name['GetWorkflow']._serialized_options = b'\212\265\030\010\010\002\022\004list'
-  _globals['_WORKFLOWSCOPE']._serialized_start=2376
-  _globals['_WORKFLOWSCOPE']._serialized_end=2472
+  _globals['_WORKFLOWSCOPE']._serialized_start=2518
+  _globals['_WORKFLOWSCOPE']._serialized_end=2614
   _globals['_LISTWORKFLOWSREQUEST']._serialized_start=140
   _globals['_LISTWORKFLOWSREQUEST']._serialized_end=267
   _globals['_LISTWORKFLOWSRESPONSE']._serialized_start=269
@@ -49,25 +49,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETWORKFLOWREQUEST']._serialized_start=372
   _globals['_GETWORKFLOWREQUEST']._serialized_end=432
   _globals['_GETWORKFLOWRESPONSE']._serialized_start=435
-  _globals['_GETWORKFLOWRESPONSE']._serialized_end=660
-  _globals['_WORKFLOWLEG']._serialized_start=663
-  _globals['_WORKFLOWLEG']._serialized_end=828
-  _globals['_WORKFLOWSTATUS']._serialized_start=831
-  _globals['_WORKFLOWSTATUS']._serialized_end=1370
-  _globals['_WORKFLOWSTATE']._serialized_start=1373
-  _globals['_WORKFLOWSTATE']._serialized_end=1554
-  _globals['_WORKFLOWDEADLINE']._serialized_start=1557
-  _globals['_WORKFLOWDEADLINE']._serialized_end=1712
-  _globals['_WORKFLOWALARM']._serialized_start=1715
-  _globals['_WORKFLOWALARM']._serialized_end=1898
-  _globals['_WORKFLOWOVERLAP']._serialized_start=1900
-  _globals['_WORKFLOWOVERLAP']._serialized_end=1954
-  _globals['_WORKFLOWSTEP']._serialized_start=1957
-  _globals['_WORKFLOWSTEP']._serialized_end=2232
-  _globals['_WORKFLOWBREACH']._serialized_start=2235
-  _globals['_WORKFLOWBREACH']._serialized_end=2374
-  _globals['_WORKFLOWBREACH_VALUESENTRY']._serialized_start=2329
-  _globals['_WORKFLOWBREACH_VALUESENTRY']._serialized_end=2374
-  _globals['_WORKFLOWSERVICE']._serialized_start=2475
-  _globals['_WORKFLOWSERVICE']._serialized_end=2710
+  _globals['_GETWORKFLOWRESPONSE']._serialized_end=716
+  _globals['_WORKFLOWNEXTSTEP']._serialized_start=718
+  _globals['_WORKFLOWNEXTSTEP']._serialized_end=802
+  _globals['_WORKFLOWLEG']._serialized_start=805
+  _globals['_WORKFLOWLEG']._serialized_end=970
+  _globals['_WORKFLOWSTATUS']._serialized_start=973
+  _globals['_WORKFLOWSTATUS']._serialized_end=1512
+  _globals['_WORKFLOWSTATE']._serialized_start=1515
+  _globals['_WORKFLOWSTATE']._serialized_end=1696
+  _globals['_WORKFLOWDEADLINE']._serialized_start=1699
+  _globals['_WORKFLOWDEADLINE']._serialized_end=1854
+  _globals['_WORKFLOWALARM']._serialized_start=1857
+  _globals['_WORKFLOWALARM']._serialized_end=2040
+  _globals['_WORKFLOWOVERLAP']._serialized_start=2042
+  _globals['_WORKFLOWOVERLAP']._serialized_end=2096
+  _globals['_WORKFLOWSTEP']._serialized_start=2099
+  _globals['_WORKFLOWSTEP']._serialized_end=2374
+  _globals['_WORKFLOWBREACH']._serialized_start=2377
+  _globals['_WORKFLOWBREACH']._serialized_end=2516
+  _globals['_WORKFLOWBREACH_VALUESENTRY']._serialized_start=2471
+  _globals['_WORKFLOWBREACH_VALUESENTRY']._serialized_end=2516
+  _globals['_WORKFLOWSERVICE']._serialized_start=2617
+  _globals['_WORKFLOWSERVICE']._serialized_end=2852
 # @@protoc_insertion_point(module_scope)

@@ -145,6 +145,7 @@ class GetWorkflowResponse(_message.Message):
     PARTICIPANTS_FIELD_NUMBER: _builtins.int
     MISSING_DIGESTS_FIELD_NUMBER: _builtins.int
     LEGS_FIELD_NUMBER: _builtins.int
+    NEXT_STEPS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def status(self) -> Global___WorkflowStatus:
         """Its status."""
@@ -169,6 +170,10 @@ class GetWorkflowResponse(_message.Message):
     def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowLeg]:
         """The route in force: that of the plan or of the last change; before a plan, that of the request."""
 
+    @_builtins.property
+    def next_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowNextStep]:
+        """Every kind of step, in the order of the workflow, for a step of the caller's member at this moment."""
+
     def __init__(
         self,
         *,
@@ -178,14 +183,45 @@ class GetWorkflowResponse(_message.Message):
         participants: _abc.Iterable[_builtins.str] | None = ...,
         missing_digests: _abc.Iterable[_builtins.bytes] | None = ...,
         legs: _abc.Iterable[Global___WorkflowLeg] | None = ...,
+        next_steps: _abc.Iterable[Global___WorkflowNextStep] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "legs", b"legs", "missing_digests", b"missing_digests", "participants", b"participants", "status", b"status", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "legs", b"legs", "missing_digests", b"missing_digests", "next_steps", b"next_steps", "participants", b"participants", "status", b"status", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetWorkflowResponse: _TypeAlias = GetWorkflowResponse  # noqa: Y015
+
+@_typing.final
+class WorkflowNextStep(_message.Message):
+    """A kind of step, and what stands against it. Whether the caller's roles may send it is not considered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    BREACHES_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """Kind of the message, for example "cd-plan"."""
+    @_builtins.property
+    def breaches(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowBreach]:
+        """The rules that such a step would break now; empty if it may be taken. What is written in it is checked when it is
+        released.
+        """
+
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        breaches: _abc.Iterable[Global___WorkflowBreach] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaches", b"breaches", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkflowNextStep: _TypeAlias = WorkflowNextStep  # noqa: Y015
 
 @_typing.final
 class WorkflowLeg(_message.Message):

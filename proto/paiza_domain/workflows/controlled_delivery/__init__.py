@@ -8,6 +8,7 @@ steps and the reasons.
 from collections.abc import Iterable
 
 from paiza_domain.workflows.controlled_delivery import step_kinds as kinds
+from paiza_domain.workflows.controlled_delivery.next_steps import next_steps
 from paiza_domain.workflows.controlled_delivery.reducer import Reduction
 from paiza_domain.workflows.controlled_delivery.rules import INVARIANTS, TEXTS, Breach, Rule
 from paiza_domain.workflows.controlled_delivery.state import Event, Offer, StateDecision, Status, Stop
@@ -45,6 +46,7 @@ __all__ = [
     "Step",
     "Stop",
     "check_next",
+    "next_steps",
     "overdue",
     "reduce",
     "settled",

@@ -9,7 +9,7 @@ from typing import Final
 from paiza.content.v1.common_pb2 import Quantity
 from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryLeg
 from paiza_domain.workflows.controlled_delivery.rules import Breach
-from paiza_domain.workflows.controlled_delivery.state import Event, Offer, StateDecision, Stop
+from paiza_domain.workflows.controlled_delivery.state import DeliveryState, Event, Offer, StateDecision, Stop
 
 CONFIRM_WITHIN: Final = timedelta(days=3)  # an oral request, in writing
 REPORT_WITHIN: Final = timedelta(days=30)  # the outcome, after the end
@@ -87,7 +87,7 @@ class DeliveryView:
     `waiting_for` holds the digests of missing ancestors, `waiting` those of the steps that have no effect until these
     arrive (a stop takes effect at once). `heads` are the parents of a next step. `custody` lists each member that
     became responsible, with the step; the last is `responsible`. `lacking` lists the breaches that keep the consignment
-    from moving on while the delivery is under way.
+    from moving on while the delivery is under way. `delivery` is the state that a next step follows from.
     """
 
     overall: OverallStatus
@@ -117,6 +117,7 @@ class DeliveryView:
     waiting: tuple[bytes, ...]
     waiting_for: tuple[bytes, ...]
     heads: tuple[bytes, ...]
+    delivery: DeliveryState
 
 
 def overdue(view: DeliveryView, now: datetime) -> tuple[Deadline, ...]:

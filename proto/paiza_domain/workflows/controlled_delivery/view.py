@@ -76,6 +76,7 @@ def build_view(reduction: Reduction) -> DeliveryView:
         waiting=tuple(step.digest for step in thread.waiting),
         waiting_for=thread.missing,
         heads=_heads(reduction),
+        delivery=reduction.delivery,
     )
 
 

@@ -27,7 +27,11 @@ def room(tmp_path: Path) -> Iterator[Room]:
 def service(room: Room, *, entitled: bool = True) -> WorkflowService:
     """Serve a room's workflows."""
     return WorkflowService(
-        store=room.store, deadlines=room.deadlines, entitled=lambda _officer, _thread: entitled, clock=room.clock
+        member="kaz",
+        store=room.store,
+        deadlines=room.deadlines,
+        entitled=lambda _officer, _thread: entitled,
+        clock=room.clock,
     )
 
 
@@ -71,6 +75,18 @@ async def test_ineffective_step_is_shown_with_its_rule(room: Room) -> None:
     assert "not_requester" in {breach.rule for breach in shown[bad].breaches}
     assert [dict(each.values) for each in shown[bad].breaches if each.rule == "not_requester"] == [{"member": "kaz"}]
     assert found.status.ineffective_count == 1
+
+
+async def test_next_steps_are_those_of_the_own_member(room: Room) -> None:
+    """Each kind with what stands against it: the requester waits for decisions, and decides itself if it is asked."""
+    room.begin()
+    found = await service(room).get_workflow(asks(DUTY), workflow_pb2.GetWorkflowRequest(thread_name="KAZ-2026-00001"))
+    against = {each.kind: [breach.rule for breach in each.breaches] for each in found.next_steps}
+    assert "cd-request" not in against
+    assert not against["cd-authorisation"]
+    assert not against["cd-withdrawal"]
+    assert against["cd-plan"][:1] == ["authorisation_missing"]
+    assert against["cd-handover-offer"][:1] == ["not_active"]
 
 
 async def test_board_is_paged_and_leaves_out_what_is_over(room: Room) -> None:
