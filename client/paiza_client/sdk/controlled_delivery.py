@@ -8,7 +8,7 @@ What a step must name (the steps it follows from, everybody who takes part, the 
 node's fold of the thread. A step that breaks a rule is refused by the own node, when it is sent.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -16,11 +16,13 @@ from typing import Final
 
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.language import N_, _, span_text, time_text
+from paiza_client.language import N_, _, language, span_text, time_text
 from paiza_client.sdk import drafts, messages, threads
 from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
 from paiza_client.sdk.session import Session
+from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
+from paiza_domain.schema.kind import Kind
 from paiza_officer.errors import FieldProblem, Refused
 
 WORKFLOW: Final = "controlled-delivery"
@@ -61,6 +63,20 @@ class _Filling:
     nothing: str
 
 
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """A kind of step that the caller's roles may send; ``against`` are the rules that it would break now."""
+
+    kind: Kind
+    against: tuple[workflow_pb2.WorkflowBreach, ...]
+
+    @property
+    def title(self) -> str:
+        """Return its title without the name of the workflow before it."""
+        _workflow, _colon, step = self.kind.titles[language()].partition(": ")
+        return step[:1].upper() + step[1:]
+
+
 async def board(session: Session, *, over_too: bool = False) -> list[workflow_pb2.WorkflowStatus]:
     """Return where every controlled delivery stands that is not over (or every one), the most recently moved first."""
     return await session.workflows.board(WORKFLOW, over_too=over_too)
@@ -82,6 +98,19 @@ async def find(session: Session, text: str) -> Delivery:
     found = await status(session, text)
     first = await messages.find(session, found.steps[0].message_digest.hex())
     return Delivery(found, first.header, session.profile.member)
+
+
+def next_steps(found: workflow_pb2.GetWorkflowResponse, roles: Collection[str]) -> list[NextStep]:
+    """Return the kinds of step that an officer of these roles may send, in the order of a delivery.
+
+    Those without a rule against them may be taken now; what is written in one is checked when it is sent.
+    """
+    known = kinds.all_kinds()
+    return [
+        NextStep(known[each.kind], tuple(each.breaches))
+        for each in found.next_steps
+        if each.kind in known and known[each.kind].sender_roles & set(roles)
+    ]
 
 
 def request(

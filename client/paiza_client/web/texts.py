@@ -11,9 +11,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from paiza.core.v1 import message_pb2
 from paiza.core.v1.text_pb2 import BilingualText
+from paiza.officer.v1 import workflow_pb2
 from paiza_client.language import date_text, number_text
 from paiza_client.local import reference_data
-from paiza_client.sdk import wording
+from paiza_client.sdk import breaches, wording
 from paiza_client.sdk.as_json import URGENCIES
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.web.language import N_, _, language
@@ -38,6 +39,7 @@ SHARED: Final = MappingProxyType({
 """Fields by which messages are searched and linked, in words."""
 _levels: dict[int, Mapping[str, str]] = {}
 _members: dict[str, Mapping[str, str]] = {}
+_NAMING: Final = frozenset({"member", "members", "responsible"})  # values of broken rules
 _TLP: Final = frozenset({"CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"})
 _KILO: Final = 1000
 _HOUR: Final = 60  # minutes
@@ -165,6 +167,14 @@ def member_name(member: str) -> str:
     return code_text("country", member.upper(), language()) if member.upper() in codes.load("country") else member
 
 
+def breach(found: workflow_pb2.WorkflowBreach) -> str:
+    """Return the sentence for a broken rule, with the names of members."""
+    named = workflow_pb2.WorkflowBreach(rule=found.rule, values=found.values)
+    for name in _NAMING & set(found.values):
+        named.values[name] = ", ".join(member_name(each) for each in found.values[name].split(", "))
+    return breaches.text(named)
+
+
 def level(number: int) -> str:
     """Return the name of a classification level, by the own member's name of it."""
     return _levels.get(number, {}).get(language(), "") or _("level {n}").format(n=number)
@@ -243,6 +253,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({
     "tlp_class": tlp_class,
     "level": level,
     "code": code,
+    "breach": breach,
     "number": number,
     "day": day,
     "code_pair": code_pair,

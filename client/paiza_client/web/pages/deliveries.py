@@ -2,24 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.sdk import Session, breaches, controlled_delivery, copying, drafts, sending, threads
+from paiza_client.sdk import controlled_delivery, copying, drafts, sending, threads
 from paiza_client.sdk.model import MessageSummary
-from paiza_client.web import writing
+from paiza_client.web import texts, writing
 from paiza_client.web.language import N_, _, language
 from paiza_client.web.maps import figures
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, secret_of, session_of, text_of
 from paiza_client.web.texts import subject
-from paiza_domain import codes, kinds
+from paiza_domain import codes
 from paiza_officer.errors import ProfileProblem, misused
 
 PAGE: Final = 500  # requests whose subjects are shown on the board
+STOP: Final = "cd-stop"
+SOON: Final = timedelta(hours=12)
+"""A deadline of the own member that is nearer stands out."""
 USUAL_REASON: Final = "control-at-risk"
 _STAGES: Final = (
     (N_("Requested"), {"waiting", "requested"}),
@@ -80,7 +83,7 @@ async def stop(request: Request) -> Response:
             given = {"stop_reason": text_of(request, "reason")}
             if text := text_of(request, "text"):
                 given["text"] = text
-            sent = await sending.send(session, controlled_delivery.step(found, "cd-stop", given))
+            sent = await sending.send(session, controlled_delivery.step(found, STOP, given))
     except ProfileProblem as error:
         return await _page(request, error)
     if sent.is_released:
@@ -97,25 +100,8 @@ async def write_step(request: Request) -> Response:
     kind = drafts.find_kind(text_of(request, "kind"))
     if kind.workflow != controlled_delivery.WORKFLOW:
         raise misused(kind.name, _("It is no step of a controlled delivery."))
-    return redirect(f"/write/{writing.begin(session.profile, kind, copying.step_values(found, kind))}")
-
-
-async def _steps(session: Session) -> list[tuple[str, str]]:
-    """Return the kinds of steps that this officer's roles may send, by name and title."""
-    roles = set((await session.whoami()).roles)
-    return [
-        (name, _short(each.titles[language()]))
-        for name, each in kinds.all_kinds().items()
-        if each.workflow == controlled_delivery.WORKFLOW
-        and each.sender_roles & roles
-        and name not in {controlled_delivery.REQUEST, "cd-stop"}
-    ]
-
-
-def _short(title: str) -> str:
-    """Return the title of a step without the name of the workflow before it."""
-    _workflow, _colon, step = title.partition(": ")
-    return step[:1].upper() + step[1:] if step else title
+    given = await copying.step_values(session, found, kind)
+    return redirect(f"/write/{writing.begin(session.profile, kind, given)}")
 
 
 async def _page(request: Request, error: ProfileProblem | None = None) -> Response:
@@ -124,10 +110,11 @@ async def _page(request: Request, error: ProfileProblem | None = None) -> Respon
     listed = await threads.list_messages(session, found.status.thread_id, subjects=True)
     by_digest = {each.digest: each for each in listed}
     steps = [
-        Step(each, by_digest.get(each.message_digest), "; ".join(map(breaches.text, each.breaches)))
+        Step(each, by_digest.get(each.message_digest), "; ".join(map(texts.breach, each.breaches)))
         for each in reversed(found.steps)
     ]
     first = listed[0] if listed else None
+    next_steps = controlled_delivery.next_steps(found, (await session.whoami()).roles)
     return await render(
         request,
         "delivery.html",
@@ -142,12 +129,16 @@ async def _page(request: Request, error: ProfileProblem | None = None) -> Respon
         steps=steps,
         stages=_stages(found.status.overall),
         ended=found.status.overall in _ENDS,
-        lacking=[breaches.text(each) for each in found.status.lacking],
+        lacking=[texts.breach(each) for each in found.status.lacking],
         reasons=[(code, entry.names[language()]) for code, entry in codes.load("cd_stop_reason").items()],
         usual_reason=USUAL_REASON,
         deadlines=sorted(found.status.deadlines, key=lambda each: each.due_time.ToNanoseconds()),
         own=session.profile.member,
-        kinds=await _steps(session),
+        next_steps=[each for each in next_steps if not each.against and each.kind.name != STOP],
+        other_steps=[each for each in next_steps if each.against],
+        may_stop=any(each.kind.name == STOP and not each.against for each in next_steps),
+        may_step=bool(next_steps),
+        soon=datetime.now(UTC) + SOON,
     )
 
 
