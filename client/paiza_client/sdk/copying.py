@@ -1,8 +1,11 @@
 """Drafts made from messages: a new message like an earlier one, and the answer to a request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import Final
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
@@ -173,13 +176,17 @@ async def _to_holders(session: Session, message: MessageSummary, kind: Kind, con
     )
 
 
-def step_values(delivery: Delivery, kind: Kind) -> dict[str, str]:
-    """Return the values of the form of a step of a delivery: addressees, urgency, marks, what its thread determines."""
+async def step_values(session: Session, delivery: Delivery, kind: Kind) -> dict[str, str]:
+    """Return the values of the form of a step of a delivery: addressees, urgency, marks, what its thread determines.
+
+    A step that repeats what earlier ones say (a plan the request, an authorisation what it is asked for) begins with
+    that: those are opened, and the node logs OPENED. What this officer may not open is left out.
+    """
     opening, workflow = delivery.opening, delivery.workflow
     header = controlled_delivery.header_of_step(delivery, kind.name)
     empty = Draft(
         kind=kind,
-        content=kind.content(),
+        content=await carried_over(session, delivery, kind),
         recipients=tuple(message_pb2.Recipient(member=each) for each in header.recipients),
         urgency=message_pb2.Urgency.Value(f"URGENCY_{header.urgency.upper()}"),
         urgency_reason=header.reason_code,
@@ -190,6 +197,79 @@ def step_values(delivery: Delivery, kind: Kind) -> dict[str, str]:
     )
     filled = controlled_delivery.fill(delivery, kind.name, lenient=True)
     return form_values(empty) | {f"content.{key}": text for key, text in filled.items()}
+
+
+async def carried_over(session: Session, delivery: Delivery, kind: Kind) -> Message:
+    """Return the content of a step as far as earlier steps of the delivery say it."""
+    content, steps = kind.content(), delivery.workflow.steps
+    earlier: dict[str, Message] = {}
+    for each in steps:
+        if each.effective and each.kind in _REPEATED.get(kind.name, ()):
+            with suppress(Refused):
+                earlier[each.kind] = messages.content(await session.open_part(each.message_digest, 0))
+    match kind.name:
+        case "cd-plan" | "cd-confirmation":
+            for one in earlier.values():  # in the order of the thread: the newest route counts
+                _copy_same(one, content)
+        case "cd-authorisation" if "cd-request" in earlier:
+            _permit(content, earlier["cd-request"], delivery)
+        case "cd-conditions-answer" if "cd-conditions" in earlier:
+            numbers = [each.number for each in earlier["cd-conditions"].conditions]  # type: ignore[attr-defined]
+            for number in numbers:
+                content.answers.add(number=number)  # type: ignore[attr-defined]
+        case "cd-handover-offer":
+            _offer(content, delivery)
+        case _:
+            pass
+    return content
+
+
+_REPEATED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
+    "cd-plan": ("cd-request", "cd-plan", "cd-route-change"),
+    "cd-confirmation": ("cd-request",),
+    "cd-authorisation": ("cd-request",),
+    "cd-conditions-answer": ("cd-conditions",),
+})  # fmt: skip
+"""The kinds of step whose content a kind repeats."""
+_OF_ONE_STEP: Final = frozenset({"reference", "remarks", "reason"})
+
+
+def _copy_same(earlier: Message, content: Message) -> None:
+    """Copy the fields that both have; what names or remarks on one step alone stays with it."""
+    own = content.DESCRIPTOR.fields_by_name
+    for field, value in earlier.ListFields():
+        same = own.get(field.name)
+        if same is None or field.name in _OF_ONE_STEP or same.message_type is not field.message_type:
+            continue
+        content.ClearField(field.name)
+        if same.is_repeated:
+            getattr(content, field.name).extend(value)
+        elif same.message_type is not None:
+            getattr(content, field.name).CopyFrom(value)
+        else:
+            setattr(content, field.name, value)
+
+
+def _permit(content: Any, request: Any, delivery: Delivery) -> None:
+    """Fill in an authorisation with what the request asks of the own state."""
+    legs = [leg for leg in delivery.workflow.legs if leg.member == delivery.own]
+    scope = content.scope
+    scope.quantities.extend(request.quantities)
+    scope.substitution_modes.append(request.substitution_mode)
+    if legs:
+        scope.valid_from_time.CopyFrom(legs[0].entry_time)
+        scope.valid_until_time.CopyFrom(legs[-1].exit_time)
+        points = [point for leg in legs for point in (leg.entry_point, leg.exit_point) if point]
+        scope.border_points.extend(dict.fromkeys(points))
+
+
+def _offer(content: Any, delivery: Delivery) -> None:
+    """Fill in the offer of a handover with what is planned for the end of the present leg."""
+    legs, responsible = list(delivery.workflow.legs), delivery.workflow.status.responsible
+    for leg, following in pairwise(legs):
+        if leg.member == responsible == delivery.own:
+            content.taker, content.point = following.member, leg.exit_point
+            content.planned_time.CopyFrom(leg.exit_time)
 
 
 def form_values(draft: Draft) -> dict[str, str]:

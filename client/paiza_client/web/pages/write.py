@@ -87,7 +87,8 @@ async def answer(request: Request) -> Response:
     kind = next((each for each in copying.kinds_that_answer(message) if each.name == wanted), None)
     if kind is not None and kind.workflow:
         delivery = await controlled_delivery.find(session, message.thread_name)
-        return redirect(f"/write/{writing.begin(session.profile, kind, copying.step_values(delivery, kind))}")
+        given = await copying.step_values(session, delivery, kind)
+        return redirect(f"/write/{writing.begin(session.profile, kind, given)}")
     draft = await copying.as_answer(session, message, kind, text_of(request, "reason"))
     return redirect(f"/write/{writing.begin(session.profile, draft.kind, copying.form_values(draft))}")
 
