@@ -6,7 +6,7 @@ one of its fields, is among them (`add`, `remove`).
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,6 +18,8 @@ from paiza_domain.forms.description import Description, Group, Input, InputType,
 from paiza_domain.forms.values import Values
 
 SHORT_LIST: Final = 20  # entries of a list that is shown whole; a longer one is searched
+AT_ONCE: Final = 21
+"""Fields of the content that a form shows at first; sections beyond them that are blank are unfolded one by one."""
 
 Faults = Mapping[str, Sequence[str]]
 """What is wrong, as sentences by name of the field or group."""
@@ -93,7 +95,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One section: ``open`` if it has anything to show. ``missing`` counts its faults."""
+    """One section: ``open`` if it has anything to show, ``folded`` if that is only its title at first."""
 
     section: Section
     block: Block | None
@@ -101,6 +103,7 @@ class Page:
     more: tuple[Box | Block, ...]
     open: bool
     fault_count: int
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,9 +260,20 @@ class _Filler:
         self._told: set[str] = set()
 
     def layout(self, description: Description) -> Layout:
-        pages = tuple(self._page(each) for each in description.sections)
+        pages = tuple(self._folded(self._page(each) for each in description.sections))
         others = [(name, "", text) for name, texts in self._faults.items() if name not in self._told for text in texts]
         return Layout(description.title, pages, (*others, *self._found))
+
+    def _folded(self, pages: Iterable[Page]) -> Iterable[Page]:
+        """Yield the sections, those folded that are blank and beyond what is shown at once; never the first."""
+        shown = 0
+        for page in pages:
+            names = [f"{page.section.root}.{part.key}" for part in page.section.parts]
+            blank = not page.fault_count and all(form_values.is_blank(self._values, name) for name in names)
+            count = _count((page.block, *page.boxes)) if page.open else 0
+            folded = blank and bool(shown) and shown + count > AT_ONCE
+            shown += 0 if folded else count
+            yield replace(page, folded=folded)
 
     def _page(self, section: Section) -> Page:
         before = len(self._found)
@@ -346,6 +360,13 @@ class _Filler:
             choices=choices(field.codes, self._lang) if chosen else (),
             reported=self._values.get(name + form_values.REPORTED, ""),
         )
+
+
+def _count(parts: Iterable[Box | Block | None]) -> int:
+    """Return the number of fields that are shown at once."""
+    return sum(
+        1 if isinstance(each, Box) else sum(_count(entry.boxes) for entry in each.entries) for each in parts if each
+    )
 
 
 def is_short_list(field: Input) -> bool:

@@ -345,6 +345,38 @@ async def test_an_answer_is_made_from_the_request(paiza: Paiza, federation: Fede
         assert form["handling.code"] == "H1"
 
 
+async def test_no_form_shows_too_much_at_first() -> None:
+    """A request for a delivery asks some thirty things: what is beyond 25 fields waits under the title of its part."""
+    async with browser("tjk-liaison") as console:
+        for kind in ("cd-request", "seizure-notice", "information-request", "sample-request"):
+            path, form = await begin(console, kind)
+            assert len(form.shown - {"q"}) <= 25, (kind, form.shown)
+            if kind == "cd-request":
+                assert "Заполнить: Планируемый маршрут" in form.text
+                answer = await press(console, path, form.with_values({}), "check")
+                wrong = Form(answer.text)  # a part with a fault is open, and all faults have their fields
+                assert "content.route[0].entry" in wrong.shown
+            await console.post(f"{path}/delete", {})
+
+
+async def _begins_with_the_request(console: Browser, thread: str) -> None:
+    """A plan and an authorisation repeat what the request says, and begin with it."""
+    plan = await console.post(f"/deliveries/{thread}/step", {"kind": "cd-plan"})
+    shown = dict(Form((await console.get(plan.headers["location"])).text).sent)
+    assert [shown[f"content.route[{n}].member"] for n in (0, 1, 2)] == ["tjk", "uzb", "kaz"]
+    assert shown["content.route[0].exit_point"]
+    assert shown["content.quantities"] == "12 kg"
+    assert shown["content.substitution_mode"]
+    assert not shown["content.reference"]
+    await console.post(f"{plan.headers['location']}/delete", {})
+    permitted = await console.post(f"/deliveries/{thread}/step", {"kind": "cd-authorisation"})
+    shown = dict(Form((await console.get(permitted.headers["location"])).text).sent)
+    assert shown["content.scope.quantities"] == "12 kg"
+    assert shown["content.scope.border_points"]
+    assert shown["content.scope.valid_until"]
+    await console.post(f"{permitted.headers['location']}/delete", {})
+
+
 async def test_a_delivery_is_requested_and_taken_back_by_a_step() -> None:
     """A request written elsewhere is sent from its form; a step of its thread is urgent and goes to all by itself."""
     now = datetime.now(UTC)
@@ -367,6 +399,12 @@ async def test_a_delivery_is_requested_and_taken_back_by_a_step() -> None:
             f"/deliveries/{thread[0]}"
             in (await console.get(sent.headers["location"].replace("/write/sent", "/message"))).text
         )
+        page = await console.get(f"/deliveries/{thread[0]}")
+        offered = re.findall(r'name="kind" value="(cd-[a-z-]+)"', page.text)
+        assert offered == ["cd-conditions", "cd-authorisation", "cd-refusal", "cd-route-change", "cd-withdrawal"]
+        assert "шагов сейчас невозможны" in Form(page.text).text
+        assert "Нет разрешения государства Таджикистан" in html.unescape(page.text)
+        await _begins_with_the_request(console, thread[0])
         begun = await console.post(f"/deliveries/{thread[0]}/step", {"kind": "cd-withdrawal"})
         assert begun.status == 303
         form = Form((await console.get(begun.headers["location"])).text)
