@@ -6,6 +6,7 @@ the file is made here. It carries the strictest mark of all that is in it. An in
 
 import shlex
 import tempfile
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -102,18 +103,18 @@ def export(
     written = form or ("json" if terminal.wants_json and "json" in formats else formats[0])
     if wrong := exports.misfit(name, written, kind, annex=annex):
         raise misused(f"--{wrong[0]}", wrong[1])
-    if not reason.strip():
-        raise Refused("reason_missing", "paiza export")
-    if not purpose:
-        raise misused("--purpose", _("one of: {codes}").format(codes=", ".join(codes.load("purpose"))))
-    if audience != "own-unit" and not whom.strip():
-        raise misused("--whom", _("say who exactly gets it"))
+    intent = exports.Intent(audience, whom.strip(), purpose, reason.strip(), with_annex=annex)
+    match exports.lacks(intent):
+        case "reason":
+            raise Refused("reason_missing", "paiza export")
+        case "purpose":
+            raise misused("--purpose", _("one of: {codes}").format(codes=", ".join(codes.load("purpose"))))
+        case "recipient":
+            raise misused("--whom", _("say who exactly gets it"))
     if output is None and written == "xlsx":
         raise misused("--output", _("XLSX is written to a file"))
     order = exports.Order(
-        intent=exports.Intent(
-            audience, whom.strip() or str(terminal.profile().id), purpose, reason.strip(), with_annex=annex
-        ),
+        intent=replace(intent, recipient=intent.recipient or str(terminal.profile().id)),
         form=name,
         file_format=written,
         names=ids,

@@ -64,6 +64,10 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
         ),
     ),
     (
+        N_("Files"),
+        (Place("/export", N_("Export"), "export"), Place("/import", N_("Import"), "import")),
+    ),
+    (
         N_("Oversight"),
         (
             Place("/audit", N_("Audit"), "audit"),

@@ -7,8 +7,8 @@ carries the strictest mark of all it was made of (`marks`). Only `export` needs 
 """
 
 from paiza_client.data.exports.export import ExportResult, continue_export, export_messages
-from paiza_client.data.exports.forms import FORMATS, FORMS, Form, misfit, missing_package
-from paiza_client.data.exports.journal import Order, beside
+from paiza_client.data.exports.forms import FORMATS, FORMS, Form, lacks, misfit, missing_package
+from paiza_client.data.exports.journal import Order, Unfinished, beside, unfinished
 from paiza_client.sdk.exports import AUDIENCES, Intent
 
 __all__ = [
@@ -19,9 +19,12 @@ __all__ = [
     "Form",
     "Intent",
     "Order",
+    "Unfinished",
     "beside",
     "continue_export",
     "export_messages",
+    "lacks",
     "misfit",
     "missing_package",
+    "unfinished",
 ]

@@ -11,6 +11,7 @@ from paiza_client.data.exports import customs, precursors, printing, unodc, whol
 from paiza_client.data.exports.records import Record
 from paiza_client.data.exports.tables import Sheet, as_json, from_json
 from paiza_client.language import _
+from paiza_client.sdk.exports import Intent
 from paiza_client.sdk.open_many import OpenedMessage
 
 
@@ -37,6 +38,7 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
     }
 )
 """By name."""
+OWN_UNIT: Final = "own-unit"
 FORMATS: Final = ("json", "yaml", "csv", "xlsx", "html")
 
 
@@ -56,6 +58,15 @@ def misfit(form: str, file_format: str, kind: str, *, annex: bool) -> tuple[str,
     if annex and chosen.sheet is not None:
         return "annex", _("the form {form} has no place for persons").format(form=form)
     return None
+
+
+def lacks(intent: Intent) -> str:
+    """Return what an intent lacks that the node's log must hold: "reason", "purpose", "recipient", or nothing."""
+    if not intent.reason.strip():
+        return "reason"
+    if not intent.purpose:
+        return "purpose"
+    return "recipient" if intent.audience != OWN_UNIT and not intent.recipient.strip() else ""
 
 
 def missing_package(file_format: str) -> str:

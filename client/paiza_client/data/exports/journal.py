@@ -225,6 +225,36 @@ class Journal:
         os.fsync(self._file.fileno())
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """An export that was interrupted: its target, what was ordered, by whom, and how far it has come."""
+
+    target: Path
+    order: Order
+    begun: Begun
+    written: Written
+
+
+def unfinished(folder: Path) -> list[Unfinished]:
+    """Return the exports to files of a folder that are not finished, the oldest first; other files are passed over.
+
+    One that is being made is among them.
+    """
+    found = []
+    for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda each: each.stat().st_mtime):
+        try:
+            with path.open("rb") as file:
+                first, written = json.loads(file.readline()), Written()
+                for line in file:
+                    if line.endswith(b"\n"):
+                        written.take(json.loads(line))
+            order, begun = Order.of(first["order"]), Begun(**first["begun"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        found.append(Unfinished(path.with_suffix(""), order, begun, written))
+    return found
+
+
 def beside(target: Path) -> Path:
     """Return the file in which an export to ``target`` is made."""
     return target.with_name(target.name + SUFFIX)

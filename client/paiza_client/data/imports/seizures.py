@@ -114,6 +114,8 @@ async def import_seizures(
     for a table that cannot be read or lacks a column of the layout; FileExistsError for ``rejects``;
     `ImportInterrupted` where a node does not answer; NotProven where it does not prove that a row was sent before. A
     message that a node refuses ends nothing: it stands in the result.
+
+    Cancelled, it ends with what was handed to the nodes; the same import goes on from there.
     """
     by_member = {session.profile.member: session for session in sessions}
     if len(by_member) != len(sessions):
@@ -122,10 +124,16 @@ async def import_seizures(
     composers = {member: await session.composer() for member, session in by_member.items()}
     handling = message_pb2.Handling(tlp=tlp, code="H0", classification=1, purposes=["statistics"])
     run = _Run(by_member, composers, handling, equal_rows=equal_rows, dry_run=dry_run, on_progress=on_progress)
+    work = asyncio.ensure_future(asyncio.to_thread(run.all, file, layout, rejects or rejects_path(file)))
     try:
-        await asyncio.to_thread(run.all, file, layout, rejects or rejects_path(file))
+        await asyncio.shield(work)
     except Unreachable as error:
         raise ImportInterrupted(error, run.result()) from error
+    except asyncio.CancelledError:
+        run.stop()
+        await asyncio.wait({work})  # the thread ends at the next row, before the sessions do
+        work.exception()
+        raise
     return run.result()
 
 
@@ -164,6 +172,11 @@ class _Run:
         self._sent_before_by: Counter[str] = Counter()
         self._refused: list[tuple[str, Outcome]] = []
         self._rejects: Path | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Have the walk end at the next row."""
+        self._stopped = True
 
     def result(self) -> ImportResult:
         """Return what was done so far."""
@@ -189,6 +202,8 @@ class _Run:
             own = list(self._sessions)
             plan = plan_import(reader, layout, own, members, self._already_sent, equal_rows=self._equal_rows)
             for planned in stack.enter_context(closing(plan)):
+                if self._stopped:
+                    break
                 self._report.add(planned)
                 if planned.sent_before:
                     self._sent_before_by.update(self._known[planned.digest].signers)
@@ -202,7 +217,7 @@ class _Run:
                 if planned.row.number % STEP_ROWS == 0:
                     self._progress(min(planned.row.number, total), total)
         for member, pending in self._pending.items():
-            if pending:
+            if pending and not self._stopped:
                 self._submit(member)
         for member in self._flying:
             while self._flying[member]:

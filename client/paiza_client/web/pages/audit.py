@@ -44,7 +44,7 @@ async def count(request: Request) -> Response:
         end = None if until is None else until + timedelta(days=1)
         return await session.audit_query.matrix(since, end, overdue * 60), text_of(request, "since"), overdue
 
-    job = console_of(request).jobs.start(_("Who sent what to whom"), "/audit", work)
+    job = console_of(request).jobs.start(_("Who sent what to whom"), "/audit", work, result)
     return redirect(f"/jobs/{job.id}")
 
 

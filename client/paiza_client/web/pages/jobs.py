@@ -8,7 +8,12 @@ from starlette.responses import Response
 from paiza_client.web import refusals
 from paiza_client.web.language import _
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, session_of
-from paiza_client.web.pages import audit, statistics
+
+
+async def listing(request: Request) -> Response:
+    """List what is under way, and what came of the last ones."""
+    session_of(request)
+    return await render(request, "jobs.html", title=_("Long work"), jobs=console_of(request).jobs.listed)
 
 
 async def job(request: Request) -> Response:
@@ -24,8 +29,7 @@ async def job(request: Request) -> Response:
     if found.cancelled:
         note(request, _("It was cancelled."))
         return redirect(found.back)
-    shown = {"/statistics": statistics.result, "/audit": audit.result}[found.back]
-    return await shown(request, found.result)
+    return await found.show(request, found.result)
 
 
 async def cancel(request: Request) -> Response:
@@ -37,4 +41,4 @@ async def cancel(request: Request) -> Response:
     return redirect("/tasks" if found is None else found.back)
 
 
-ROUTES: Final = (route("/jobs/{id}", job), route("/jobs/{id}/cancel", cancel, post=True))
+ROUTES: Final = (route("/jobs", listing), route("/jobs/{id}", job), route("/jobs/{id}/cancel", cancel, post=True))

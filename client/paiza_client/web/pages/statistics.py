@@ -73,7 +73,7 @@ async def count(request: Request) -> Response:
         )
         return wanted, found
 
-    job = console_of(request).jobs.start(_("Statistics"), "/statistics", work)
+    job = console_of(request).jobs.start(_("Statistics"), "/statistics", work, result)
     return redirect(f"/jobs/{job.id}")
 
 
