@@ -16,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2, witness_pb2
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.executors.executors import Executor
@@ -132,11 +133,9 @@ class LogAgreement:
             own = self._ledger.checkpoint
             request = await self._executor.run(size, partial(build, own), on_loop=on_loop)
             self._check_active()
-            # No await from here to the call: claims are sent in the order in which they build on each other.
-            assumed = self._assumed or 0
-            request.consistency_claim.CopyFrom(
-                consistency_claim(self._ledger, own, assumed, self._logs.size(self._channel.member))
-            )
+            # No await from the claim to the call: claims are sent in the order in which they build on each other.
+            assumed, claim = await self._claim(own)
+            request.consistency_claim.CopyFrom(claim)
             self._assumed = max(assumed, own.size)
             self._claiming += 1
             try:
@@ -161,10 +160,8 @@ class LogAgreement:
         await self.agree()
         for _ in range(MAX_CLAIM_ATTEMPTS):
             self._check_active()
-            assumed = self._assumed or 0
-            request.consistency_claim.CopyFrom(
-                consistency_claim(self._ledger, candidate, assumed, self._logs.size(self._channel.member))
-            )
+            assumed, claim = await self._claim(candidate)
+            request.consistency_claim.CopyFrom(claim)
             self._assumed = max(assumed, candidate.size)
             sent, began = self._clock(), monotonic()
             try:
@@ -186,6 +183,20 @@ class LogAgreement:
                 raise Unavailable("busy", "batches that were sent before have not arrived yet")
             self._assumed = known_size
         raise Unavailable("consistency_mismatch", "the peer and we did not agree on what it knows of our log")
+
+    async def _claim(self, own: VerifiedCheckpoint) -> tuple[int, log_pb2.ConsistencyClaim]:
+        """Return a claim of a checkpoint of ours, and the size from which it is made: the one assumed at the return.
+
+        The proof is made on the event loop unless it would wait there for the ledger or the database: the peer chose
+        the size. Meanwhile another claim may advance what is assumed: then it is made again, from there.
+        """
+        while True:
+            assumed = self._assumed or 0
+            known = self._logs.size(self._channel.member)
+            make = partial(consistency_claim, self._ledger, own, assumed, known)
+            claim = await self._executor.run(1, make, on_loop=True)
+            if (self._assumed or 0) == assumed:
+                return assumed, claim
 
     def _restore_assumed(self, submitted: VerifiedCheckpoint, assumed: int) -> None:
         """Restore the size assumed before a checkpoint was submitted, so that no batch is sent twice because of it."""

@@ -1,6 +1,8 @@
 """What a peer shows as our log: a key that we have abandoned may be in its hands."""
 
 import asyncio
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -11,7 +13,9 @@ import structlog
 
 from paiza.core.v1 import register_pb2
 from paiza.peer.v1 import exchange_pb2
+from paiza_node.core.blocking import held
 from paiza_node.core.errors import NodeStopped
+from paiza_node.core.executors.executors import Executor, SharedThreads
 from paiza_node.core.peers.agreement import LogAgreement
 from paiza_register import LogKey, Member
 from paiza_wire.identity import keys
@@ -127,3 +131,60 @@ def test_a_key_in_use_stops_the_node(scene: Scene, *, both: bool) -> None:
     """A larger note by a key in use shows a rollback, whoever else signed it."""
     with pytest.raises(NodeStopped):
         scene.agree(SIZE + 1, ROOT, *([scene.old] if both else []), scene.new)
+
+
+class _BusyLog(OwnLog):
+    """Our log while its ledger writes: who asks for a proof waits."""
+
+    lock: threading.Lock
+    provers: list[threading.Thread]
+    meanwhile: Callable[[], None] = staticmethod(lambda: None)
+
+    def prove_consistency(self, _first: int, _second: int) -> list[bytes]:
+        """Wait for the ledger, unless the event loop asks."""
+        with held(self.lock):
+            self.provers.append(threading.current_thread())
+            self.meanwhile()
+            return [ROOT]
+
+
+async def test_a_claim_waits_for_the_ledger_in_a_thread(scene: Scene) -> None:
+    """The loop goes on; and what another claim advanced meanwhile is claimed from there."""
+    ledger = _BusyLog(scene.ledger.checkpoint)
+    ledger.lock, ledger.provers = threading.Lock(), []
+    ledger.lock.acquire()
+    shared = SharedThreads()
+    executor = Executor("deliver", shared)
+    claims: list[int] = []
+    none: Any = None
+
+    async def call(_rpc: Any, request: exchange_pb2.DeliverRequest) -> exchange_pb2.DeliverResponse:
+        claims.append(request.consistency_claim.from_size)
+        return exchange_pb2.DeliverResponse()
+
+    agreement = LogAgreement(
+        SimpleNamespace(member="tjk", call=call),
+        none,
+        own_member="kaz",
+        register_cache=SimpleNamespace(current=SimpleNamespace(active_member=lambda _: None)),  # type: ignore[arg-type]
+        ledger=ledger,  # type: ignore[arg-type]
+        logs=SimpleNamespace(size=lambda _member: 0),  # type: ignore[arg-type]
+        executor=executor,
+        clock=lambda: NOW,
+    )
+
+    def advance() -> None:
+        agreement._assumed = 4
+
+    ledger.meanwhile = advance
+    try:
+        delivering = asyncio.create_task(agreement.deliver(1, lambda _own: exchange_pb2.DeliverRequest(), on_loop=True))
+        await asyncio.sleep(0.05)
+        assert not delivering.done()
+        ledger.lock.release()
+        await delivering
+    finally:
+        executor.close()
+        shared.close()
+    assert claims == [4]
+    assert threading.main_thread() not in ledger.provers[:1]
