@@ -41,6 +41,7 @@ from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_node.core.peers.startup_comparison import StartupComparison
 from paiza_node.core.peers.tls_identity import TlsIdentity
 from paiza_node.core.register.refresh import RegisterRefresh
+from paiza_node.core.register.revoking import revoking
 from paiza_node.core.register.sync import RegisterCache
 from paiza_node.core.storage import Store
 from paiza_node.core.version import VERSION
@@ -150,6 +151,7 @@ async def serve(
         revocations_key=partial(load_revocations_key, config),
         directory=lambda: services.directory.last,
         changes=lambda: tuple(services.proposals.complete.values()),
+        revoking=await asyncio.to_thread(revoking, store),
     )
     revocations = Revocations(
         officers,

@@ -35,6 +35,7 @@ from paiza_node.core.errors import NodeStopped
 from paiza_node.core.executors.periodic import backoff
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.register.fetch import Allowance, RegisterSource, fetcher, first_other_root
+from paiza_node.core.register.revoking import Fingerprints, store_revocation
 from paiza_node.core.register.state import announced_time
 from paiza_node.core.register.sync import RegisterCache
 from paiza_register import Fetch, FetchMissing, RegisterReader
@@ -105,13 +106,15 @@ class RegisterRefresh:
         revocations_key: Callable[[], PairSigner],
         directory: Callable[[], NewDirectory | None] = lambda: None,
         changes: Callable[[], Iterable[Mapping[str, bytes]]] = tuple,
+        revoking: Iterable[Fingerprints] = (),
     ) -> None:
         """Store the collaborators.
 
         ``sources`` returns the members that can be asked, by id; ``publisher`` is None if the node has no key to
         publish with. ``revocations_key`` opens the pair that signs the role of the own node: its member's revocations
         and directory. ``directory`` returns the last directory that an officer published. ``changes`` returns the
-        changes that are signed completely and known to others too.
+        changes that are signed completely and known to others too. ``revoking`` are the revocations that were asked
+        for before the start.
         """
         self.publisher = publisher
         self._cache = cache
@@ -124,7 +127,7 @@ class RegisterRefresh:
         self._directory = directory
         self._revocations_from = float("-inf")
         self._directory_from = float("-inf")
-        self._revoking: list[tuple[bytes, bytes]] = []
+        self._revoking = list(revoking)
         self._loop = asyncio.get_running_loop()
         self._members: dict[str, _Member] = {}
         self._submitted: list[Mapping[str, bytes]] = []
@@ -142,20 +145,24 @@ class RegisterRefresh:
         self._submitted.append(change)
         self._cache.asked.set()
 
-    async def revoke(self, fingerprints: tuple[bytes, bytes]) -> bytes:
+    async def revoke(self, fingerprints: Fingerprints) -> bytes:
         """Add a certificate to the own member's revocations and publish them; return the register version with it.
 
         ``fingerprints``: SHA-256 of the certificate and of its key. Empty if the register has it already.
-        Unavailable("publication_pending") if it could not be published yet; it is published as soon as it can be.
+        Unavailable("publication_pending") if it could not be published yet; it is published as soon as it can be, also
+        after a restart.
         """
         if self.publisher is None or self.publisher.rank is None:
             raise Rejected("forbidden", "the register does not name this node as a publisher")
         member, held = self.publisher.member, self.publisher.held
-        if set(fingerprints) <= held.register.revocations.get(member, frozenset()):
+        known = held.register.revocations.get(member, frozenset())
+        if set(fingerprints) <= known:
             return b""
         await asyncio.to_thread(self._revocations_key)  # it can be opened: the next round signs with it
         if fingerprints not in self._revoking:
             self._revoking.append(fingerprints)
+            # If we crash here, the caller was not answered; after it the next start asks for it.
+            await self._ledger.commit(lambda tx: store_revocation(tx, fingerprints, known))
         self._cache.asked.set()
         until = monotonic() + PUBLISHED_SECONDS
         while not set(fingerprints) <= self._cache.last.revocations.get(member, frozenset()):

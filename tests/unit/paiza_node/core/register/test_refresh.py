@@ -6,15 +6,20 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import StaticPool, create_engine
 
 from paiza.core.v1 import register_pb2
 from paiza_node.core.register import fetch as fetching
 from paiza_node.core.register import refresh as refreshing
 from paiza_node.core.register.refresh import NewDirectory, RegisterRefresh
+from paiza_node.core.register.revoking import SETTING, Fingerprints, decode, store_revocation
 from paiza_node.core.register.sync import RegisterCache
+from paiza_node.core.storage import WriteConnection
+from paiza_node.core.storage import settings as settings_store
 from paiza_register import RegisterReader, files_fetch
 from paiza_register.open_set import OpenSet, Versions
 from paiza_register.pair_key import PairSigner
@@ -32,14 +37,29 @@ FIRST, MIDDLE, LAST = MEMBERS
 
 
 class Ledger:
-    """Counts what is logged."""
+    """Counts commits, and stores settings."""
 
     def __init__(self) -> None:
         self.commits = 0
+        self._database = create_engine("sqlite://", poolclass=StaticPool)
+        settings_store.setting_table.create(self._database)
 
-    async def commit(self, _work: Any) -> None:
-        """Count."""
+    async def commit(self, work: Any) -> None:
+        """Do the work, and count."""
+        self.run(work)
         self.commits += 1
+
+    def run(self, work: Any) -> None:
+        """Do work in a transaction; what it logs is dropped."""
+        with self._database.begin() as connection:
+            work(SimpleNamespace(conn=WriteConnection(connection), append=lambda *_entry, **_beside: None))
+
+    @property
+    def revoking(self) -> list[Fingerprints]:
+        """Return the revocations that are stored."""
+        found: list[Any] = [None]
+        self.run(lambda tx: found.append(settings_store.setting(tx.conn, SETTING)))
+        return decode(found[-1] or b"")
 
 
 class Node:
@@ -71,6 +91,7 @@ class Node:
             clock=clock,
             revocations_key=self.revocations_key,
             directory=lambda: self.directory,
+            revoking=self.ledger.revoking,
         )
 
     def revocations_key(self) -> PairSigner:
@@ -535,6 +556,35 @@ async def test_a_revocation_that_is_not_published_in_time_is_told_as_that(
     running.cancel()
     await scene.rounds(8, 10)
     assert set(entry) <= scene[FIRST].cache.last.revocations[LAST]
+
+
+async def test_a_revocation_outlives_a_restart(scene: Scene) -> None:
+    """What was asked for and not published yet is stored: the next start publishes it."""
+    node, entry = scene[LAST], (bytes(range(32)), bytes(range(1, 33)))
+    await scene.rounds(1)
+    publisher = node.refresh.publisher
+    assert publisher is not None
+    publisher.hear(FIRST, 1 << 20, scene.now, scene.now)
+    asked = asyncio.create_task(node.refresh.revoke(entry))
+    await asyncio.sleep(0.01)
+    asked.cancel()
+    assert node.ledger.revoking == [entry]
+    node.start()
+    await scene.rounds(8, 10)
+    assert set(entry) <= scene[FIRST].cache.last.revocations[LAST]
+
+
+def test_published_revocations_are_stored_no_longer() -> None:
+    """The stored ones are those that wait, each once."""
+    ledger = Ledger()
+    first, second = (bytes([1]) * 32, bytes([2]) * 32), (bytes([3]) * 32, bytes([4]) * 32)
+    for _ in range(2):
+        ledger.run(lambda tx: store_revocation(tx, first, frozenset()))
+    assert ledger.revoking == [first]
+    ledger.run(lambda tx: store_revocation(tx, second, frozenset(first)))
+    assert ledger.revoking == [second]
+    with pytest.raises(Unavailable, match="log_damaged"):
+        decode(bytes(65))
 
 
 async def test_a_directory_is_published_once(scene: Scene) -> None:
