@@ -15,6 +15,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    delete,
     select,
     update,
 )
@@ -55,8 +56,10 @@ proof_table = Table(
     Column("path", Number, nullable=False),
 )
 
+Index("ix_proof_path", proof_table.c.path)  # for retirement
+
 # The data that the proofs of neighbouring entries share: the checkpoint that they lead to, the register that was in
-# force, and the upper hashes. A row stays when messages are retired.
+# force, and the upper hashes. A row goes with the last of these proofs.
 proof_path_table = Table(
     "proof_path",
     METADATA,
@@ -300,6 +303,20 @@ def add_answers(conn: WriteConnection, answers: Sequence[tuple[bytes, int]]) -> 
     """Store which entry answered which message."""
     _ADD_ANSWER.run(conn, answers)
 
+
+def paths_of(conn: ReadConnection, digests: Collection[bytes]) -> set[int]:
+    """Return the numbers of the shared data that the proofs of these messages lead over."""
+    return {row[0] for row in _PATHS_OF.run(conn, digests)}
+
+
+def drop_paths(conn: WriteConnection, paths: Collection[int]) -> None:
+    """Delete those of these shared data that no proof leads over any more."""
+    for block in blocks(sorted(paths)):
+        used = set(conn.execute(select(proof_table.c.path).where(proof_table.c.path.in_(block))).scalars())
+        conn.execute(delete(proof_path_table).where(proof_path_table.c.id.in_(set(block) - used)))
+
+
+_PATHS_OF: Final = Lookup(select(proof_table.c.path), proof_table.c.digest)
 
 _ADD_PROOF: Final = insertion(proof_table, ignore_known=True)
 

@@ -345,11 +345,13 @@ def retire_messages(conn: WriteConnection, lifecycles: Sequence[Lifecycle], dige
     """Delete everything of messages but their digests; return how many messages had a row."""
     m = message_table.c
     rows: list[tuple[int, bytes]] = []
+    paths = exchange_store.paths_of(conn, digests)
     for block in blocks(sorted(digests)):
         for each in lifecycles:
             if each.key is Key.DIGEST:
                 conn.execute(each.removal(block))
         rows.extend((row[0], row[1]) for row in conn.execute(select(m.seq, m.digest).where(m.digest.in_(block))))
+    exchange_store.drop_paths(conn, paths)
     messages_store.add_retired_messages(conn, rows)
     deliveries = 0
     for block in blocks([seq for seq, _ in rows]):

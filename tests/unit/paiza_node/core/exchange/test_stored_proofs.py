@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 
 import pytest
+from sqlalchemy import delete
 
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ForeignProof, ProofKind
@@ -83,3 +84,19 @@ def test_a_proof_that_is_stored_stays(store: Store) -> None:
         exchange_store.add_proofs(conn, [proof(1, b"another")])
     with store.reads() as reads:
         assert exchange_store.proofs(reads, proof(1).digest) == [proof(1)]
+
+
+def test_a_path_goes_with_the_last_of_its_proofs(store: Store) -> None:
+    """What neighbours share stays while one of them needs it, and no longer."""
+    with store.transaction() as conn:
+        exchange_store.add_proofs(conn, [proof(1), proof(2), proof(40)])
+    for retired, left in ((1, 2), (40, 1), (2, 0)):
+        digest = proof(retired).digest
+        with store.transaction() as conn:
+            paths = exchange_store.paths_of(conn, [digest])
+            conn.execute(delete(exchange_store.proof_table).where(exchange_store.proof_table.c.digest == digest))
+            exchange_store.drop_paths(conn, paths)
+        with store.reads() as reads:
+            assert scanning.count(reads, exchange_store.proof_path_table) == left
+    with store.reads() as reads:
+        assert list(exchange_store.proof_rows(reads)) == []

@@ -223,6 +223,7 @@ def _create_exchange() -> None:
         sa.Column("path", _NUMBER, nullable=False),
         sa.PrimaryKeyConstraint("digest", "member", "kind", name="pk_proof"),
     )
+    op.create_index("ix_proof_path", "proof", ["path"])
     op.create_table(
         "proof_path",
         sa.Column("id", _NUMBER, autoincrement=False, nullable=False),
