@@ -10,6 +10,8 @@ of a signature, 0 for the header.
 
 import struct
 from collections.abc import Mapping
+from hashlib import sha256
+from typing import Final
 
 from google.protobuf.message import DecodeError
 
@@ -18,6 +20,7 @@ from paiza_wire.errors import Unavailable
 
 _CUT = struct.Struct(">II")
 _HEADER = 0  # the number that stands for the header; fronts are numbered from 1
+CHECKSUM_BYTES: Final = 8  # of a message: damage passes once in 2^64
 
 
 def fronts(signed: bytes) -> list[bytes]:
@@ -32,8 +35,8 @@ def fronts(signed: bytes) -> list[bytes]:
     ]
 
 
-def pack(signed: bytes, header: bytes, numbers: Mapping[bytes, int]) -> tuple[bytes, bytes]:
-    """Return (cuts, rest) of a serialized SignedMessage; ``numbers`` are those of its fronts.
+def pack(signed: bytes, header: bytes, numbers: Mapping[bytes, int]) -> tuple[bytes, bytes, bytes]:
+    """Return (cuts, rest, checksum) of a serialized SignedMessage; ``numbers`` are those of its fronts.
 
     What stands at another place than where fields are usually serialized is not cut out.
     """
@@ -44,7 +47,16 @@ def pack(signed: bytes, header: bytes, numbers: Mapping[bytes, int]) -> tuple[by
             cuts += _CUT.pack(found - at, number)
             rest.append(signed[at:found])
             at = found + len(piece)
-    return cuts, b"".join((*rest, signed[at:]))
+    left = b"".join((*rest, signed[at:]))
+    return cuts, left, checksum(cuts, left)
+
+
+def checksum(cuts: bytes, rest: bytes) -> bytes:
+    """Return the checksum of a stored body: the beginning of its SHA-256.
+
+    It finds damage, not malice: who can change a row can change its checksum. What is signed is proven by signatures.
+    """
+    return sha256(cuts + rest).digest()[:CHECKSUM_BYTES]
 
 
 def numbers_of(cuts: bytes) -> list[int]:

@@ -108,6 +108,7 @@ message_body_table = Table(
     Column("seq", Number, ForeignKey(message_table.c.seq), primary_key=True, autoincrement=False),
     Column("cuts", LargeBinary, nullable=False),  # what was cut out of the rest, and where (`packing`)
     Column("rest", LargeBinary, nullable=False),
+    Column("checksum", LargeBinary, nullable=False),  # of both: neither subject nor wraps are signed
 )
 
 # The beginnings of signatures, signer and certificate, which the messages of an officer share. None is ever deleted.
@@ -317,9 +318,9 @@ def _fronts(conn: ReadConnection, cuts: Iterable[bytes]) -> dict[int, bytes]:
 
 
 _BODIES: Final = Lookup(
-    select(message_body_table, message_table.c.header).join(
-        message_table, message_table.c.seq == message_body_table.c.seq
-    ),
+    select(
+        message_body_table.c.seq, message_body_table.c.cuts, message_body_table.c.rest, message_table.c.header
+    ).join_from(message_body_table, message_table, message_table.c.seq == message_body_table.c.seq),
     message_body_table.c.seq,
 )
 
@@ -573,13 +574,15 @@ def messages(conn: ReadConnection) -> Iterator[list[tuple[Row[Any], bytes | None
     """Return every message with its body, None for one without; an empty body is one that cannot be put together."""
     b = message_body_table.c
     joined = message_table.outerjoin(message_body_table, b.seq == message_table.c.seq)
-    wanted = select(message_table, b.cuts, b.rest).select_from(joined)
+    wanted = select(message_table, b.cuts, b.rest, b.checksum).select_from(joined)
     known = {row.id: row.front for rows in scanning.rows(conn, signature_front_table) for row in rows}
     for rows in scanning.pages(conn, wanted, message_table, BLOCK // 16):
         yield [(row, None if row.rest is None else _unpacked(row, known)) for row in rows]
 
 
 def _unpacked(row: Row[Any], known: Mapping[int, bytes]) -> bytes:
+    if packing.checksum(row.cuts, row.rest) != row.checksum:
+        return b""
     try:
         return packing.unpack(row.cuts, row.rest, row.header, known)
     except Unavailable:

@@ -28,7 +28,7 @@ def test_every_byte_comes_back() -> None:
     """Header and certificates of all signers are cut out of the stored body, and put back."""
     signed = MESSAGE.SerializeToString(deterministic=True)
     numbers = numbered(signed)
-    cuts, rest = packing.pack(signed, HEADER, numbers)
+    cuts, rest, _ = packing.pack(signed, HEADER, numbers)
     assert len(rest) == len(signed) - len(HEADER) - sum(map(len, numbers))
     assert packing.numbers_of(cuts) == [1, 2]
     known = {number: front for front, number in numbers.items()}
@@ -40,7 +40,7 @@ def test_the_beginning_of_a_body_gives_the_beginning_of_the_message(shown: int) 
     """A list reads the first bytes of a body only."""
     signed = MESSAGE.SerializeToString(deterministic=True)
     numbers = numbered(signed)
-    cuts, rest = packing.pack(signed, HEADER, numbers)
+    cuts, rest, _ = packing.pack(signed, HEADER, numbers)
     part = packing.unpack(cuts, rest[:shown], HEADER, {number: front for front, number in numbers.items()})
     assert signed.startswith(part)
     assert len(part) >= shown
@@ -60,14 +60,14 @@ def test_the_beginning_of_a_body_gives_the_beginning_of_the_message(shown: int) 
 def test_any_bytes_come_back(signed: bytes) -> None:
     """A body serialized in another way, or none, is stored whole where it cannot be cut."""
     numbers = numbered(signed)
-    cuts, rest = packing.pack(signed, HEADER, numbers)
+    cuts, rest, _ = packing.pack(signed, HEADER, numbers)
     assert packing.unpack(cuts, rest, HEADER, {number: front for front, number in numbers.items()}) == signed
 
 
 def test_a_missing_front_is_damage() -> None:
     """A body whose certificate is gone is not returned without it."""
     signed = MESSAGE.SerializeToString(deterministic=True)
-    cuts, rest = packing.pack(signed, HEADER, numbered(signed))
+    cuts, rest, _ = packing.pack(signed, HEADER, numbered(signed))
     with pytest.raises(Unavailable, match="log_damaged"):
         packing.unpack(cuts, rest, HEADER, {1: packing.fronts(signed)[0]})
     with pytest.raises(Unavailable, match="log_damaged"):

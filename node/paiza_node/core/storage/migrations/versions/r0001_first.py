@@ -178,6 +178,7 @@ def _create_messages() -> None:
         sa.Column("seq", _NUMBER, autoincrement=False, nullable=False),
         sa.Column("cuts", sa.LargeBinary, nullable=False),
         sa.Column("rest", sa.LargeBinary, nullable=False),
+        sa.Column("checksum", sa.LargeBinary, nullable=False),
         sa.ForeignKeyConstraint(["seq"], ["message.seq"], name="fk_message_body_seq"),
         sa.PrimaryKeyConstraint("seq", name="pk_message_body"),
     )
