@@ -28,10 +28,14 @@ def within_ca(certificates: Iterable[OfficerCertificate], register: Register) ->
 def certificate_ends(
     officers: Mapping[str, Officer], certificates: Iterable[OfficerCertificate]
 ) -> dict[str, datetime]:
-    """Return when each active officer can act no longer: the newest certificate of one of the two uses has expired."""
+    """Return when each active officer can act no longer: the newest certificate of one of the two uses has expired.
+
+    A certificate whose officer is not stored counts for nothing; `verify` names it.
+    """
     ends: dict[str, dict[str, datetime]] = {}
+    active = {officer.id for officer in officers.values() if officer.is_active}
     for each in certificates:
-        if each.state is CertificateState.ACTIVE and officers[each.officer].is_active:
+        if each.state is CertificateState.ACTIVE and each.officer in active:
             uses = ends.setdefault(each.officer, {})
             uses[each.use] = max(each.not_after, uses.get(each.use, each.not_after))
     return {officer: min(uses.values()) for officer, uses in sorted(ends.items())}

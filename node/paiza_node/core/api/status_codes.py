@@ -59,6 +59,8 @@ async def refuse(context: Any, error: BaseException) -> None:
         log.error("row_damaged", detail=f"{type(error).__name__}: {error}")
         error.__traceback__ = error.__cause__ = error.__context__ = None
         error = Unavailable("log_damaged", "a stored row cannot be read; the operator finds it with `verify`")
+    elif isinstance(error, Unavailable) and error.reason == "log_damaged":
+        log.error("row_damaged", detail=error.detail)
     is_refusal = isinstance(error, PaizaError)
     if not is_refusal:
         log.error("internal_error", exc_info=error)
@@ -89,4 +91,6 @@ def reason_of(error: BaseException) -> str:
 
 
 def _is_damage(error: BaseException) -> bool:
-    return isinstance(error, DecodeError) or (isinstance(error, ValueError) and str(error).startswith(_OUT_OF_RANGE))
+    return isinstance(error, (DecodeError, UnicodeDecodeError)) or (
+        isinstance(error, ValueError) and str(error).startswith(_OUT_OF_RANGE)
+    )

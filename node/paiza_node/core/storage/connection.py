@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVarTuple, overload
 
 from sqlalchemy import Connection, CursorResult, Executable
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import TypedReturnsRows
 from typing_extensions import override
@@ -110,6 +110,8 @@ class WriteConnection(ReadConnection):
                 raise
             finally:
                 self.run("RELEASE SAVEPOINT work")
+        except IntegrityError as error:
+            raise Unavailable("log_damaged", f"stored rows contradict what is to be written: {said(error)}") from error
         except DBAPIError as error:
             if isinstance(error, OperationalError) or error.connection_invalidated:
                 raise Unavailable("database_unavailable", f"the database failed: {said(error)}") from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import Select, Table
+from sqlalchemy import Column, LargeBinary, Select, Table, Text
 
 from paiza_node.core.storage.connection import ReadConnection, WriteConnection
 from paiza_node.core.storage.statements import insertion, replacement
@@ -41,7 +41,9 @@ class Records(Generic[R]):
         fields = [(renamed or {}).get(name, name) for name in names]
         self._table = table.name
         self._record = record
-        self._columns = [(field, kept.get(field)) for field in fields]
+        self._columns = [
+            (field, kept.get(field), _kinds(column)) for field, column in zip(fields, table.columns, strict=True)
+        ]
         self._fields = attrgetter(*fields)
         self._add, self._add_new, self._put = insertion(table), insertion(table, ignore_known=True), replacement(table)
 
@@ -72,10 +74,11 @@ class Records(Generic[R]):
         Unavailable("log_damaged") if a value of the row is none that was written here.
         """
         try:
-            values = {
-                field: value if kept is None or value is None else kept.to_field(value)
-                for (field, kept), value in zip(self._columns, row, strict=False)
-            }
+            values = {}
+            for (field, kept, kinds), value in zip(self._columns, row, strict=False):
+                if not isinstance(value, kinds):
+                    raise TypeError(f"{field} is of another type")  # noqa: TRY301 - as what a conversion raises
+                values[field] = value if kept is None or value is None else kept.to_field(value)
             return self._record(**values)
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise Unavailable("log_damaged", f"a row of {self._table} cannot be read: {error}") from error
@@ -83,5 +86,11 @@ class Records(Generic[R]):
     def _row(self, record: R) -> tuple[Any, ...]:
         return tuple(
             value if kept is None or value is None else kept.to_column(value)
-            for (_, kept), value in zip(self._columns, self._fields(record), strict=True)
+            for (_, kept, _kinds), value in zip(self._columns, self._fields(record), strict=True)
         )
+
+
+def _kinds(column: "Column[Any]") -> tuple[type, ...]:
+    """Return the types of the values that a column can hold: SQLite stores values of any type in it."""
+    kind = bytes if isinstance(column.type, LargeBinary) else str if isinstance(column.type, Text) else int
+    return (kind, type(None)) if column.nullable else (kind,)

@@ -118,7 +118,9 @@ class LogIndex:
         return tuple(
             StandIn(each.officer, officers[each.officer].unit, each.end_time)
             for each in access_store.appointments_of(reads, actor)
-            if each.log_index < index and (each.ended_index is None or index < each.ended_index)
+            if each.officer in officers
+            and each.log_index < index
+            and (each.ended_index is None or index < each.ended_index)
             if moment < each.end_time
         )
 

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Final
 
+from paiza_wire.errors import Unavailable
+
 MAX_PROPOSAL_BYTES: Final = 6 << 20  # of one proposal without its base; one call carries up to 8 MiB
 MAX_OPEN: Final = 64  # proposals that wait; a federation decides a few at a time
 MAX_OPEN_BYTES: Final = 64 << 20  # of all that wait
@@ -68,9 +70,15 @@ class HeldProposal:
 
     @property
     def role_versions(self) -> list[tuple[str, int]]:
-        """Return the roles that it makes with their versions, the one that decides first."""
+        """Return the roles that it makes with their versions, the one that decides first.
+
+        Unavailable("log_damaged") if the stored versions are none.
+        """
         pairs = (each.rpartition("=") for each in self.versions)
-        return [(role, int(version)) for role, _, version in pairs]
+        try:
+            return [(role, int(version)) for role, _, version in pairs]
+        except ValueError:
+            raise Unavailable("log_damaged", "the versions of a held proposal cannot be read") from None
 
 
 def waiting_for(rows: Iterable[HeldProposal], member: str) -> tuple[int, int]:

@@ -4,9 +4,10 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from paiza.peer.v1 import recovery_pb2
+from paiza_wire.errors import Unavailable
 
 SETTING: Final = "recovery"
 SIDES: Final = (recovery_pb2.LOST_ENTRY_SIDE_RECEIVED, recovery_pb2.LOST_ENTRY_SIDE_RELEASED)
@@ -91,10 +92,16 @@ class Progress:
 
     @classmethod
     def from_bytes(cls, data: bytes | None) -> "Progress":
-        """Parse serialized progress; of empty bytes, nothing is expected."""
+        """Parse serialized progress; of None, nothing is expected. Unavailable("log_damaged") if it is none."""
         if data is None:
             return cls()
-        values = json.loads(data)
+        try:
+            return cls._parsed(json.loads(data))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise Unavailable("log_damaged", f"the setting {SETTING} cannot be read") from error
+
+    @classmethod
+    def _parsed(cls, values: Any) -> "Progress":
         return cls(
             [(origin, size) for origin, size in values["lost"]],
             set(values["unanswered"]),

@@ -178,8 +178,9 @@ def foreign_entries(
     ``kept_proofs`` find the stored entries (`paiza_node.core.exchange.store.KEPT_PROOFS`). Former logs of members are
     not cosigned any more.
     """
-    kept = [row for lookup in kept_proofs for row in lookup.run(conn, digests)]
-    origins = {digest: origin_of(note) for digest, note in _NOTES.run(conn, {row[3] for row in kept})}
+    found_rows = [row for lookup in kept_proofs for row in lookup.run(conn, digests)]
+    origins = {digest: origin_of(note) for digest, note in _NOTES.run(conn, {row[3] for row in found_rows})}
+    kept = [row for row in found_rows if row[3] in origins]  # without its note an entry is damaged
     left = _left_behind(conn, set(origins.values()))
     found = {
         (member, origins[note], index): leaf_hash(entry)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from paiza_node.core.access import store as access_store
-from paiza_node.core.access.ends import within_ca
+from paiza_node.core.access.ends import certificate_ends, within_ca
 from paiza_node.features.officers import admit
 from paiza_node.features.officers.model import Admission
 from paiza_wire.identity import CertificateVerifier
@@ -31,3 +31,13 @@ def test_certificates_end_with_their_ca(office: Office, days: int | None) -> Non
     end = register.issued_time if days is None else announced.ends
     assert all(each.not_after > end for each in certificates)
     assert {each.not_after for each in within_ca(certificates, register)} == {end}
+
+
+def test_a_certificate_whose_officer_is_missing_counts_for_nothing(office: Office) -> None:
+    """A damaged row ends nothing that looks at all of them."""
+    admission = Admission(officer_id("petrov"), frozenset({"liaison"}), "", office.pair("petrov"))
+    office.run(lambda tx: admit.admit(tx, [admission], actor=ACTOR))
+    with office.store.reads() as reads:
+        certificates = access_store.officer_certificates(reads, officer_id("petrov"))
+        assert certificate_ends(access_store.officers(reads), certificates)
+    assert certificate_ends({}, certificates) == {}

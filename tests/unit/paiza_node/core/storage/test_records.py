@@ -21,6 +21,7 @@ from sqlalchemy import (
 from paiza_node.core.storage import WriteConnection
 from paiza_node.core.storage.engine import parse_url, writer_engine
 from paiza_node.core.storage.records import TIME, WORDS, Kept, Records
+from paiza_wire.errors import Unavailable
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -97,3 +98,11 @@ def test_columns_left_out_at_the_end_keep_their_defaults(engine: Engine) -> None
         THINGS.add(conn, [Thing("a", Step.BEGUN, NOON, body=b"wide")])
         narrow = select(*list(THING.columns)[:-1])
         assert THINGS.find(conn, narrow) == [Thing("a", Step.BEGUN, NOON)]
+
+
+@pytest.mark.parametrize("bent", [("x", "name"), (1, b"\xff"), (1, None)])
+def test_a_value_of_another_type_is_damage(bent: tuple[object, object]) -> None:
+    """SQLite stores values of any type in a column: such a row is refused by name, and fails nowhere later."""
+    state, name = bent
+    with pytest.raises(Unavailable, match="log_damaged"):
+        THINGS.read((state, name, "", 1, None, None))
