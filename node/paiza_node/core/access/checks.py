@@ -1,7 +1,5 @@
 """Verification of openings and officers: they are exactly those the log records."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC
 from hashlib import sha256
 
@@ -10,14 +8,14 @@ from typing_extensions import override
 from paiza.core.v1 import log_pb2
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.deputies import described_deputy
-from paiza_node.core.access.model import CertificateState, Deputy, OfficerCertificate, OfficerState, described
+from paiza_node.core.access.model import OfficerCertificate, described
+from paiza_node.core.access.replays import DeputyReplay, OfficerReplay
 from paiza_node.core.errors import N_
 from paiza_node.core.log import store as log_store
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.core.storage.findings import Check, Part, Step, Tally
 from paiza_node.core.storage.times import EPOCH
 from paiza_wire.errors import Rejected
-from paiza_wire.identity import CertificateUse
 from paiza_wire.identity.certificate_profiles import load_certificate
 
 
@@ -111,6 +109,7 @@ class Officers(Check):
 
         1. Each invitation has its OFFICER_INVITED entry, over exactly its statement; and each such entry its row.
         2. Each certificate is named by its OFFICER_CERTIFIED entry, and counts or not as the entries since then say.
+           It names its invitation, and is marked to be revoked exactly if one of these entries revokes it.
         3. Each officer is in the state that the entries about their certificates leave, the last of them behind it.
         4. The text beside that entry, if it is not erased, names the officer with these roles and this unit.
         """
@@ -133,7 +132,7 @@ class Officers(Check):
         ):
             part.find("log_damaged", N_("The invitations are not those that the log records."), "invitation")
         # 2. and 3.
-        replay = OfficerReplay({sha: (each.officer, each.use) for sha, each in certificates.items()})
+        replay = OfficerReplay(certificates)
         for index, entry in self._entries:
             if not replay.follow(index, entry):
                 part.find(
@@ -153,6 +152,18 @@ class Officers(Check):
             part.find(
                 "log_damaged",
                 N_("The officers' certificates are not confirmed by the entries that the log records."),
+                "officer_certificate",
+            )
+        if replay.to_revoke != {sha for sha, each in certificates.items() if each.to_revoke}:
+            part.find(
+                "log_damaged",
+                N_("The certificates that are to be revoked are not those that the log gives."),
+                "officer_certificate",
+            )
+        if not all(replay.is_invited(each, stored) for each in certificates.values()):
+            part.find(
+                "log_damaged",
+                N_("The officers' certificates name other invitations than the log."),
                 "officer_certificate",
             )
         if replay.officers != {each.id: (each.state, each.log_index) for each in officers.values()}:
@@ -229,53 +240,6 @@ class Deputies(Check):
         part.counts |= {"deputies": len(stored)}
 
 
-class DeputyReplay:
-    """The appointments of deputies as the entries about them leave them; ``owners`` says whose each certificate is."""
-
-    def __init__(self, owners: Mapping[bytes, str]) -> None:
-        self._owners = owners
-        self._standing: dict[str, int] = {}  # of each officer, the index of the appointment that was not ended
-        self._stopped: dict[str, int] = {}  # of each officer, the index of the last suspension or removal
-        self.deputies: dict[int, Deputy] = {}
-        """Every appointment, by the index of its entry."""
-
-    def follow(self, index: int, entry: log_pb2.LogEntry) -> bool:
-        """Follow the next entry; return False if it does not fit those before."""
-        if entry.event == log_pb2.LOG_EVENT_DEPUTY_APPOINTED:
-            return self._appointed(index, entry.deputy_appointed)
-        if entry.event == log_pb2.LOG_EVENT_DEPUTY_ENDED:
-            return self._ended(index, entry.deputy_ended)
-        detail = getattr(entry, entry.WhichOneof("detail") or "")
-        if officer := self._owners.get(detail.signing_certificate_sha256):
-            self._stopped[officer] = index
-        return True
-
-    def are_void(self) -> bool:
-        """Return whether an appointment stands although one of the two was suspended or removed since."""
-        standing = [self.deputies[index] for index in self._standing.values()]
-        return any(
-            self._stopped.get(officer, -1) > each.log_index
-            for each in standing
-            for officer in (each.officer, each.deputy)
-        )
-
-    def _appointed(self, index: int, detail: log_pb2.DeputyAppointedDetail) -> bool:
-        officer = self._owners.get(detail.officer_certificate_sha256)
-        deputy = self._owners.get(detail.deputy_certificate_sha256)
-        if officer is None or deputy is None or officer == deputy or officer in self._standing:
-            return False
-        self.deputies[index] = Deputy(index, officer, deputy, detail.end_time.ToDatetime(tzinfo=UTC))
-        self._standing[officer] = index
-        return True
-
-    def _ended(self, index: int, detail: log_pb2.DeputyEndedDetail) -> bool:
-        at = self._standing.pop(self._owners.get(detail.officer_certificate_sha256, ""), None)
-        if at is None or self.deputies[at].deputy != self._owners.get(detail.deputy_certificate_sha256):
-            return False
-        self.deputies[at] = replace(self.deputies[at], ended_index=index)
-        return True
-
-
 def _is_valid_within(stored: OfficerCertificate) -> bool:
     """Return whether the stored times are the certificate's own; the CA's, which ends it earlier, lie within these.
 
@@ -288,80 +252,3 @@ def _is_valid_within(stored: OfficerCertificate) -> bool:
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     times = stored.not_before, stored.not_after
     return begin <= stored.not_before <= stored.not_after <= end and not any(each.microsecond for each in times)
-
-
-class OfficerReplay:
-    """The officers and certificates as the entries about them leave them.
-
-    Entries name no officer, for names are erased: ``owners`` says whose each certificate is, and for which use.
-    """
-
-    def __init__(self, owners: Mapping[bytes, tuple[str, CertificateUse]]) -> None:
-        self._owners = owners
-        self.officers: dict[str, tuple[OfficerState, int]] = {}
-        """State, and the index of the entry behind it, by id."""
-        self.certificates: dict[bytes, tuple[CertificateState, int]] = {}
-        """State, and the index of the OFFICER_CERTIFIED entry, by SHA-256."""
-
-        self.confirmed: dict[bytes, int] = {}
-        """Index of the OFFICER_CONFIRMED entry, by SHA-256."""
-
-    def follow(self, index: int, entry: log_pb2.LogEntry) -> bool:
-        """Follow the next entry; return False if it names a certificate that has no owner."""
-        detail = getattr(entry, entry.WhichOneof("detail") or "")
-        if entry.event == log_pb2.LOG_EVENT_OFFICER_REMOVED and not detail.signing_certificate_sha256:
-            return True  # an invitation was withdrawn
-        owner = self._owners.get(detail.signing_certificate_sha256)
-        if owner is None or owner[1] != "signing":
-            return False
-        officer = owner[0]
-        if entry.event == log_pb2.LOG_EVENT_OFFICER_CERTIFIED:
-            return self._certified(index, officer, detail)
-        state, _ = self.officers.get(officer, (OfficerState.UNCONFIRMED, -1))
-        if entry.event == log_pb2.LOG_EVENT_OFFICER_CONFIRMED:
-            self._end(officer)
-            self._wake(index, detail)
-            state = OfficerState.ACTIVE
-        elif entry.event == log_pb2.LOG_EVENT_OFFICER_SUSPENDED:
-            state = OfficerState.SUSPENDED
-            if detail.certificates_revoked:
-                self._end(officer)
-        elif entry.event == log_pb2.LOG_EVENT_OFFICER_REINSTATED:
-            counts = any(self._is_active(sha) for sha, owner in self._owners.items() if owner[0] == officer)
-            state = OfficerState.ACTIVE if counts else OfficerState.UNCONFIRMED
-        elif entry.event == log_pb2.LOG_EVENT_OFFICER_REMOVED:
-            state = OfficerState.REMOVED
-            self._end(officer)
-        self.officers[officer] = state, index
-        return True
-
-    def _certified(self, index: int, officer: str, detail: log_pb2.OfficerCertifiedDetail) -> bool:
-        pair = detail.signing_certificate_sha256, detail.authentication_certificate_sha256
-        if self._owners.get(pair[1]) != (officer, "authentication"):
-            return False
-        state = CertificateState.ACTIVE
-        before = self.officers.get(officer)
-        if detail.invitation_sha256:
-            state = CertificateState.ASLEEP
-            self._end(officer, only=CertificateState.ASLEEP)
-            if before is None or before[0] is OfficerState.REMOVED:
-                self.officers[officer] = OfficerState.UNCONFIRMED, index
-        elif not detail.renewal_sha256:
-            self._end(officer)
-            self.officers[officer] = OfficerState.ACTIVE, index
-        self.certificates.update(dict.fromkeys(pair, (state, index)))
-        return True
-
-    def _wake(self, index: int, detail: log_pb2.OfficerConfirmedDetail) -> None:
-        for sha in (detail.signing_certificate_sha256, detail.authentication_certificate_sha256):
-            if sha in self.certificates:
-                self.certificates[sha] = CertificateState.ACTIVE, self.certificates[sha][1]
-                self.confirmed[sha] = index
-
-    def _end(self, officer: str, *, only: CertificateState | None = None) -> None:
-        for sha, (state, index) in self.certificates.items():
-            if self._owners[sha][0] == officer and (only is None or state is only):
-                self.certificates[sha] = CertificateState.ENDED, index
-
-    def _is_active(self, sha: bytes) -> bool:
-        return sha in self.certificates and self.certificates[sha][0] is CertificateState.ACTIVE

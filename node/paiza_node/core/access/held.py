@@ -12,17 +12,17 @@ from paiza_node.core.access.model import InvitationState, Officer, OfficerState
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage import settings as settings_store
 
-_SETTING: Final = "officers_on_hold"
+SETTING: Final = "officers_on_hold"
 
 
 def held(conn: ReadConnection) -> frozenset[str]:
     """Return the officers on hold."""
-    return frozenset((settings_store.setting(conn, _SETTING) or b"").decode().split())
+    return frozenset((settings_store.setting(conn, SETTING) or b"").decode().split())
 
 
 def was_ever_held(conn: ReadConnection) -> bool:
     """Return whether officers were on hold at any time."""
-    return settings_store.setting(conn, _SETTING) is not None
+    return settings_store.setting(conn, SETTING) is not None
 
 
 def release(conn: WriteConnection, officer_ids: Iterable[str]) -> None:
@@ -48,4 +48,4 @@ def hold_all(conn: WriteConnection) -> None:
 
 
 def _put(conn: WriteConnection, officer_ids: Iterable[str]) -> None:
-    settings_store.put_setting(conn, _SETTING, " ".join(sorted(officer_ids)).encode())
+    settings_store.put_setting(conn, SETTING, " ".join(sorted(officer_ids)).encode())

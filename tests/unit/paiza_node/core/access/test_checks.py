@@ -146,6 +146,8 @@ DAMAGE: dict[str, Callable[[LogTransaction], None]] = {
     "a certificate of another": put_certificates(officer=officer_id("sidorova")),
     "a certificate for another use": put_certificates(use="signing"),
     "a certificate confirmed": put_certificates(confirmed_index=0),
+    "a certificate by another invitation": put_certificates(invitation_sha256=bytes(32)),
+    "a certificate revoked": put_certificates(to_revoke=True),
     "another invitation": put_invitation(statement=b"roles: all of them"),
     "an invitation added": add_invitation,
 }
@@ -155,8 +157,19 @@ DAMAGE: dict[str, Callable[[LogTransaction], None]] = {
 def test_a_row_that_no_entry_made_is_found(office: Office, name: str) -> None:
     """A thief of the database file cannot make an officer."""
     dice = random.Random(1)
-    for act in (invite, certify, suspend):
+    for act in (invite, certify):
         act(office, "petrov", dice)
+    office.run(lambda tx: change.suspend(tx, officer_id("petrov"), "why", stolen=False, actor=ACTOR))
     assert office.findings() == []
     office.run(DAMAGE[name])
+    assert office.findings() != []
+
+
+def test_a_forgotten_revocation_is_found(office: Office) -> None:
+    """The keys of a removed officer are to be revoked in the register."""
+    dice = random.Random(1)
+    for act in (invite, certify, remove):
+        act(office, "petrov", dice)
+    assert office.findings() == []
+    office.run(put_certificates(to_revoke=False))
     assert office.findings() != []
