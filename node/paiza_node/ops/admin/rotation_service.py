@@ -8,11 +8,10 @@ from paiza_node.core.access.operator import operator
 from paiza_node.core.api.services import Service
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.log.ledger import Ledger
-from paiza_node.core.log.transaction import LogTransaction
-from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.ceremonies.model import HeldState
 from paiza_node.features.ceremonies.proposals import Proposals
 from paiza_node.features.enrolment.issuing import Issuer
+from paiza_node.ops.announced_keys import SHA256_BYTES, announce
 from paiza_node.ops.reload import Reload
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
@@ -21,7 +20,6 @@ from paiza_wire.identity.keys import fingerprint
 
 KINDS: Final = frozenset({"tls", "encryption", "log", "witness", "node-ca", "officer-ca"})
 PUBLICATION_SECONDS: Final = 20.0  # an operator waits for it; it usually takes one or two
-_SHA256_BYTES: Final = 32
 
 
 class RotationService(Service):
@@ -52,16 +50,16 @@ class RotationService(Service):
 
     async def announce_key(self, request: rotation_pb2.AnnounceKeyRequest) -> rotation_pb2.AnnounceKeyResponse:
         kind, key = request.kind, request.key_sha256
-        if kind not in KINDS or len(key) != _SHA256_BYTES:
+        if kind not in KINDS or len(key) != SHA256_BYTES:
             raise Rejected("malformed", "a key is named by its kind and 32 bytes")
-        index = (await self._ledger.commit(lambda tx: _announce(tx, kind, key))).result
+        index = (await self._ledger.commit(lambda tx: announce(tx, kind, key))).result
         return rotation_pb2.AnnounceKeyResponse(index=index)
 
     async def certify_key(self, request: rotation_pb2.CertifyKeyRequest) -> rotation_pb2.CertifyKeyResponse:
         if self._issuer is None:
             raise Rejected("issuer_missing", "issuer_socket is not set in node.toml")
         _identity, key = read_csr(request.request)
-        index = (await self._ledger.commit(lambda tx: _announce(tx, "tls", fingerprint(key)))).result
+        index = (await self._ledger.commit(lambda tx: announce(tx, "tls", fingerprint(key)))).result
         # A crash here, or an issuer that does not answer, leaves the entry: a repeat asks for the same once more.
         certificate = await self._issuer.certify_node(index, request.request)
         digest = sha256(certificate).digest()
@@ -86,14 +84,3 @@ class RotationService(Service):
         return rotation_pb2.SubmitAnnouncementResponse(
             fingerprint=held.fingerprint, register_version=held.register_version, waits_for=held.waits_for
         )
-
-
-def _announce(tx: LogTransaction, kind: str, key: bytes) -> int:
-    """Log a new key unless it is the one of its kind that was logged last; return the index of its entry."""
-    name = f"announced_{kind}"
-    known = settings_store.setting(tx.conn, name)
-    if known is not None and known[:_SHA256_BYTES] == key:
-        return int.from_bytes(known[_SHA256_BYTES:])
-    index = tx.append(log_entries.key_announced(actor=operator(), key_sha256=key, kind=kind)).index
-    settings_store.put_setting(tx.conn, name, key + index.to_bytes(8))
-    return index

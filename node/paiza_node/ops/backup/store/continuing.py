@@ -44,6 +44,7 @@ from paiza_node.features.retention import store as retention_store
 from paiza_node.features.tasks import store as tasks_store
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness import upgrade_proofs
+from paiza_node.ops import announced_keys
 from paiza_wire import log_entries, receipts
 from paiza_wire.tlog import merkle
 from paiza_wire.tlog.tiles import TILE_WIDTH, TileTree
@@ -151,6 +152,11 @@ def _shift(connection: WriteConnection) -> None:
     connection.execute(
         update(settings_store.counter_table).where(followed).values(value=settings_store.counter_table.c.value + 1)
     )
+    s = settings_store.setting_table.c
+    announced = select(s.name, s.value).where(s.name.startswith(announced_keys.ANNOUNCED, autoescape=True))
+    for name, value in connection.execute(announced).all():
+        key, index = announced_keys.read(value)
+        settings_store.put_setting(connection, name, announced_keys.value_of(key, index + 1))
 
 
 def _write_first(connection: WriteConnection, ended: Ended, actor: str, register_version: bytes, now: datetime) -> None:
