@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC
 from hashlib import sha256
 from typing import Any, Final
@@ -15,6 +14,7 @@ from paiza_node.core.errors import N_
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryKind, ProofKind
 from paiza_node.core.exchange.send import store as deliveries_store
+from paiza_node.core.exchange.signature_checks import Signatures
 from paiza_node.core.log import store as log_store
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
@@ -52,7 +52,7 @@ class Messages(Check):
         self._scan = scan
         self._own = own
         self._taken, self._released = Tally(), Tally()
-        self._signed_with: set[tuple[str, bytes]] = set()  # (author, certificate) of received messages
+        self._signatures = Signatures(scan)
         self._numbers: dict[str, int] = {}  # the last number given to a thread, by the beginning of the name
 
     @override
@@ -60,6 +60,7 @@ class Messages(Check):
         if entry.event == log_pb2.LOG_EVENT_RELEASED:
             name = entry.released.thread_name
             self._released.add(entry.message_digest, _time(entry), name.encode())
+            self._signatures.read_release(entry)
             prefix, _, number = name.rpartition("-")
             if number.isdecimal():
                 self._numbers[prefix] = max(int(number), self._numbers.get(prefix, 0))
@@ -87,25 +88,34 @@ class Messages(Check):
                 if row.thread_id != row.message_id:
                     replies.add(row.thread_id, row.author.encode())
                 self._check_row(part, row, parents)
+                bodies += signed is not None
                 if wire.message_digest(row.header) != row.digest:
                     _message(part, N_("The header does not have the digest of the message."), row.digest)
                 elif signed is not None:
-                    bodies += 1
                     _check_body(part, row, signed, annex_may_lack=row.digest in without_annex)
-                    if row.received:
-                        self._note_signers(row.author, signed)
-                elif row.state != MessageState.REFUSED and not messages_store.erased(self._scan, [row.digest]):
+                    self._signatures.check(part, row, signed)
+                elif left := messages_store.tombstone(self._scan, row.digest):
+                    self._signatures.check(part, row, left)
+                elif row.state != MessageState.REFUSED:
                     _message(part, N_("The body of the message is missing."), row.digest)
             step(len(rows))
-        part.counts = {"messages": scanning.count(self._scan, messages_store.message_table), "bodies": bodies}
+        stored = scanning.count(self._scan, messages_store.message_body_table)
+        part.counts = {"messages": scanning.count(self._scan, messages_store.message_table), "bodies": stored}
+        if stored != bodies:
+            part.find(
+                "log_damaged",
+                N_("There are {count} rows where messages have {expected}."),
+                "message_body",
+                count=stored,
+                expected=bodies,
+            )
         for rows in scanning.rows(self._scan, messages_store.thread_size_table):
             for row in rows:
                 counted.add(row.thread_id, row.author.encode(), times=row.replies)
             step(len(rows))
         part.compare("RECEIVED, REFUSED / message", self._taken, taken)
         part.compare("RELEASED / message", self._released, self._sent)
-        self._check_signers(part)
-        self._check_fronts(part)
+        self._signatures.finish(part)
         self._check_threads(part)
         part.compare("message / thread_size", replies, counted)
         part.compare("message / message_parent", parents, self._stored_parents(step))
@@ -128,18 +138,6 @@ class Messages(Check):
             for parent in dict.fromkeys(header.parent_digests):
                 parents.add(parent, row.kind.encode(), b"%d" % row.seq)
 
-    def _check_fronts(self, part: Part) -> None:
-        """Check that the fronts of signatures, which bodies share, are those that were stored."""
-        for rows in scanning.rows(self._scan, messages_store.signature_front_table):
-            for row in rows:
-                if sha256(row.front).digest() != row.digest:
-                    part.find(
-                        "part_altered",
-                        N_("The front of the signature does not have its digest."),
-                        "signature_front {id}",
-                        id=row.id,
-                    )
-
     def _check_threads(self, part: Part) -> None:
         """Check that all messages of a thread have its name, that it is the author's, and the numbers of own threads.
 
@@ -161,25 +159,6 @@ class Messages(Check):
         if not same:
             part.find("log_damaged", N_("The counters of threads are not those that the log gives."), "counter")
 
-    def _note_signers(self, author: str, signed: bytes) -> None:
-        with suppress(DecodeError):  # its digests tell
-            message = message_pb2.SignedMessage.FromString(signed)
-            self._signed_with.update((author, each.certificate) for each in message.signatures)
-
-    def _check_signers(self, part: Part) -> None:
-        """Check that the certificate of every signer of another member was proven to be in that member's log."""
-        known = exchange_store.proven_signers(self._scan)
-        for author, certificate in sorted(self._signed_with):
-            digest = sha256(certificate).digest()
-            if (author, digest) not in known:
-                part.find(
-                    "proof_missing",
-                    N_("No stored entry proves the certificate of a signer."),
-                    N_("certificate {digest} of {member}"),
-                    member=author,
-                    digest=digest.hex(),
-                )
-
     def _stored_parents(self, step: Step) -> Tally:
         stored = Tally()
         for rows in scanning.rows(self._scan, messages_store.message_parent_table):
@@ -190,6 +169,9 @@ class Messages(Check):
 
 
 def _check_body(part: Part, row: Any, body: bytes, *, annex_may_lack: bool) -> None:
+    if not body:
+        _message(part, N_("The stored body of the message is damaged."), row.digest)
+        return
     try:
         signed = message_pb2.SignedMessage.FromString(body)
         header = wire.parse_header(row.header)

@@ -99,7 +99,7 @@ def verify_log(
 
     1. Every index from 0 to the head is there, as an entry or (if retention removed it) as its hash; every entry is
        well formed (`receipts.parse_entry`), not earlier than the one before it, and filed under its message.
-    2. Every tile at every level holds the hashes of its entries, and there is no other tile.
+    2. Every tile at every level holds the hashes of its entries, and there is no other tile, entry or list.
     3. The tiles give the root in the head.
     4. The signed checkpoint is this log's, by its key in the register, and the log leads to it.
     5. The free texts beside entries are those the entries commit to.
@@ -109,7 +109,7 @@ def verify_log(
     tiles = _Tiles(scan, part)
     last_time = (0, 0)
     leaves: list[bytes] = []
-    index = 0
+    index = listed = 0
     # 1. and 2.
     for rows in log_store.entry_rows(scan, 0, head.size):
         if not rows:
@@ -117,6 +117,7 @@ def verify_log(
         stored = log_store.tiles(scan, 0, index // TILE_WIDTH, (index + len(rows)) // TILE_WIDTH)
         texts = log_store.texts_between(scan, rows[0][0], rows[-1][0]) if rows else {}
         lists = log_store.listed_between(scan, rows[0][0], rows[-1][0]) if rows else {}
+        listed += sum(map(len, lists.values()))
         for at, raw, digest in rows:
             if at != index:
                 part.find("log_damaged", N_("An entry is missing."), N_("entry {entry}"), entry=index)
@@ -153,15 +154,21 @@ def verify_log(
         part.find("log_damaged", N_("An entry is missing."), N_("entry {entry}"), entry=index)
         return
     tiles.end(leaves)
-    count = scanning.count(scan, log_store.log_tile_table)
-    if count != tiles.compared:
-        part.find(
-            "log_damaged",
-            N_("There are {count} tiles where the log has {expected}."),
-            "log_tile",
-            count=count,
-            expected=tiles.compared,
-        )
+    retired = scanning.count(scan, log_store.retired_table)
+    for table, expected in (
+        (log_store.log_tile_table, tiles.compared),
+        (log_store.log_entry_table, head.size - retired),
+        (log_store.log_listed_table, listed),
+    ):
+        if (count := scanning.count(scan, table)) != expected:
+            part.find(
+                "log_damaged",
+                N_("There are {count} rows where the log has {expected}."),
+                "{table}",
+                count=count,
+                expected=expected,
+                table=table.name,
+            )
     part.counts = {"entries": head.size, "tiles": tiles.compared}
     earliest = EPOCH + timedelta(seconds=last_time[0], microseconds=last_time[1] // 1000)
     if not earliest <= head.last_time <= max(earliest, datetime.now(UTC)) + CLOCK_AHEAD:

@@ -68,6 +68,7 @@ class Deliveries(Check):
     def verify(self, part: Part, step: Step) -> None:
         released, ended, answered = Tally(), Tally(), Tally()
         waiting, counted = Tally(), Tally()
+        addressed: set[str] = set()
         latest = to_micros(datetime.now(UTC)) + LONGEST_RETRY_MICROS
         given = log_store.head(self._scan).deliveries
         for rows in deliveries_store.with_messages(self._scan):
@@ -75,6 +76,7 @@ class Deliveries(Check):
             told = {each.index: each.entry for each in log_store.entries_at(self._scan, notices)}
             for row in rows:
                 recipient = row.recipient.encode()
+                addressed.add(row.recipient)
                 # The entry that a notice sends to the author names the recipient of the message.
                 if row.delivery_kind != DeliveryKind.NOTICE:
                     event = _RELEASES.get(row.delivery_kind, 0)
@@ -91,7 +93,8 @@ class Deliveries(Check):
                 if row.id > given or not _is_consistent(row):
                     _delivery(part, row, N_("The row says something else than its message or its state."))
             step(len(rows))
-        for recipient, count in deliveries_store.queue_lengths(self._scan).items():
+        queues = deliveries_store.queue_lengths(self._scan)
+        for recipient, count in queues.items():
             counted.add(recipient.encode(), times=count)
         for rows in scanning.rows(self._scan, exchange_store.answer_table):
             for row in rows:
@@ -107,6 +110,16 @@ class Deliveries(Check):
         part.compare("DELIVERED, DELIVERY_REFUSED, EXPIRED / delivery", self._ended, ended)
         part.compare("RECEIVED, REFUSED / answer", self._answered, answered)
         part.compare("delivery / outbound_queue", waiting, counted)
+        # The deliveries of a member may all have been retired, and its queue stays.
+        if not addressed <= queues.keys() or (queues.keys() > addressed and not self._may_lack()):
+            part.find(
+                "log_damaged",
+                N_("The queues are not those of the members that something was sent to."),
+                "outbound_queue",
+            )
+
+    def _may_lack(self) -> bool:
+        return bool(scanning.count(self._scan, messages_store.retired_message_table))
 
 
 def _micros(entry: log_pb2.LogEntry) -> int:

@@ -277,9 +277,9 @@ def queue_summary(conn: ReadConnection) -> list[QueueSummary]:
 
 
 def queue_lengths(conn: ReadConnection) -> dict[str, int]:
-    """Return how many deliveries wait for each member, by the counters; members without any are left out."""
+    """Return how many deliveries wait for each member to which anything was ever sent, by the counters."""
     q = outbound_queue_table.c
-    return {row[0]: row[1] for row in conn.execute(select(q.recipient, q.waiting).where(q.waiting != 0))}
+    return {row[0]: row[1] for row in conn.execute(select(q.recipient, q.waiting))}
 
 
 def by_message(conn: ReadConnection, seqs: Collection[int]) -> dict[int, list[DeliveryRow]]:
