@@ -1,7 +1,7 @@
 """Verification of attachments: the log records each, and every stored file is there, and has its digest."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -9,19 +9,23 @@ from typing import Any, Final
 from typing_extensions import override
 
 from paiza.core.v1 import delivery_pb2, log_pb2
+from paiza_node.core.access import store as access_store
 from paiza_node.core.errors import N_
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.checks import Proofs
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log.checks import CLOCK_AHEAD
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.core.storage.findings import Check, Part, Step, Tally
 from paiza_node.core.storage.times import to_micros
 from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.attachments.upload import ORPHAN_LIFE
 from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
+from paiza_wire.message import DIGEST_SIZE, MAX_CIPHERTEXT_BYTES, MIN_CIPHERTEXT_BYTES
 from paiza_wire.message.attachment import CHUNK_BYTES, part_numbers
 
 # Entries that name a part and are none of these (an opening) are not about an attachment.
@@ -203,6 +207,47 @@ class AttachmentFiles(Check):
                 size += found
             step(len(rows))
         part.counts = {"files": len(looked_at), "bytes": size}
+
+
+class Uploads(Check):
+    """Verifies uploads that no message names yet. The log records nothing of them: they are begun anew if lost."""
+
+    def __init__(self, scan: ReadConnection, folder: Path) -> None:
+        """``folder`` holds the ciphertexts."""
+        self._scan = scan
+        self._folder = folder
+
+    @override
+    def verify(self, part: Part, step: Step) -> None:
+        """Check that each is of an officer and of a possible size and time, and re-hash the files of whole ones.
+
+        One that is about to be given up may have lost its file.
+        """
+        officers = access_store.officers(self._scan)
+        now = datetime.now(UTC)
+        lasting = to_micros(now - ORPHAN_LIFE + timedelta(days=1))
+        count = 0
+        for rows in scanning.rows(self._scan, attachments_store.upload_table):
+            for row in rows:
+                count += 1
+                possible = (
+                    row.officer in officers
+                    and len(row.ciphertext_sha256) == DIGEST_SIZE
+                    and MIN_CIPHERTEXT_BYTES <= row.size <= MAX_CIPHERTEXT_BYTES
+                    and row.started_time <= to_micros(now + CLOCK_AHEAD)
+                )
+                if not possible:
+                    part.find(
+                        "log_damaged",
+                        N_("No officer can have begun such an upload."),
+                        N_("upload {digest} of {officer}"),
+                        digest=row.ciphertext_sha256[:DIGEST_SIZE].hex(),
+                        officer=row.officer,
+                    )
+                elif row.whole and row.started_time > lasting:
+                    _check(part, self._folder / row.ciphertext_sha256.hex(), row.ciphertext_sha256, row.size)
+            step(len(rows))
+        part.counts |= {"uploads": count}
 
 
 def kept_entries(scan: ReadConnection) -> Iterator[tuple[str, int, bytes, bytes]]:

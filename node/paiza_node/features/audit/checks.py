@@ -1,5 +1,7 @@
 """Verification of what is derived of the log for its readers: event, actor and counterpart of every entry."""
 
+from typing import Final
+
 from typing_extensions import override
 
 from paiza.core.v1 import log_pb2
@@ -9,6 +11,8 @@ from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.findings import Check, Part, Step, Tally
 from paiza_node.features.audit import store as audit_store
 from paiza_node.features.audit.log_index import CURSOR
+
+OPENINGS: Final = (log_pb2.LOG_EVENT_OPENED, log_pb2.LOG_EVENT_OPENED_TOGETHER)
 
 
 class LogIndexRows(Check):
@@ -36,6 +40,13 @@ class LogIndexRows(Check):
             for row in rows:
                 named = (names.get(each, "?").encode() for each in (row.actor, row.counterpart))
                 stored.add(b"%d %d" % (row.index, row.event), *named)
+                if row.needless and row.event not in OPENINGS:
+                    part.find(
+                        "log_damaged",
+                        N_("Only an opening can be without need."),
+                        N_("entry {entry}"),
+                        entry=row.index,
+                    )
             step(len(rows))
         part.compare("log_entry / log_fact", self._logged, stored)
         if settings_store.counter(self._scan, audit_store.NAMES) != max(names, default=0):

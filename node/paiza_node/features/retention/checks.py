@@ -1,6 +1,7 @@
 """Verification of retention: erased content is gone, texts and review dates are there, and log and rows agree."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -8,6 +9,7 @@ from typing_extensions import override
 
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza_node.core.errors import N_
+from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.checks import Proofs
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.log import store as log_store
@@ -15,7 +17,7 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.core.storage.findings import Check, Part, Step, Tally
-from paiza_node.core.storage.times import from_micros
+from paiza_node.core.storage.times import from_micros, to_micros
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.erase import KEPT_TEXTS
 from paiza_node.features.retention.model import ErasureStep
@@ -143,7 +145,7 @@ class ReviewDates(Check):
 class Erasures(Check):
     """Verifies erasures, holds, and answers to requests to erase."""
 
-    events = (log_pb2.LOG_EVENT_HELD, log_pb2.LOG_EVENT_HOLD_RELEASED)
+    events = (log_pb2.LOG_EVENT_HELD, log_pb2.LOG_EVENT_HOLD_RELEASED, log_pb2.LOG_EVENT_ERASURE_ANSWERED)
 
     def __init__(self, scan: ReadConnection, proofs: Proofs, own: str) -> None:
         """``own`` is our member id."""
@@ -151,10 +153,14 @@ class Erasures(Check):
         self._proofs = proofs
         self._own = own
         self._held: set[bytes] = set()
+        self._answered: dict[tuple[str, bytes], list[bytes]] = {}  # by holder and message: the answers, few
 
     @override
     def read_entry(self, index: int, entry: log_pb2.LogEntry) -> None:
-        if entry.event == log_pb2.LOG_EVENT_HELD:
+        if entry.event == log_pb2.LOG_EVENT_ERASURE_ANSWERED:
+            answers = self._answered.setdefault((entry.counterpart, entry.message_digest), [])
+            answers.append(entry.erasure_answered.answer_sha256)
+        elif entry.event == log_pb2.LOG_EVENT_HELD:
             self._held.add(entry.message_digest)
         else:
             self._held.discard(entry.message_digest)
@@ -165,9 +171,12 @@ class Erasures(Check):
 
         1. An erased message has header and signatures, and no ciphertext, wrap, file name or token; and it was
            requested.
-        2. Each answer of our log is in it, about that message and that request, and agrees with the row.
+        2. Each answer of our log is in it, about that message and that request, and agrees with the row. An erasure
+           has an answer exactly if it is decided; only another member is informed of it. It was asked for at the time
+           of an entry about the request.
         3. The log records for each hold who placed it, or that it was restored; none is missing.
-        4. Each holder's answer is proven to its log, and answers a request of ours.
+        4. Each holder's answer is proven to its log, and answers a request of ours. The log records it, and the last
+           one that it records of a holder and a message is stored.
         """
         erased = _erased(self._scan, part, step)
         asked: set[bytes] = set()
@@ -183,6 +192,8 @@ class Erasures(Check):
                         )
                 if row.log_index is not None and row.state in _SAYS:
                     _check_said(self._scan, part, row, self._own)
+                if not self._is_consistent(row):
+                    _find(part, N_("The row says something else of the erasure than the log."), row.digest)
             step(len(rows))
         for digest in sorted(erased - asked):
             _find(part, N_("It was erased without a request."), digest)
@@ -195,7 +206,13 @@ class Erasures(Check):
                     _find(part, N_("It is under legal hold, but the log does not record who placed it."), row.digest)
         for digest in sorted(self._held):
             _find(part, N_("The log records a legal hold that is not stored."), digest)
+        part.counts = {"messages": len(erased), "answers": self._verify_answers(part, step)}
+
+    def _verify_answers(self, part: Part, step: Step) -> int:
+        """Check other holders' answers; return their number."""
+        # 4.
         answers = 0
+        stored: set[bytes] = set()
         for rows in scanning.rows(self._scan, retention_store.erasure_answer_table):
             for row in rows:
                 answers += 1
@@ -206,8 +223,25 @@ class Erasures(Check):
                     digest=row.digest.hex(),
                 ):
                     _check_answer(self._proofs, row, self._own)
+                    note = exchange_store.note(self._scan, row.note_digest) or b""
+                    evidence = receipts.evidence_digest(row.entry, note)
+                    if evidence not in self._answered.get((row.member, row.digest), ()):
+                        raise Rejected("bad_proof", "the log records no such answer")
+                    stored.add(evidence)
             step(len(rows))
-        part.counts = {"messages": len(erased), "answers": answers}
+        for (_holder, digest), known in self._answered.items():
+            if known[-1] not in stored and messages_store.message(self._scan, digest) is not None:
+                _find(part, N_("The log records an answer about its erasure that is not stored."), digest)
+        return answers
+
+    def _is_consistent(self, row: Any) -> bool:
+        if (row.log_index is not None) != (row.state in _SAYS):
+            return False
+        if row.tell_time is not None and (row.log_index is None or row.requester == self._own):
+            return False
+        entries = log_store.entries_of(self._scan, row.request or row.digest)
+        times = {to_micros(receipts.parse_entry(each.entry).entry_time.ToDatetime(tzinfo=UTC)) for each in entries}
+        return not times or row.asked_time in times
 
 
 def kept_entries(scan: ReadConnection) -> Iterator[tuple[str, int, bytes, bytes]]:

@@ -17,6 +17,7 @@ from paiza_node.core.peers.model import FindingKind
 from paiza_node.core.storage import ReadConnection, scanning
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.core.storage.findings import Check, Part, Step
+from paiza_node.core.storage.times import from_micros
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.misbehaviour import fork_digest
 from paiza_node.features.witness.model import CosignedProof, CosignedSpan
@@ -28,6 +29,7 @@ from paiza_wire.tlog import fork_proofs, merkle
 from paiza_wire.tlog.cosignatures import cosignatures
 from paiza_wire.tlog.merkle import split_hashes
 from paiza_wire.tlog.tiles import TileTree
+from paiza_wire.tlog.witnessed_time import witnessed_time
 
 _Entry = tuple[FindingKind, str, bytes]
 
@@ -62,31 +64,49 @@ class Witnesses(Check):
     def verify(self, part: Part, step: Step) -> None:
         """Check all cosignatures.
 
-        1. A witnessed note is signed by our log's key, has the root of our tree at that size, and the named witnesses
-           have cosigned it, with keys of theirs in the register.
+        1. A witnessed note is signed by our log's key, has the root of our tree at that size, and the named witnesses,
+           and no others, have cosigned it, with keys of theirs in the register; its time is the median of theirs. One
+           that was cosigned again follows the first of its size.
         2. A cosigned proof leads from the stored entry to its note, which is consistent with the note before it; a
            quorum cosigned both, by the register that they were verified with.
         3. Every stored entry has a cosigned proof or waits for one, and every cosigned proof names two notes that are
-           stored as such. One of an entry that is not stored harms nothing: a member's next answer to a request to
-           erase takes the place of the one before, whose proof stays.
+           stored as such. Both are of logs that are known. One of an entry that is not stored harms nothing: a
+           member's next answer to a request to erase takes the place of the one before, whose proof stays.
         """
         notes = proofs = 0
         tree = TileTree(log_store.head(self._scan).size, partial(log_store.tile, self._scan))
         own = self._register.member(self._own)
         # 1.
+        first = -1
         for rows in scanning.rows(self._scan, witness_store.witnessed_note_table):
             for row in rows:
                 try:
                     self._check_note(row, own, tree)
+                    if row.again and row.size != first:
+                        raise Rejected("bad_checkpoint", "it was cosigned again, and was not cosigned before")
                 except PaizaError as error:
                     _find(part, error, N_("witnessed checkpoint of size {size}"), size=row.size)
+                first = row.size
             notes += len(rows)
             step(len(rows))
         # 2.
         kept: dict[str, set[int]] = {}
+        waiting = {
+            (row.origin, row.log_index): row.leaf
+            for rows in scanning.rows(self._scan, witness_store.uncosigned_table)
+            for row in rows
+        }
         for member, index, entry, note in self._kept:
             origin = self._origin(note)
             kept.setdefault(origin, set()).add(index)
+            if (leaf := waiting.get((origin, index))) is not None and leaf != merkle.leaf_hash(entry):
+                part.find(
+                    "bad_proof",
+                    N_("Another entry waits for a cosigned proof than the one that is stored."),
+                    N_("entry {index} of {origin}"),
+                    index=index,
+                    origin=origin,
+                )
             proof = witness_store.cosigned_proof(self._scan, member, origin, index)
             if proof is None:
                 continue
@@ -102,6 +122,7 @@ class Witnesses(Check):
 
     def _check_places(self, part: Part, step: Step, kept: dict[str, set[int]]) -> None:
         """Check that proofs and stored entries belong together; ``kept`` has the indices of the entries, by log."""
+        known = self._known_logs()
         spans: set[bytes] = set()  # few: the entries of a batch share one
         for rows in scanning.rows(self._scan, witness_store.cosigned_span_table):
             for row in rows:
@@ -118,10 +139,14 @@ class Witnesses(Check):
             for row in rows:
                 if row.span not in spans:
                     _find_place(part, N_("The cosigned proof names no stored notes."), row)
+                if row.origin not in known:
+                    _find_place(part, N_("Nothing is known of this log."), row)
                 kept.get(row.origin, set()).discard(row.log_index)
             step(len(rows))
         for rows in scanning.rows(self._scan, witness_store.uncosigned_table):
             for row in rows:
+                if known.get(row.origin) != row.member:
+                    _find_place(part, N_("Nothing is known of this log."), row)
                 kept.get(row.origin, set()).discard(row.log_index)
             step(len(rows))
         if settings_store.counter(self._scan, COUNTER) < log_store.head(self._scan).size:
@@ -146,9 +171,25 @@ class Witnesses(Check):
         names = {key.name: member.id for member in members for key in member.witness_keys}
         said = cosignatures(row.note, [key.key for member in members for key in member.witness_keys])
         others = {names[each.name] for each in said} - {own.id}
-        missing = set(row.witnesses.split()) & set(self._register.described) - others
-        if missing:
+        named = set(row.witnesses.split())
+        if missing := named & set(self._register.described) - others:
             raise Rejected("bad_checkpoint", f"not cosigned by {', '.join(sorted(missing))}")
+        # Of members that were removed since, the register has the names of their keys alone.
+        if strangers := named - others - {name.partition(".")[0] for name, _digest in self._register.key_pins}:
+            raise Rejected("bad_checkpoint", f"no member was ever called {', '.join(sorted(strangers))}")
+        if not named or not others <= named:
+            raise Rejected("bad_checkpoint", "others cosigned it as well")
+        counted = [each for each in said if names[each.name] in others]
+        if named == others and witnessed_time(counted, 1) != from_micros(row.time):
+            raise Rejected("bad_checkpoint", "its witnesses cosigned it at another time")
+
+    def _known_logs(self) -> dict[str, str]:
+        """Return the members whose logs are known, by log; those with a fork, which may be forgotten, among them."""
+        known = {each.origin: each.member for each in peers_store.findings(self._scan)}
+        for table in (peers_store.former_known_log_table, peers_store.known_log_table):
+            for rows in scanning.rows(self._scan, table):
+                known |= {_first_line(row.note): row.member for row in rows}
+        return known
 
     def _check_proof(self, proof: CosignedProof, entry: bytes) -> None:
         after = self._judge(proof.member, proof.span)
@@ -179,7 +220,7 @@ class Witnesses(Check):
             if len(self._origins) >= SPANS:
                 self._origins.clear()
             note = exchange_store.note(self._scan, note_digest) or b""
-            self._origins[note_digest] = note.split(b"\n", 1)[0].decode("utf-8", "replace")
+            self._origins[note_digest] = _first_line(note)
         return self._origins[note_digest]
 
 
@@ -246,6 +287,10 @@ class Misbehaviour(Check):
                 "log_damaged", N_("The log records it, but it is not stored."), N_("misbehaviour {index}"), index=index
             )
         part.counts = {"misbehaviour": count}
+
+
+def _first_line(note: bytes) -> str:
+    return note.partition(b"\n")[0].decode("utf-8", "replace")
 
 
 def _find(part: Part, error: PaizaError, where: str, **values: object) -> None:

@@ -1,11 +1,11 @@
 """Pruning: old witnessed notes of the own log are deleted, so that they take bounded space.
 
 A log that grows all the time is witnessed once a second, and a note with many cosignatures has tens of KiB. All notes
-stay for `WHOLE`; after that the largest of each minute, and after `BY_MINUTE` the largest of each hour. The largest of
-all therefore always stays, and between any two entries that were witnessed an hour apart there is a note for ever. A
-deleted note only widens the interval of time in which an old entry is proven to have been made, up to a minute or an
-hour: the entry is still proven to the next remaining note. A member that was given a span (`prove`) keeps both its
-notes, so no issued proof depends on the notes stored here.
+stay for `WHOLE`; after that the largest of each minute, and after `BY_MINUTE` the largest of each hour; and with one
+that was cosigned again the first of its size. The largest of all therefore always stays, and between any two entries
+that were witnessed an hour apart there is a note for ever. A deleted note only widens the interval of time in which an
+old entry is proven to have been made, up to a minute or an hour: the entry is still proven to the next remaining note.
+A member that was given a span (`prove`) keeps both its notes, so no issued proof depends on the notes stored here.
 
 What a crash leaves: notes that are considered again.
 """
@@ -91,14 +91,14 @@ class Prune:
 
 
 def superfluous(notes: Sequence[WitnessedTime], span: timedelta) -> list[tuple[int, bool]]:
-    """Return the notes to delete: of each span of time all but the largest."""
+    """Return the notes to delete: of each span of time all but the largest, and the first of its size."""
     largest: dict[datetime, WitnessedTime] = {}
     for note in notes:
         begin = _begin(note.time, span)
         held = largest.get(begin)
         if held is None or (held.size, held.again) < (note.size, note.again):
             largest[begin] = note
-    stays = {(note.size, note.again) for note in largest.values()}
+    stays = {(note.size, again) for note in largest.values() for again in {note.again, False}}
     return [(note.size, note.again) for note in notes if (note.size, note.again) not in stays]
 
 
