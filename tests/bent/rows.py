@@ -36,6 +36,7 @@ from paiza_node.ops.tables import METADATA
 
 HUGE: Final = 70_000  # bytes or characters: more than any length field of 16 bits holds
 GREATEST: Final = 2**63 - 1
+UNLIKE: Final = frozenset({"setting", "counter"})
 
 Row = Sequence[Any]
 
@@ -108,10 +109,14 @@ def _given(value: Any) -> BindParameter[Any]:
 
 
 def bends(database: Path, random: Random, rows_of_each: int) -> Iterator[Bend]:
-    """Return bends of every table that has rows: every value of some rows, and some rows whole."""
+    """Return bends of every table that has rows: every value of some rows, and some rows whole.
+
+    The rows of `UNLIKE` tables are all of a kind of their own.
+    """
     for table in METADATA.sorted_tables:
         stored = rows(database, table)
-        for row in random.sample(stored, min(rows_of_each, len(stored))):
+        count = len(stored) if table.name in UNLIKE else min(rows_of_each, len(stored))
+        for row in random.sample(stored, count):
             yield from _of_row(table, row)
 
 

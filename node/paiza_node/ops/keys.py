@@ -1,6 +1,7 @@
 """The node's own keys, in its key folder: sealed, and readable by its own user alone."""
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import PEM_cert_to_DER_cert
@@ -211,6 +212,15 @@ def _index_key(config: Config, sealer: Sealer) -> bytes:
     if not path.exists():
         _write(config, path, INDEX, secrets.token_bytes(private_keys.SEED_BYTES), sealer)
     return _open(config, path, INDEX, sealer, _INDEX_LOST)
+
+
+def unsealed_index_key(config: Config) -> bytes | None:
+    """Return the key of the search index; None if it is missing, damaged, or under a passphrase."""
+    path = config.keys / "index.key"
+    with suppress(OSError, Rejected):
+        if not sealing.is_sealed(path.read_bytes()):
+            return key_files.open_key(path, INDEX, node_sealer(config), sealed=False)
+    return None
 
 
 def load_decryption_keys(config: Config, sealer: Sealer) -> dict[bytes, key_wrapping.DecryptionKey]:

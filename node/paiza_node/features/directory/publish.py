@@ -41,7 +41,7 @@ class PublishDirectory:
         self._path = directory.path_of(core.member)
         with core.store.reads() as reads:
             stored = settings_store.setting(reads, SETTING)
-        self._last = None if stored is None else _decode(stored)
+        self._last = None if stored is None else decode(stored)
 
     @property
     def last(self) -> NewDirectory | None:
@@ -81,7 +81,7 @@ class PublishDirectory:
         self, tx: LogTransaction, officer_id: str, file: bytes, base_sha256: bytes
     ) -> NewDirectory | Rejected | Unavailable:
         stored, published = settings_store.setting(tx.conn, SETTING), self._published()
-        last = None if stored is None else _decode(stored)
+        last = None if stored is None else decode(stored)
         if last is not None and last.is_due(published):
             if last.data == file:
                 return last
@@ -106,6 +106,7 @@ class PublishDirectory:
         return self._core.register_cache.last.reference.get(self._path)
 
 
-def _decode(stored: bytes) -> NewDirectory:
+def decode(stored: bytes) -> NewDirectory:
+    """Return the directory that a setting holds."""
     base = stored[:32]
     return NewDirectory(stored[32:], base if any(base) else b"")

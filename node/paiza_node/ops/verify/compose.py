@@ -13,7 +13,7 @@ from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage.findings import Check
 from paiza_node.features.approvals.checks import Approvals
 from paiza_node.features.attachments import checks as attachments_checks
-from paiza_node.features.attachments.checks import AttachmentFiles, AttachmentProofs, AttachmentRows
+from paiza_node.features.attachments.checks import AttachmentFiles, AttachmentProofs, AttachmentRows, Uploads
 from paiza_node.features.audit.checks import LogIndexRows
 from paiza_node.features.ceremonies.checks import HeldProposals
 from paiza_node.features.peer_audit.checks import PeerAudit, Periods
@@ -25,6 +25,8 @@ from paiza_node.features.tasks.shift_checks import ShiftNotes
 from paiza_node.features.tasks.unit_checks import Units
 from paiza_node.features.witness.checks import Misbehaviour, Witnesses
 from paiza_node.ops.config import Config
+from paiza_node.ops.keys import unsealed_index_key
+from paiza_node.ops.verify.noted_checks import Noted
 from paiza_register import Register, RegisterReader
 
 
@@ -67,6 +69,7 @@ def compose(scan: ReadConnection, reader: RegisterReader, register: Register, co
         Checked(
             "officers", ("officer", "officer_certificate", "invitation", "deputy"), (Officers(scan), Deputies(scan))
         ),
+        Checked("settings", ("setting", "counter"), (Noted(scan, unsealed_index_key(config)),)),
         Checked("blocks", ("peer_block",), (Blocks(scan),)),
         Checked("search", ("indexed_message", "search_match"), (SearchIndex(scan),)),
         Checked("tasks", ("task", "message", "reader", "shift_note"), (Tasks(scan, own), ShiftNotes(scan))),
@@ -74,5 +77,9 @@ def compose(scan: ReadConnection, reader: RegisterReader, register: Register, co
         Checked("erasures", ("erasure", "erased", "erasure_answer"), (Erasures(scan, proofs, own),)),
         Checked("peer_audit", ("audit_grant", "reconciled_period"), (PeerAudit(scan, proofs, own), Periods(scan))),
         Checked("proposals", ("proposal",), (HeldProposals(scan, reader),)),
-        Checked("attachments", ("attachment",), (AttachmentFiles(scan, config.data / "attachments"),)),
+        Checked(
+            "attachments",
+            ("attachment", "upload"),
+            (AttachmentFiles(scan, config.data / "attachments"), Uploads(scan, config.data / "attachments")),
+        ),
     )
