@@ -16,7 +16,7 @@ from paiza_client.web.language import N_, _, language
 from paiza_client.web.maps import figures
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, secret_of, session_of, text_of
 from paiza_client.web.texts import subject
-from paiza_domain import codes
+from paiza_domain import codes, handling
 from paiza_officer.errors import ProfileProblem, misused
 
 PAGE: Final = 500  # requests whose subjects are shown on the board
@@ -125,6 +125,8 @@ async def _page(request: Request, error: ProfileProblem | None = None) -> Respon
         delivery=found.status,
         exercise=found.status.exercise,
         first=first,
+        paper=handling.merge(each.header.handling for each in listed),
+        printing=request.url.path.endswith("/print"),
         map=figures.of_delivery(found),
         steps=steps,
         stages=_stages(found.status.overall),
@@ -160,6 +162,7 @@ def _next_time(status: workflow_pb2.WorkflowStatus, own: str) -> datetime:
 ROUTES: Final = (
     route("/deliveries", board),
     route("/deliveries/{thread}", delivery),
+    route("/deliveries/{thread}/print", delivery),
     route("/deliveries/{thread}/stop", stop, post=True),
     route("/deliveries/{thread}/step", write_step, post=True),
 )

@@ -32,7 +32,7 @@ from paiza_client.web.page import (
 )
 from paiza_client.web.pages.correct import may_correct
 from paiza_client.web.texts import subject
-from paiza_domain import kinds
+from paiza_domain import handling, kinds
 from paiza_officer.errors import NotProven, Refused
 from paiza_wire.errors import PaizaError, Rejected
 
@@ -162,6 +162,7 @@ async def _page(
         statuses=statuses,
         annex_number=annex_number,
         annex=None if annex is None else _content(annex)[0],
+        paper=handling.of_message(header) if annex is not None else header.handling,
         printing=request.url.path.endswith("/print"),
         signers=[] if opened is None else list(zip(header.required_signers, opened.message.signers, strict=True)),
         proofs=[] if opened is None else _chain(opened),

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from paiza_client.sdk import threads
 from paiza_client.web.language import N_, _
 from paiza_client.web.page import redirect, render, route, session_of
+from paiza_domain import handling
 from paiza_domain.threads.request_status import AnswerState, RequestStatus
 
 STATES: Final = {
@@ -41,6 +42,8 @@ async def thread(request: Request) -> Response:
         title=_("Thread {thread}").format(thread=found[0].thread_name),
         place="inbox",
         exercise=any(each.header.exercise for each in found),
+        paper=handling.merge(each.header.handling for each in found),
+        printing=request.url.path.endswith("/print"),
         messages=found,
         first=found[0],
         ids={each.digest: each.id for each in found},
@@ -61,4 +64,4 @@ def _questions(status: RequestStatus) -> list[tuple[int, str, list[tuple[str, ob
     return [(number, text, answers) for number, (text, answers) in sorted(by_number.items())]
 
 
-ROUTES: Final = (route("/thread/{thread}", thread),)
+ROUTES: Final = (route("/thread/{thread}", thread), route("/thread/{thread}/print", thread))

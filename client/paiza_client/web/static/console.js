@@ -77,6 +77,12 @@
     event.preventDefault();
   });
 
+  // A page that is shown as it will be printed opens the dialog at a button.
+  for (const each of document.querySelectorAll("[data-print]")) {
+    each.hidden = false;
+    each.addEventListener("click", () => window.print());
+  }
+
   // An open details that floats closes with Escape and at a click beside it.
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
