@@ -84,6 +84,7 @@ async def test_a_field_is_corrected_at_every_holder(paiza: Paiza, federation: Fe
     correction = await arrived(federation, "tjk-liaison", wanted, "correction")
     async with browser("tjk-liaison") as holder:
         text = Form((await holder.get(f"/message/{correction}")).text).text
+        assert "Исправляет" in text
         assert "The lorry is red." in text
         assert "The lorry is grey." in text
         foreign = await holder.get(f"/correct/{wanted}")
@@ -109,6 +110,8 @@ async def test_a_message_is_written_anew_and_announced(paiza: Paiza, federation:
         await sign(console, await console.post(f"/correct/{wanted}/announce", told))
         assert await shown(console, wanted, "заменено")
         assert 'name="replacement"' not in (await console.get(f"/correct/{wanted}")).text
+        newest = (await console.get(f"/message/{offered['replacement']}")).text
+        assert f'href="/message/{wanted}">Предыдущая версия' in newest
 
 
 async def test_consent_is_asked_granted_and_used(paiza: Paiza, federation: Federation, tmp_path: Path) -> None:

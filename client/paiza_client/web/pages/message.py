@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from paiza.core.v1 import message_pb2
-from paiza_client.sdk import Session, controlled_delivery, messages, substances, wording
+from paiza_client.sdk import Session, controlled_delivery, messages, substances, threads, wording
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.search import LinkedMessage
 from paiza_client.sdk.tasks import Task
@@ -58,6 +59,18 @@ class File:
     media_type: str = ""
     shown: bool = False
     fetched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How often an officer opened a part, when first and last, and the reasons that they gave."""
+
+    actor: str
+    part_number: int
+    count: int
+    first: datetime
+    last: datetime
+    reasons: tuple[str, ...]
 
 
 async def message(request: Request) -> Response:
@@ -258,21 +271,48 @@ async def _links(session: Session, found: MessageSummary) -> Sequence[LinkedMess
 
 
 async def _related(session: Session, found: MessageSummary) -> list[tuple[str, MessageSummary]]:
-    """Return recalls, corrections and the replacement of a message, each with what it is to it."""
+    """Return the history of a message, each with what it is to it: earlier versions first, then what came after."""
+    told = await _earlier(session, found)
     named = [(_("Recall"), each) for each in found.recalled_by]
     named += [(_("Correction"), each) for each in found.corrected_by]
     if found.replaced_by:
         named.append((_("Replaced by"), found.replaced_by))
-    return [(what, await messages.find(session, digest.hex())) for what, digest in named]
+    return told + [(what, await messages.find(session, digest.hex())) for what, digest in named]
 
 
-async def _openings(session: Session, found: MessageSummary) -> list[Proof]:
-    """Return who of the own member opened a message, by the own log; nobody where the officer may not see it."""
+async def _earlier(session: Session, found: MessageSummary) -> list[tuple[str, MessageSummary]]:
+    """Return what a message recalls or corrects, and the versions that it replaces, the oldest first."""
+    if not found.header.parent_digests:
+        return []  # it begins its thread
+    told: list[tuple[str, MessageSummary]] = []
+    thread = await threads.list_messages(session, found.header.thread_id)
+    told += [(_("Recalls"), each) for each in thread if found.digest in each.recalled_by]
+    told += [(_("Corrects"), each) for each in thread if found.digest in each.corrected_by]
+    replaced = {each.replaced_by: each for each in thread if each.replaced_by}
+    at, versions = found.digest, list[tuple[str, MessageSummary]]()
+    while at in replaced and len(versions) < len(replaced):
+        versions.insert(0, (_("Earlier version"), replaced[at]))
+        at = replaced[at].digest
+    return [(what, await messages.find(session, each.id)) for what, each in versions + told]
+
+
+async def _openings(session: Session, found: MessageSummary) -> list[Opening]:
+    """Return who of the own member opened which part, by the own log; nobody where the officer may not see it."""
     try:
         trail = await session.trail(found.digest)
     except Refused:
         return []
-    return [each for each in trail.own if each.event == "OPENED"]
+    by_part: dict[tuple[str, int | None], list[Proof]] = {}
+    for each in trail.own:
+        if each.event == "OPENED":
+            by_part.setdefault((each.actor, each.part_number), []).append(each)
+    return [_opening(seen) for seen in by_part.values()]
+
+
+def _opening(seen: Sequence[Proof]) -> Opening:
+    first, last = seen[0], seen[-1]
+    reasons = dict.fromkeys(each.reason for each in seen if each.reason)
+    return Opening(first.actor, first.part_number or 0, len(seen), first.time, last.time, tuple(reasons))
 
 
 async def _task(session: Session, found: MessageSummary) -> Task | None:
