@@ -17,7 +17,8 @@ PLACES = (
     "/thread/KAZ-2026-00002?open=1", "/deliveries", "/deliveries/{delivery}", "/search", "/search?q=heroin",
     "/search?q=Ivanov&in=name", "/statistics", "/directory", "/substances", "/substances?q=heroin",
     "/law?first=kaz&second=tjk", "/audit", "/audit/trail/{wolves}", "/settings", "/inbox?since=yesterday",
-    "/export", "/import", "/jobs", "/correct/KAZ-2026-00001", "/pass/{hostile}",
+    "/export", "/import", "/jobs", "/correct/KAZ-2026-00001", "/audit/reconcile",
+    "/audit/evidence/KAZ-2026-00001", "/pass/{hostile}",
     "/write", "/write?delivery={delivery}", "/reply/{hostile}", "/approve",
 )  # fmt: skip
 

@@ -18,7 +18,7 @@ from paiza_client.reconciliation import file as comparison_file
 from paiza_client.reconciliation.compare import Comparison, Difference, Result
 from paiza_client.reconciliation.matrix import Cell, cells
 from paiza_client.reconciliation.plan import ALLOWED, plan
-from paiza_client.sdk import as_json, comparisons
+from paiza_client.sdk import as_json, comparison_words, comparisons
 from paiza_client.sdk.audit_query import Closed, Matrix
 from paiza_client.sdk.comparisons import Reconciliation
 from paiza_officer.errors import Refused, misused
@@ -26,26 +26,6 @@ from paiza_officer.register_cache import bootstrap_root
 from paiza_wire.errors import PaizaError
 
 DEFAULT_OVERDUE_MINUTES: Final = ALLOWED // timedelta(minutes=1)
-
-_KINDS: Final = {
-    "lost": N_("lost"),
-    "late": N_("late"),
-    "refused": N_("refused"),
-    "denied": N_("denied"),
-    "only-here": N_("only here"),
-}
-_REMARKS: Final = {
-    "content_missing": N_("{recipient} gave a receipt, and says now that the message is not there"),
-    "receipt_not_shown": N_("{recipient} gave a receipt, and its log does not show it"),
-    "answered_late": N_("answered after more than the time allowed"),
-    "not_answered": N_("no answer of {recipient}; nothing proves whose fault"),
-    "given_up": N_("given up by {sender} without an answer"),
-    "refused": N_("{recipient} refused it"),
-    "refused_unproven": N_("refused by {recipient}, by the word of {sender} alone"),
-    "denied": N_("passed on, and not taken by {recipient}"),
-    "release_not_shown": N_("{recipient} holds the proof that {sender} released it, and {sender} does not show it"),
-    "no_release": N_("{recipient} says it came, {sender} says it never went, and no proof is shown"),
-}
 
 
 @click.command(
@@ -247,14 +227,13 @@ def _print(
 
 
 def _difference_row(each: Difference) -> tuple[str, ...]:
-    remark = _(_REMARKS[each.remark]).format(sender=each.sender, recipient=each.recipient)
     return (
-        _(_KINDS[each.kind]),
+        comparison_words.kind(each),
         each.digest.hex()[:16],
         each.sender,
         each.recipient,
         display.when(each.sent.time) if each.sent is not None else "-",
-        f"{remark} ({each.reason})" if each.reason else remark,
+        comparison_words.remark(each),
         each.against or "-",
     )
 

@@ -1,6 +1,6 @@
 """Comparing two members' logs: over which period, which questions in which order, and that the answers suffice."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -44,19 +44,30 @@ def plan(
     return Comparison(one, other, begins, ends, allowed)
 
 
-async def compare_logs(session: QuerySession, comparison: Comparison, *, own: str, now: datetime) -> Result:
+async def compare_logs(
+    session: QuerySession,
+    comparison: Comparison,
+    *,
+    own: str,
+    now: datetime,
+    on_entries: Callable[[int], None] | None = None,
+) -> Result:
     """Query both members for the period, then both again for messages that only one of them showed, and compare.
+
+    ``on_entries`` is called with the number of entries that are here.
 
     The holder of a receipt is asked before the member that must show it: so an honest log always shows it.
     Refused("audit_not_granted") where a member does not let us see what is needed.
     """
-    views = []
+    views: list[View] = []
     for member, counterpart in ((comparison.one, comparison.other), (comparison.other, comparison.one)):
         view = View(member)
         question = Question(COMPARED, counterpart, comparison.since, comparison.until, held=True, headers=True)
         async for page in session.pages(member, question):
             _check_scope(page, comparison, own=own, counterpart=counterpart)
             view.take(page)
+            if on_entries is not None:
+                on_entries(sum(len(each.entries) for each in (*views, view)))
             if len(view.entries) > MAX_ENTRIES:
                 raise Refused("too_large", f"{member}: {comparison.since:%Y-%m-%d} – {comparison.until:%Y-%m-%d}")
         views.append(view)

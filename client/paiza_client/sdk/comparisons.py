@@ -9,6 +9,7 @@ Every step is for coordinators and auditors. The logs of both members note each 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -53,12 +54,17 @@ class Reconciliation:
 
 
 async def compare(
-    session: Session, comparison: Comparison, *, keep_answers: bool = False, now: datetime | None = None
+    session: Session,
+    comparison: Comparison,
+    *,
+    keep_answers: bool = False,
+    now: datetime | None = None,
+    on_entries: Callable[[int], None] | None = None,
 ) -> Reconciliation:
     """Question both members' logs and compare them, entry by entry, with proofs. Nothing is closed.
 
     ``comparison`` comes from `plan`. ``keep_answers`` keeps what `pack` needs, for about 20,000 messages. ``now`` is
-    the aware time from which late answers are counted.
+    the aware time from which late answers are counted. ``on_entries`` is called with the entries that are here.
 
     Refused("audit_not_granted") where a member does not show what is needed, ("too_large") for over a million entries
     of one log. Unreachable where a node does not answer. NotProven where an answer does not hold.
@@ -69,7 +75,7 @@ async def compare(
     answers: list[Answer] = []
     session.audit_query.kept = answers if keep_answers else None
     try:
-        result = await compare_logs(session.audit_query, comparison, own=made.own, now=made.now)
+        result = await compare_logs(session.audit_query, comparison, own=made.own, now=made.now, on_entries=on_entries)
     finally:
         session.audit_query.kept = None
     return Reconciliation(made, result, tuple(answers))

@@ -1,30 +1,21 @@
-"""Audit: whether every log is whole, who sent what to whom and whether it came, and whether an evidence file holds."""
+"""Audit: whether every log is whole, who sent what to whom and whether it came, what the logs say of a message."""
 
-import asyncio
-import shutil
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
-from paiza_client.evidence import evidence
-from paiza_client.evidence.evidence import Evidence
 from paiza_client.reconciliation import matrix as told
 from paiza_client.sdk import Session, messages, trails
 from paiza_client.sdk.audit_query import Matrix
 from paiza_client.sdk.model import OnProgress
 from paiza_client.verify.model import LogState
 from paiza_client.web.language import _
-from paiza_client.web.page import console_of, form_of, redirect, render, route, session_of, text_of
+from paiza_client.web.page import console_of, redirect, render, route, session_of, text_of
 from paiza_client.web.pages.messages import day_of
-from paiza_officer.errors import Misused, Refused
-from paiza_officer.register_cache import bootstrap_root
 
 OVERDUE_MINUTES: Final = (15, 60, 240, 1440)
-MAX_EVIDENCE: Final = 64 * 1024 * 1024
 _OVERSEERS: Final = frozenset({"coordinator", "auditor"})
 
 
@@ -53,37 +44,6 @@ async def result(request: Request, found: Any) -> Response:
     return await _page(request, *found)
 
 
-async def verify(request: Request) -> Response:
-    """Verify an evidence file; it needs neither the node nor the network."""
-    console = console_of(request)
-    session_of(request)
-    file = form_of(request).get("file")
-    if not isinstance(file, UploadFile) or not file.filename:
-        raise Misused("usage", _("evidence file"), _("choose a file"))
-    data = await file.read(MAX_EVIDENCE + 1)
-    if len(data) > MAX_EVIDENCE:
-        raise Refused("too_large", file.filename)
-    proven = await asyncio.to_thread(_verify, data, console.opened.new_folder(), console.profile.root)
-    return await render(
-        request,
-        "evidence.html",
-        title=_("Evidence"),
-        place="audit",
-        evidence=proven,
-        header=proven.message.header,
-        file_name=file.filename,
-    )
-
-
-def _verify(data: bytes, folder: Path, root: Path) -> Evidence:
-    try:
-        path = folder / "evidence"
-        path.write_bytes(data)
-        return evidence.verify_path(path, bootstrap_root(root))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 async def trail(request: Request) -> Response:
     """Show what all logs say of one message."""
     session = session_of(request)
@@ -92,20 +52,10 @@ async def trail(request: Request) -> Response:
     return await render(request, "trail.html", title=_("Trail"), place="audit", message=message, trail=found)
 
 
-async def make(request: Request) -> Response:
-    """Return the evidence file of a message, to be saved."""
-    session = session_of(request)
-    message = await messages.find(session, request.path_params["id"])
-    made = await session.evidence_files.make(message.digest)
-    name = f"{message.thread_name}-{message.id[:16]}.evidence"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(made.data, media_type="application/octet-stream", headers=headers)
-
-
 async def _page(request: Request, found: Matrix | None = None, since: str = "", overdue: int = 60) -> Response:
     session = session_of(request)
     states = await session.log_status()
-    may_ask = bool(_OVERSEERS & set((await session.whoami()).roles))
+    roles = set((await session.whoami()).roles)
     return await render(
         request,
         "audit.html",
@@ -114,7 +64,8 @@ async def _page(request: Request, found: Matrix | None = None, since: str = "", 
         states=states,
         verdict=_verdict(states),
         now=datetime.now(UTC),
-        may_ask=may_ask,
+        may_ask=bool(_OVERSEERS & roles),
+        may_compare="coordinator" in roles,
         choices=OVERDUE_MINUTES,
         overdue=overdue,
         since=since,
@@ -143,7 +94,5 @@ def _table(session: Session, found: Matrix) -> tuple[list[str], dict[tuple[str, 
 ROUTES: Final = (
     route("/audit", audit),
     route("/audit/matrix", count, post=True),
-    route("/audit/verify", verify, post=True, files=True),
     route("/audit/trail/{id}", trail),
-    route("/audit/evidence/{id}", make, post=True),
 )

@@ -21,7 +21,12 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    text: str
+    data: bytes
+
+    @property
+    def text(self) -> str:
+        """Return the body of a page."""
+        return self.data.decode(errors="replace")
 
 
 class Browser:
@@ -86,7 +91,7 @@ class Browser:
         await self.app(scope, receive, send)
         start = answered[0]
         found = {name.decode().lower(): value.decode() for name, value in start["headers"]}
-        return Answer(start["status"], found, b"".join(each.get("body", b"") for each in answered[1:]).decode())
+        return Answer(start["status"], found, b"".join(each.get("body", b"") for each in answered[1:]))
 
 
 def named(headers: Mapping[str, str | None]) -> dict[str, str | None]:
