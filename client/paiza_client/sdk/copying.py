@@ -61,7 +61,7 @@ async def as_draft(session: Session, message: MessageSummary, reason: str = "") 
 
 
 def kinds_that_answer(message: MessageSummary) -> list[Kind]:
-    """Return the kinds by which a message may be answered: the usual ones first, then those that follow from any."""
+    """Return the kinds by which a message may be answered: the usual ones first, then those that follow from it."""
     known = kinds.all_kinds()
     asked = known.get(message.header.kind)
     usual = [known[each] for each in (asked.answered_by if asked else ()) if each in known]
@@ -69,7 +69,10 @@ def kinds_that_answer(message: MessageSummary) -> list[Kind]:
     further = [
         each
         for each in known.values()
-        if each.needs_parent and not each.workflow and each.name not in answers | _OF_OTHER_PAGES
+        if each.needs_parent
+        and not each.workflow
+        and each.name not in answers | _OF_OTHER_PAGES
+        and (not each.follows or message.header.kind in each.follows)
     ]
     return [*usual, known[_FREE], *sorted(further, key=lambda each: each.name)]
 

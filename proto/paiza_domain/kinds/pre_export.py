@@ -260,6 +260,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         subject=("status", "chemicals.quantity"),
         sender_roles=_SENDERS,
         needs_parent=True,
+        follows=("pre-export-notification", "pre-export-reply"),
         check=not_in_future("arrived_at"),
     ),
 )

@@ -95,4 +95,5 @@ KIND: Final = Kind(
     subject=("status",),
     sender_roles=frozenset({"liaison", "coordinator"}),
     needs_parent=True,
+    follows=("operation", "situation-report", "result-sheet"),
 )

@@ -260,6 +260,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         subject=("method", "samples.destroyed"),
         sender_roles=_DECIDING,
         needs_parent=True,
+        follows=("sample-handover", "sample-receipt"),
         check=not_in_future("destroyed_at"),
     ),
 )  # fmt: skip

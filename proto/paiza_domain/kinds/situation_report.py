@@ -97,4 +97,5 @@ KIND: Final = Kind(
     subject=("status",),
     sender_roles=frozenset({"liaison", "duty", "coordinator"}),
     needs_parent=True,
+    follows=("operation", "situation-report"),
 )

@@ -57,7 +57,8 @@ class Kind:
     remarks for a reader that no field holds. `needs_parent`: follows from another message.
     `second_officer`: two officers sign; one of them acts in `second_role` where that is named. `workflow` names the
     workflow it is a step of. `overtakes`: comes first in every queue. `leaves_open` returns whether an answer leaves
-    the request open (more time needed). `answered_by` names the kinds that answer it, the usual one first. `subject`
+    the request open (more time needed). `answered_by` names the kinds that answer it, the usual one first; `follows`
+    those that it follows from without being their answer, empty for any. `subject`
     names the fields that a list shows (`subjects`). `handling_for` returns the default marks of a content; None if the
     draft must name them. `handling_codes`: the codes that a message of the kind may carry; empty for all.
 
@@ -78,6 +79,7 @@ class Kind:
     workflow: str = ""
     overtakes: bool = False
     answered_by: tuple[str, ...] = ()
+    follows: tuple[str, ...] = ()
     subject: tuple[subjects.Path, ...] = ()
     handling_for: Callable[[Any], Handling] | None = None
     handling_codes: frozenset[str] = frozenset()

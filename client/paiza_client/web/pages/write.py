@@ -10,7 +10,8 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from paiza_client.sdk import Session, controlled_delivery, copying, draft_store, drafts, messages
+from paiza_client.sdk import Session, controlled_delivery, copying, draft_store, drafts, messages, wording
+from paiza_client.sdk.model import MessageSummary
 from paiza_client.web import envelope, texts, writing
 from paiza_client.web.language import _, language
 from paiza_client.web.page import form_of, note, problem, redirect, render, route, session_of, text_of
@@ -18,6 +19,7 @@ from paiza_client.web.writing import Controls, Page
 from paiza_domain import kinds
 from paiza_domain.forms import layout, values
 from paiza_domain.forms.description import describe
+from paiza_domain.schema.kind import Kind
 from paiza_officer.errors import Refused
 from paiza_wire.errors import PaizaError
 
@@ -75,8 +77,19 @@ async def answer_page(request: Request) -> Response:
         title=_("Reply"),
         place="inbox",
         message=message,
-        kinds=copying.kinds_that_answer(message),
+        kinds=await _answers(session, message),
     )
+
+
+async def _answers(session: Session, message: MessageSummary) -> list[Kind]:
+    """Return the kinds by which this officer may answer a message now: of a delivery, only the steps it permits."""
+    roles = set((await session.whoami()).roles)
+    found = [each for each in copying.kinds_that_answer(message) if each.sender_roles & roles]
+    if wording.kind_of(message.header).workflow != controlled_delivery.WORKFLOW:
+        return found
+    delivery = await controlled_delivery.status(session, message.thread_name)
+    possible = {each.kind.name for each in controlled_delivery.next_steps(delivery, roles) if not each.against}
+    return [each for each in found if not each.workflow or each.name in possible]
 
 
 async def answer(request: Request) -> Response:
