@@ -77,6 +77,7 @@ HINTS: Final[Mapping[InputType, str]] = {
     InputType.DATE: N_("For example 2026-11-28; a month or a year if no more is known"),
     InputType.DIGEST: N_("64 hexadecimal digits"),
 }
+_CONDITIONS: Final = ("mandatory", "empty where", "only where")  # begin hints that say when a field is filled in
 # Hints of kinds that explain how a draft is written, which a page does not need.
 _DRAFT_HINTS: Final = frozenset({N_("true, where there are no legs"), N_("mandatory where there is no reference id")})
 
@@ -104,6 +105,11 @@ class Input:
     default: str
     field: Field
     owner: type[Message]
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Return whether the field may be left empty whatever else is filled in."""
+        return not self.required and not self.field.hint.startswith(_CONDITIONS)
 
 
 @dataclass(frozen=True, slots=True)
