@@ -1,7 +1,8 @@
 """Statistics: seizures counted over any period, as a chart and as the same numbers in a table, small numbers hidden."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,15 +11,23 @@ from starlette.responses import Response
 
 from paiza_client.data.statistics import DIMENSIONS, HIDDEN, REASON, count_seizures
 from paiza_client.language import _ as of_the_client
+from paiza_client.language import date_text
 from paiza_client.sdk import wording
 from paiza_client.sdk.model import OnProgress
-from paiza_client.web.language import _
+from paiza_client.web.language import N_, _
 from paiza_client.web.page import console_of, redirect, render, route, session_of, text_of
 from paiza_client.web.pages.messages import address, day_of
+from paiza_officer.errors import misused
 
 if TYPE_CHECKING:
     from paiza_client.data.statistics import Measure
 
+PERIODS: Final[Mapping[str, str]] = {
+    "this-month": N_("this month"),
+    "last-month": N_("last month"),
+    "this-year": N_("this year"),
+    "last-year": N_("last year"),
+}
 MOST_CHARTS: Final = 8
 BAR: Final = 28
 HEIGHT: Final = 96
@@ -54,6 +63,8 @@ async def count(request: Request) -> Response:
     """Start the count."""
     session = session_of(request)
     wanted = {name: text_of(request, name) for name in _NAMES}
+    if period := text_of(request, "period"):
+        wanted["since"], wanted["until"] = map(date_text, _days_of(period, datetime.now().astimezone().date()))
     by = wanted["by"] if wanted["by"] in DIMENSIONS else "substance"
     across = wanted["across"] if wanted["across"] in DIMENSIONS and wanted["across"] != by else ""
     measure: Measure = "kg" if wanted["measure"] == "kg" else "count"
@@ -101,8 +112,26 @@ async def _page(request: Request, wanted: dict[str, str], counted: Any = None) -
         charts=[] if counted is None else _charts(counted.table),
         left_out=() if counted is None or counted.complete else wording.left_out(counted.left_out),
         hidden=HIDDEN,
+        periods=PERIODS,
         link=address("/statistics", wanted),
     )
+
+
+def _days_of(period: str, today: date) -> tuple[date, date]:
+    """Return the first and the last day of a period; Misused for one that there is not."""
+    this_month = today.replace(day=1)
+    last_month = (this_month - timedelta(days=1)).replace(day=1)
+    match period:
+        case "this-month":
+            return this_month, today
+        case "last-month":
+            return last_month, this_month - timedelta(days=1)
+        case "this-year":
+            return date(today.year, 1, 1), today
+        case "last-year":
+            return date(today.year - 1, 1, 1), date(today.year - 1, 12, 31)
+        case _:
+            raise misused(_("Period"), ", ".join(_(name) for name in PERIODS.values()))
 
 
 def _charts(table: Any) -> list[Chart]:
