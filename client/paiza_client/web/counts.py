@@ -9,6 +9,7 @@ from paiza_client.local.outbox import Outbox
 from paiza_client.sdk import Session, controlled_delivery
 from paiza_client.sdk.tasks import TaskItem
 from paiza_client.web.console import Console
+from paiza_client.web.roles import may_write
 from paiza_officer.errors import Refused
 from paiza_wire.errors import PaizaError
 
@@ -60,7 +61,8 @@ def waiting_in_outbox(console: Console) -> int:
 
 
 async def _read(session: Session) -> Counts:
-    tasks = [each.task for each in await _tasks(session) if each.task.state != "done"]
+    listed = await _tasks(session) if await may_write(session) else []
+    tasks = [each.task for each in listed if each.task.state != "done"]
     unread = (await session.list_messages(unread_only=True, page_size=MOST)).messages
     own = str(session.profile.id)
     to_sign = [each for each in await session.approvals.waiting() if own in each.missing]

@@ -19,7 +19,8 @@ from paiza_client.web import counts, form_body, refusals, rendering, texts
 from paiza_client.web.console import Console, LockedError, Login, Secret
 from paiza_client.web.form_body import UnreadableFormError
 from paiza_client.web.language import N_, _, language
-from paiza_officer.errors import Refused, Unreachable
+from paiza_client.web.roles import may_write
+from paiza_officer.errors import Misused, Refused, Unreachable
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -29,6 +30,9 @@ SEE_OTHER: Final = 303
 SAVED: Final = N_(
     "The message is signed, sealed and safe in the outbox. It is sent when the node answers again; Settings shows it."
 )
+
+
+OF_ROLE: Final = N_("Ask a colleague whose role allows it, or your coordinator.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +204,12 @@ async def _surroundings(request: Request) -> dict[str, Any]:
         "profile": console.profile,
         "counts": await counts.of(console),
         "waiting": counts.waiting_in_outbox(console),
-        "roles": (),
+        "may_write": True,
         "member_name": texts.member_name,
         "exercise": False,
     }
     if not console.is_locked:
-        found["roles"] = (await console.session.whoami()).roles
+        found["may_write"] = await may_write(console.session)
         found["exercise"] = console.session.register().exercise
     return found
 
@@ -247,11 +251,13 @@ def problem(error: PaizaError) -> Mapping[str, Any]:
     """Return an error in words: ``what``, ``where``, ``remedy``, ``reason``, ``detail``, ``problems``."""
     told = error_help.remedy(error.reason)
     saved = isinstance(error, Unreachable) and error.saved
+    advice = _(SAVED) if saved else _(OF_ROLE) if error.reason == "policy_denied" else of_the_client(told.remedy)
     problems: Sequence[Any] = error.problems if isinstance(error, Refused) else ()
     return {
         "what": of_the_client(told.what),
-        "remedy": _(SAVED) if saved else of_the_client(told.remedy),
+        "remedy": advice,
         "where": error.where if isinstance(error, (Refused, Unreachable)) else "",
+        "of_draft": isinstance(error, Misused) or (isinstance(error, Refused) and bool(error.problems)),
         "reason": error.reason,
         "detail": error.detail,
         "problems": problems,

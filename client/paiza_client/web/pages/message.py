@@ -32,6 +32,7 @@ from paiza_client.web.page import (
     text_of,
 )
 from paiza_client.web.pages.correct import may_correct
+from paiza_client.web.roles import may_write
 from paiza_client.web.texts import subject
 from paiza_domain import handling, kinds
 from paiza_officer.errors import NotProven, Refused
@@ -76,6 +77,8 @@ class Opening:
 async def message(request: Request) -> Response:
     """Show a message; it is opened, and the opening logged, unless it was recalled or erased."""
     found = await messages.find(session_of(request), request.path_params["id"])
+    if not await may_write(session_of(request)):
+        return await _page(request, found, None)
     if found.erased or (found.recalled_by and console_of(request).opened.known(found) is None):
         return await _page(request, found, None)
     return await _opened(request, found)

@@ -11,6 +11,7 @@ from paiza_client.sdk.deputies import Deputy
 from paiza_client.sdk.tasks import Scope, TaskItem
 from paiza_client.web.language import N_, _
 from paiza_client.web.page import render, route, session_of
+from paiza_client.web.roles import may_write
 from paiza_officer.errors import Refused
 
 SOON: Final = timedelta(hours=12)
@@ -20,7 +21,7 @@ async def tasks(request: Request) -> Response:
     """List tasks, with the notes of the shift beside them."""
     session = session_of(request)
     scope: Scope = "mine" if request.query_params.get("scope") == "mine" else "unit"
-    found = await _listed(session, scope)
+    found = await _listed(session, scope) if await may_write(session) else None
     notes = await session.tasks.notes()
     deputies = await _deputies(session)
     return await render(
