@@ -12,6 +12,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from paiza.core.v1 import message_pb2
 from paiza.core.v1.text_pb2 import BilingualText
 from paiza.officer.v1 import workflow_pb2
+from paiza_client import error_help
+from paiza_client.language import _ as of_the_client
 from paiza_client.language import date_text, number_text
 from paiza_client.local import reference_data
 from paiza_client.sdk import breaches, wording
@@ -124,6 +126,12 @@ def subject(message: MessageSummary) -> str:
     return subjects.text(message.subject, language()) or wording.kind_title(message.header)
 
 
+def title(message: MessageSummary) -> str:
+    """Return kind and subject of a message in one line: what a list shows."""
+    name, about = wording.kind_title(message.header), subjects.text(message.subject, language())
+    return f"{name}: {about}" if about else name
+
+
 def kind_beside(message: MessageSummary) -> str:
     """Return the name of the kind, to stand beside the subject; empty where the subject says no more."""
     name = wording.kind_title(message.header)
@@ -190,6 +198,11 @@ def shared(field: str) -> str:
     return _(SHARED[field]) if field in SHARED else field
 
 
+def reason(code: str) -> str:
+    """Return what a reason code says, in words; a text that is none as it is."""
+    return of_the_client(error_help.REMEDIES[code].what) if code in error_help.REMEDIES else code
+
+
 def cell(value: int | Decimal | str) -> str:
     """Return a cell of a table of numbers as the language writes it."""
     return value if isinstance(value, str) else number_text(value)
@@ -246,6 +259,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({
     "size": size,
     "officer": officer,
     "subject": subject,
+    "title": title,
     "kind": kind,
     "kind_beside": kind_beside,
     "urgency": urgency,
@@ -259,6 +273,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({
     "code_pair": code_pair,
     "proof": wording.proof_text,
     "role": wording.role,
+    "reason": reason,
     "event": wording.event,
     "part": wording.part_name,
     "shared": shared,

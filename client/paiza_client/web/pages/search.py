@@ -15,7 +15,6 @@ from paiza_client.web import subjects
 from paiza_client.web.language import _, language
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, session_of, text_of
 from paiza_client.web.pages.messages import address, day_of
-from paiza_client.web.texts import SHARED
 from paiza_domain import kinds
 from paiza_officer.errors import Refused, misused
 
@@ -142,7 +141,7 @@ async def _find(
             continue
         cut = cut or bool(page.next_page_token)
         for each in page.messages:
-            found.setdefault(each.message.digest, (each, []))[1].append(SHARED.get(field, field))
+            found.setdefault(each.message.digest, (each, []))[1].append(field)
     return cut
 
 
