@@ -48,6 +48,7 @@ URGENT_PAUSE_SECONDS: Final = 5.0  # an urgent delivery finds within this time t
 LEAST_PAUSE_SECONDS: Final = 0.05  # if a due delivery cannot be proven yet
 PATIENCE_SECONDS: Final = 5.0  # longest pause of the other slots: an undeliverable stop holds up nothing
 IDLE_SECONDS: Final = 30.0  # query the store at least this often
+LINGER_SECONDS: Final = 0.25  # before the store is queried for what is due next: a new delivery wakes the queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class PeerQueue:
                         await _done(settling)
                         settling = None
                     if not flights:  # query from the beginning before pausing
-                        last_id, due = 0, NOT_READ if answered else due
+                        last_id, due = 0, await self._lingered(slot, due) if answered else due
                     if answered:
                         continue
                 except NodeStopped:
@@ -145,6 +146,15 @@ class PeerQueue:
             for flight in flights:
                 flight.cancel()
             await _ended(settling, *flights)  # the node stops: the peer's answer is still committed
+
+    async def _lingered(self, slot: Slot, last: Due) -> Due:
+        """Wait for a wake-up, for a moment at most, if nothing else was due; what is due now was not read then.
+
+        A stop's slot does not wait: the other slots pause until nothing is left in it.
+        """
+        if not last.more and slot is not Slot.FIRST:
+            await self._woken(slot, LINGER_SECONDS)
+        return NOT_READ
 
     async def _wait_for_urgent(self) -> None:
         """Pause until overtaking deliveries were tried. If they failed before, they are tried once more now."""
@@ -173,10 +183,12 @@ class PeerQueue:
             if due is None
             else min(IDLE_SECONDS, max(LEAST_PAUSE_SECONDS, (due - core.clock()).total_seconds()))
         )
-        try:
+        await self._woken(slot, seconds)
+
+    async def _woken(self, slot: Slot, seconds: float) -> None:
+        """Wait for a wake-up, at most so many seconds."""
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._wakers[slot].wait(), seconds)
-        except TimeoutError:
-            return
 
     async def _take(self, slot: Slot, *, after_id: int) -> Due:
         """Return the next batch of due deliveries; if there is none, when to look again."""
