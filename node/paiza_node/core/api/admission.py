@@ -9,11 +9,15 @@ A call is counted once its caller is known, before its request arrives: TLS has 
 the checks before this one take no time in which the caller could hold anything. It is counted until it has ended: a
 caller who is slow to send, or leaves the answer unread, holds a place of their own.
 
+A call that is refused for want of a place waits a moment first, and its request is not read: a caller that asks again
+at once would otherwise occupy the event loop with nothing but refusals.
+
 A caller who has used up its places may still hand over what nothing may hold up (`precedence.unhindered`, an approval):
 the request is read, and refused if it is anything else. So it is for a caller that sent garbage, which costs this node
 more than its sender: all else of theirs is refused for a pause that grows.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,6 +43,8 @@ SHARED_WATCHES: Final = 64
 HEALTH_CALLS: Final = 4  # of each caller: its questions are answered at once, and one of them may be a watch
 UNHINDERED_CALLS: Final = 2  # of each caller, beyond all its places
 BUSY_SECONDS: Final = 0.5
+REFUSED_SECONDS: Final = 0.25  # before a call is refused for want of a place
+MAX_REFUSED: Final = 32  # calls that wait so, of all callers; each may hold a megabyte that was not read
 HELD_SECONDS: Final = 0.5  # before such a call is refused: its request had to be read, and the next one waits so long
 
 _OFFICERS: Final = "/paiza.officer.v1.OfficerService/"
@@ -119,6 +125,7 @@ class Admission:
         }
         self._unhindered: Counter[CallerKey] = Counter()
         self._garbage: dict[CallerKey, _Garbage] = {}
+        self._refused = 0
         self._clock = clock
 
     @contextmanager
@@ -146,6 +153,15 @@ class Admission:
             self._unhindered[caller] -= 1
             if not self._unhindered[caller]:
                 del self._unhindered[caller]
+
+    async def before_refusal(self) -> None:
+        """Wait before a call without a place is refused, unless too many wait so already."""
+        if self._refused < MAX_REFUSED:
+            self._refused += 1
+            try:
+                await asyncio.sleep(REFUSED_SECONDS)
+            finally:
+                self._refused -= 1
 
     def refusal(self, caller: CallerKey, method: str, request: Any) -> Unavailable | None:
         """Return why the request of a call without a place is refused; None if nothing may hold it up."""

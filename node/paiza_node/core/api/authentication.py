@@ -172,7 +172,11 @@ class Authenticator:
             raise
         # 7.
         place = ExitStack()
-        only_unhindered = place.enter_context(self._admission.place(caller.key, method))
+        try:
+            only_unhindered = place.enter_context(self._admission.place(caller.key, method))
+        except Unavailable:
+            await self._admission.before_refusal()
+            raise
         context.add_done_callback(
             lambda _context: place.close()
         )  # not before the answer was sent: it may be left unread

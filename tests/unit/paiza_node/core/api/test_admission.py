@@ -1,5 +1,6 @@
 """Budgets of calls: no class and no caller takes another's places, and what nothing may hold up is let through."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,14 @@ from paiza.core.v1 import message_pb2 as pb
 from paiza.core.v1 import outcome_pb2
 from paiza.officer.v1 import approval_pb2, officer_pb2
 from paiza.peer.v1 import exchange_pb2
-from paiza_node.core.api.admission import FREE_GARBAGE, LONGEST_PAUSE_SECONDS, WATCH, Admission, garbage_in
+from paiza_node.core.api.admission import (
+    FREE_GARBAGE,
+    LONGEST_PAUSE_SECONDS,
+    MAX_REFUSED,
+    WATCH,
+    Admission,
+    garbage_in,
+)
 from paiza_node.core.caller import CallerKey
 from paiza_node.core.limits import Limits
 from paiza_wire.errors import Unavailable
@@ -158,3 +166,19 @@ def test_only_what_no_conforming_program_sends_is_garbage() -> None:
     results = [officer_pb2.SubmitResult(rejection=outcome_pb2.Rejection(reason=reason)) for reason in reasons]
     assert garbage_in(officer_pb2.SubmitResponse(results=[*results, officer_pb2.SubmitResult()])) == 2
     assert garbage_in(officer_pb2.GetSessionResponse()) == 0
+
+
+async def test_a_bounded_number_of_refusals_waits() -> None:
+    """A caller that asks again at once is told to wait a few times a second; more refusals than that do not pile up."""
+    admission = Admission(Limits())
+    waiting = [asyncio.create_task(admission.before_refusal()) for _ in range(MAX_REFUSED + 2)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert [each.done() for each in waiting] == [False] * MAX_REFUSED + [True] * 2
+    waiting[0].cancel()
+    await asyncio.sleep(0)
+    waiting.append(asyncio.create_task(admission.before_refusal()))
+    await asyncio.sleep(0)
+    assert not waiting[-1].done(), "a caller that has hung up leaves room for another"
+    async with asyncio.timeout(30):
+        await asyncio.gather(*waiting, return_exceptions=True)
