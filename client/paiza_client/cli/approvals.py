@@ -16,6 +16,7 @@ from paiza_client.sdk import as_json, threads, wording
 from paiza_client.sdk.approvals import Colleague, SavedWaiting, WaitingSummary, contents
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.model import Outcome, Proof
+from paiza_domain.json_form.values import to_object
 from paiza_officer.errors import misused
 from paiza_wire.message import attachment
 
@@ -116,7 +117,9 @@ def _content(opened: OpenedWaiting) -> Content:
     for number, parsed in contents(opened).items():
         annex = header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX
         rows = kind.show_annex(parsed, lang()) if annex else kind.show(parsed, lang())
-        found.append((display.part_name(header, number), as_json.message(parsed), rows))
+        shape = kind.annex_shape if annex else kind.shape
+        assert shape is not None, "a part that was opened is of its kind"
+        found.append((display.part_name(header, number), to_object(shape, parsed), rows))
     return found
 
 

@@ -17,6 +17,7 @@ from paiza_client.sdk import as_json, fitting, messages, substances, threads
 from paiza_client.sdk.model import MessageSummary, Page
 from paiza_client.sdk.substances import Notes
 from paiza_client.verify.model import OpenedPart
+from paiza_domain.json_form.values import to_object
 from paiza_domain.threads.request_status import RequestStatus
 from paiza_officer.errors import Refused, misused
 
@@ -162,7 +163,9 @@ def content(opened: OpenedPart) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     rows = kind.show_annex(parsed, lang()) if annex else kind.show(parsed, lang())
     if not annex:
         rows += [("!", remark) for remark in kind.remarks(parsed, header.author_time.ToDatetime(tzinfo=UTC), lang())]
-    return as_json.message(parsed), rows
+    shape = kind.annex_shape if annex else kind.shape
+    assert shape is not None, "a part that was opened is of its kind"
+    return to_object(shape, parsed), rows
 
 
 def show(terminal: Terminal, opened: OpenedPart, rows: list[tuple[str, str]]) -> None:

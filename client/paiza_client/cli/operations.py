@@ -15,6 +15,7 @@ from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, drafts, operations
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.operations import JointOperation
+from paiza_domain.json_form.values import to_object
 from paiza_domain.kinds.operation import SHAPE as OPERATION_SHAPE
 from paiza_domain.kinds.situation_report import RESULTS as RESULTS_SHAPE
 from paiza_domain.operations.operations import NOTICE, OPERATION, REPORT, SHEET, OperationResult
@@ -148,15 +149,15 @@ def show(*, thread: str) -> None:
     """Show an operation."""
     terminal = current_terminal()
     found = _look(terminal, thread, counted=True)
-    sheets = operations.sheets(found)
+    sheets, sheet = operations.sheets(found), drafts.find_kind(SHEET).shape
     if terminal.wants_json:
         terminal.json(
             {
                 "thread": found.listed[0].thread_name,
-                "operation": as_json.message(found.operation),
+                "operation": to_object(OPERATION_SHAPE, found.operation),
                 "messages": [as_json.summary(each) for each in found.listed],
                 "sheets": [
-                    {"digest": each.digest, "agrees": agrees, **as_json.message(content)}
+                    {"digest": each.digest, "agrees": agrees, **to_object(sheet, content)}
                     for each, content, agrees in sheets
                 ],
             }
@@ -206,7 +207,8 @@ def _changes(lets: Sequence[str]) -> dict[str, str]:
 def _tell_results(terminal: Terminal, computed: OperationResult, content: ResultSheet) -> None:
     left_out = {digest.hex(): reason for digest, reason in computed.not_counted.items()}
     if terminal.wants_json:
-        terminal.json({**as_json.message(content), "corrected_in_words": list(computed.corrected_in_words)})
+        shown = to_object(drafts.find_kind(SHEET).shape, content)
+        terminal.json({**shown, "corrected_in_words": list(computed.corrected_in_words)})
         return
     terminal.pairs(reading.rows(RESULTS_SHAPE, content.results, lang()))
     terminal.say()

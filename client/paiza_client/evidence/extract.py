@@ -3,15 +3,18 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from paiza.content.v1.attachment_info_pb2 import AttachmentInfo
 from paiza.core.v1 import message_pb2
 from paiza_client.evidence import container
 from paiza_client.evidence.evidence import Evidence
 from paiza_client.language import _
 from paiza_domain import kinds
+from paiza_domain.json_form.values import attachment_object, to_object
+from paiza_domain.schema.shapes import Shape
 from paiza_officer.errors import NotProven, Refused, located
 from paiza_wire.errors import Rejected
 from paiza_wire.message import attachment, parse_strictly
@@ -22,12 +25,19 @@ class DisclosedPart:
     """A disclosed part: ``data`` as it was sealed, of an attachment the file; ``content`` to be read.
 
     ``content`` is the record of the message's kind, of an attachment its name, type and note. None where this program
-    does not know the kind.
+    does not know the kind. ``shape`` describes the record of a kind.
     """
 
     number: int
     data: bytes
     content: Message | None
+    shape: Shape | None = None
+
+    def as_object(self) -> dict[str, Any] | None:
+        """Return the content as `to_object`, of an attachment as `attachment_object`; None where there is none."""
+        if isinstance(self.content, AttachmentInfo):
+            return attachment_object(self.content)
+        return None if self.content is None or self.shape is None else to_object(self.shape, self.content)
 
 
 def read_part(found: Evidence, number: int) -> DisclosedPart:
@@ -41,9 +51,9 @@ def read_part(found: Evidence, number: int) -> DisclosedPart:
             kind = kinds.get(header.kind, header.kind_version)
         except Rejected:
             return DisclosedPart(number, plaintext, None)
-        expected = kind.content if header.parts[number].kind == message_pb2.PART_KIND_MAIN else kind.annex
-        content = None if expected is None else parse_strictly(expected, plaintext, "the content")
-        return DisclosedPart(number, plaintext, content)
+        shape = kind.shape if header.parts[number].kind == message_pb2.PART_KIND_MAIN else kind.annex_shape
+        content = None if shape is None else parse_strictly(shape.message, plaintext, "the content")
+        return DisclosedPart(number, plaintext, content, shape)
 
 
 def extract(found: Evidence, folder: Path) -> list[Path]:
@@ -58,8 +68,7 @@ def extract(found: Evidence, folder: Path) -> list[Path]:
     for number in found.disclosed:
         part = read_part(found, number)
         contents[f"part-{number}.bin"] = part.data
-        if part.content is not None:
-            described = MessageToDict(part.content, preserving_proto_field_name=True)
+        if (described := part.as_object()) is not None:
             contents[f"part-{number}.json"] = (json.dumps(described, ensure_ascii=False, indent=1) + "\n").encode()
     for name in contents:
         if (folder / name).exists():

@@ -1,17 +1,18 @@
-"""The output of `--json`: our records as plain objects. Field names are a contract, like the names of the commands."""
+"""The output of `--json`: our records as plain objects. Field names are a contract, like the names of the commands.
+
+Contents have the form of the JSON Schema of their kind (`paiza_domain.json_form.values.to_object`).
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 
 from paiza.content.v1.attachment_info_pb2 import AttachmentInfo
 from paiza.core.v1 import message_pb2
 from paiza_client.sdk.model import AttachmentStatus, Delivery, LeftOut, MessageSummary
 from paiza_client.verify.model import LogState, OpenedPart, Outcome, Proof
 from paiza_domain.i18n import LANGUAGES
+from paiza_domain.json_form.values import attachment_object
 from paiza_domain.schema import subjects
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def header(parsed: message_pb2.Header) -> dict[str, Any]:
         "time": parsed.author_time.ToDatetime(tzinfo=UTC),
         "urgency": URGENCIES.get(parsed.urgency, str(parsed.urgency)),
         "urgency_reason": parsed.urgency_reason,
-        "handling": message(parsed.handling),
+        "handling": marks(parsed.handling),
         "legal_bases": list(parsed.legal_bases),
         "review_time": parsed.review_time.ToDatetime(tzinfo=UTC),
         "parts": [
@@ -62,9 +63,9 @@ def header(parsed: message_pb2.Header) -> dict[str, Any]:
     }
 
 
-def message(content: Message) -> dict[str, Any]:
-    """Return a content message with the field names of its .proto."""
-    return MessageToDict(content, preserving_proto_field_name=True)
+def marks(handling: message_pb2.Handling) -> dict[str, Any]:
+    """Return the marks of a message that are set, as a draft has them."""
+    return {field.name: list(value) if field.is_repeated else value for field, value in handling.ListFields()}
 
 
 def summary(listed: MessageSummary) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def attachment_standing(at: AttachmentStatus) -> dict[str, Any]:
 
 def saved(info: AttachmentInfo, path: Path) -> dict[str, Any]:
     """Describe an attachment that was saved."""
-    return {**message(info), "size": info.size, "path": str(path)}
+    return {**attachment_object(info), "path": str(path)}
 
 
 def proof(proven: Proof) -> dict[str, Any]:

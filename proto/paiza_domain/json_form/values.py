@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from paiza.content.v1.attachment_info_pb2 import AttachmentInfo
 from paiza_domain.schema import scalars
 from paiza_domain.schema.quantity import format_amount
 from paiza_domain.schema.shapes import Field, FieldType, Shape
@@ -22,6 +23,11 @@ def to_object(shape: Shape, message: Message) -> dict[str, Any]:
             value = present[field.name]
             found[field.key] = [_one(field, each) for each in value] if field.most else _one(field, value)
     return found
+
+
+def attachment_object(info: AttachmentInfo) -> dict[str, Any]:
+    """Return the description of an attached file; ``size`` in bytes."""
+    return {"name": info.name, "media_type": info.media_type, "size": info.size, "note": info.note}
 
 
 def _one(field: Field, value: Any) -> Any:

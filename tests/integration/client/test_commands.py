@@ -10,12 +10,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from paiza_client.sdk import connect
+from paiza_domain import kinds
+from paiza_domain.json_form import schema
 from paiza_officer import profiles
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
+
+SEIZURE = Path(__file__).parents[2] / "demo" / "drafts" / "seizure-with-persons.yaml"
+HANDLING = {"tlp": "AMBER", "code": "H2", "classification": 1}
 
 ANNEX = """\
 kind: information-request
@@ -157,6 +163,26 @@ def test_without_a_file_the_newest_draft_is_meant(paiza: Paiza, federation: Fede
     assert "  route:" in (folder / "mine.yaml").read_text()
     (folder / "mine.yaml").unlink()
     folder.rmdir()
+
+
+def test_what_is_opened_as_json_has_the_form_of_the_schema(
+    paiza: Paiza, federation: Federation, tmp_path: Path
+) -> None:
+    """Content and annex are valid by the schema of their kind, and a draft takes them as they are."""
+    draft = tmp_path / "notice.yaml"
+    sent = paiza("kaz-liaison", "send", "seizure", SEIZURE, "--to", "tjk", "--json").json
+    asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", sent["id"]), 60))
+    content = paiza("tjk-liaison", "open", sent["id"], "--json").json["content"]
+    part = ("--part", "annex", "--reason", "exercise", "--json")
+    annex = paiza("tjk-liaison", "open", sent["id"], *part).json["content"]
+    again = {"kind": "seizure-notice", "to": ["tjk"], "handling": HANDLING, "content": content, "annex": annex}
+    Draft202012Validator(schema.of_draft(kinds.get("seizure-notice", 1))).validate(again)
+    draft.write_text(json.dumps(again, ensure_ascii=False), "utf-8")
+    assert paiza("kaz-liaison", "send", "seizure", draft, "--dry-run", "--json").json["state"] == "checked"
+    file = tmp_path / "out.json"
+    leave = ("--purpose", "investigate", "--reason", "exercise")
+    assert paiza("kaz-liaison", "export", sent["id"], "--form", "full", *leave, "-o", file).code == 0
+    assert json.loads(file.read_text())[0]["content"] == content
 
 
 def test_a_dry_run_sends_nothing(paiza: Paiza, draft: Path) -> None:

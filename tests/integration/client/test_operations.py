@@ -78,7 +78,7 @@ def test_an_operation_from_its_opening_to_its_result_sheet(
     assert (beyond.code, "uzb" in beyond.err) == (3, True)
     computed = paiza("kaz-coordinator", "operation", "results", thread, "--json").json
     assert computed["results"]["detained"] == 2
-    assert computed["results"]["substances"][0]["quantity"] == {"millionths": "5000000", "unit": "kg"}
+    assert computed["results"]["substances"][0]["quantity"] == {"amount": "5", "unit": "kg"}
     unexplained = paiza("kaz-coordinator", "operation", "results", thread, "--send", "--let", "detained=1")
     assert (unexplained.code, "say why" in unexplained.err) == (3, True)
     sheet = paiza(
@@ -118,6 +118,6 @@ def test_a_notice_is_shared_in_an_operation_and_counted_once(paiza: Paiza, tmp_p
     for _ in range(2):
         assert paiza("kaz-liaison", "operation", "share", thread, first).code == 0
     computed = paiza("kaz-coordinator", "operation", "results", thread, "--json").json
-    assert computed["results"]["substances"][0]["quantity"] == {"millionths": "12500000", "unit": "kg"}
+    assert computed["results"]["substances"][0]["quantity"] == {"amount": "12.5", "unit": "kg"}
     assert [each["reason"] for each in computed["not_counted"]] == ["older-version"]
     assert paiza("tjk-liaison", "operation", "share", thread, first).code == 3

@@ -11,13 +11,14 @@ from ruamel.yaml import YAML
 from paiza_client.data.exports.records import Record
 from paiza_client.sdk import as_json
 from paiza_client.sdk.open_many import OpenedMessage
+from paiza_domain.json_form.values import to_object
 
 
 def described(opened: OpenedMessage, record: Record) -> dict[str, Any]:
     """Return one message as an object."""
-    found = {**as_json.opened(opened.main), "content": as_json.message(record.content)}
-    if record.annex is not None:
-        found["annex"] = as_json.message(record.annex)
+    found = {**as_json.opened(opened.main), "content": to_object(record.kind.shape, record.content)}
+    if record.annex is not None and record.kind.annex_shape is not None:
+        found["annex"] = to_object(record.kind.annex_shape, record.annex)
     return found
 
 
