@@ -27,7 +27,7 @@ def NN_(one: str, many: str) -> tuple[str, str]:  # noqa: N802 - as `N_`, of a t
 
 
 @cache
-def _catalogue(lang: str) -> gettext.NullTranslations:
+def catalogue(lang: str) -> gettext.NullTranslations:
     """Return the catalogue of `lang`; English and languages without a catalogue stay untranslated."""
     return gettext.translation(_DOMAIN, str(files(_DOMAIN) / "locale"), languages=[lang], fallback=True)
 
@@ -45,10 +45,10 @@ def translate(text: str, lang: str) -> str:
     """Return a marked `text` in `lang`; the empty text stays empty (gettext would give the catalogue's header)."""
     if lang == "en" or not text:
         return text
-    found = _catalogue(lang).gettext(text)
+    found = catalogue(lang).gettext(text)
     return found if found != text else _ADDED.get(lang, {}).get(text, text)
 
 
 def ngettext(one: str, many: str, count: int, lang: str) -> str:
     """Return the form of a text that goes with `count` in `lang`; the count itself is not filled in."""
-    return _catalogue(lang).ngettext(one, many, count)
+    return catalogue(lang).ngettext(one, many, count)

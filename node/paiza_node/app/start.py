@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from paiza_domain.loading import load_all
 from paiza_node.app.serve import serve
 from paiza_node.app.standby import become_writer
 from paiza_node.core.api.descriptors import reserve
@@ -47,6 +48,7 @@ async def run(config: Config, read_config: Callable[[], Config]) -> None:
     asyncio.get_running_loop().set_default_executor(
         FairThreads(READ_THREADS, "asyncio", most_threads_of_one=READ_THREADS_OF_ONE)
     )
+    load_all()
     prepare_data(config)
     store = await become_writer(config, places)
     try:
