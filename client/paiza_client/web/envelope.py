@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from paiza_client.files import attaching
+from paiza_client.files import attaching, file_types, pictures
 from paiza_client.sdk import Session, messages
 from paiza_client.sdk.wording import kind_title
 from paiza_client.web import texts
@@ -97,7 +98,10 @@ async def colleagues(session: Session, kind: Kind) -> list[Second]:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a draft. ``place``: what tells where a picture was taken; None where that cannot be told."""
+    """A file of a draft. ``place``: what tells where a picture was taken; None where that cannot be told.
+
+    ``shown``: it is a picture that a page shows.
+    """
 
     index: int
     path: str
@@ -106,6 +110,7 @@ class File:
     size: int
     place: tuple[str, ...] | None
     missing: bool
+    shown: bool
 
 
 def files(page: Page) -> list[File]:
@@ -126,9 +131,19 @@ def files(page: Page) -> list[File]:
                 size=path.stat().st_size if there else 0,
                 place=attaching.place_of(path) if there else (),
                 missing=not there,
+                shown=there and shown_type(path) is not None,
             )
         )
     return found
+
+
+def shown_type(path: Path) -> str | None:
+    """Return the media type of a picture that a page shows; None for every other file."""
+    try:
+        media_type = file_types.recognise(path).media_type
+    except Refused:
+        return None
+    return media_type if pictures.may_be_shown(path, media_type) else None
 
 
 async def answered(session: Session, text: str) -> tuple[str, str]:

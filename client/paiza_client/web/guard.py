@@ -35,6 +35,8 @@ HEADERS: Final[Mapping[str, str]] = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cache-Control": "no-store",
 }
+ALONE: Final[Mapping[str, str]] = {"Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'"}
+"""Headers of a file that others wrote: it is shown by itself, runs nothing and loads nothing."""
 CheckUser = Callable[[Peer, int], bool]
 
 STATIC: Final = "/static/"

@@ -1,5 +1,6 @@
 """One message: its content with marks and proofs, who has it, who opened it, what belongs with it, what to do."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from paiza.core.v1 import message_pb2
+from paiza_client.files import attaching, pictures
 from paiza_client.sdk import Session, controlled_delivery, messages, substances, threads, wording
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.search import LinkedMessage
@@ -16,6 +18,7 @@ from paiza_client.sdk.tasks import Task
 from paiza_client.verify.model import OpenedPart, Proof
 from paiza_client.web import refusals
 from paiza_client.web.content import Section, annex_sections, sections
+from paiza_client.web.guard import ALONE
 from paiza_client.web.language import N_, _, language
 from paiza_client.web.maps import figures
 from paiza_client.web.maps.figures import Figure
@@ -38,9 +41,6 @@ from paiza_domain import handling, kinds
 from paiza_officer.errors import NotProven, Refused
 from paiza_wire.errors import PaizaError, Rejected
 
-SHOWN: Final = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
-"""Media types that a page shows; everything else is only saved. No type in it can run anything."""
-
 _ANNEX: Final = message_pb2.PART_KIND_NOMINAL_ANNEX
 _FILE: Final = message_pb2.PART_KIND_ATTACHMENT
 _ACTS: Final = {
@@ -52,12 +52,17 @@ _ACTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One attachment: its number, sealed size, state here; what it is called is known once it was fetched."""
+    """One attachment: its number, sealed size, state here; what it is called is known once it was fetched.
+
+    ``place``: what in it tells where it was taken. ``shown``: it is shown as a picture.
+    """
 
     number: int
     size: int
     name: str = ""
     media_type: str = ""
+    note: str = ""
+    place: tuple[str, ...] = ()
     shown: bool = False
     fetched: bool = False
 
@@ -115,10 +120,9 @@ async def file(request: Request) -> Response:
     saved = console_of(request).opened.file(found.digest, request.path_params["number"])
     if saved is None:
         return refusals.answer(request, 404, "not_found")
-    headers = {"Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'"}
-    if saved.info.media_type in SHOWN and "save" not in request.query_params:
-        return FileResponse(saved.path, media_type=saved.info.media_type, headers=headers)
-    return FileResponse(saved.path, filename=saved.info.name, media_type="application/octet-stream", headers=headers)
+    if "save" not in request.query_params and pictures.may_be_shown(saved.path, saved.info.media_type):
+        return FileResponse(saved.path, media_type=saved.info.media_type, headers=ALONE)
+    return FileResponse(saved.path, filename=saved.info.name, media_type="application/octet-stream", headers=ALONE)
 
 
 async def task(request: Request) -> Response:
@@ -183,7 +187,7 @@ async def _page(
         signers=[] if opened is None else list(zip(header.required_signers, opened.message.signers, strict=True)),
         proofs=[] if opened is None else _chain(opened),
         map=None if opened is None else _map(opened),
-        files=_files(request, found),
+        files=await asyncio.to_thread(_files, request, found),
         links=await _links(session, found),
         related=await _related(session, found),
         opening=await _openings(session, found),
@@ -263,9 +267,9 @@ def _files(request: Request, found: MessageSummary) -> list[File]:
         if saved is None:
             files.append(File(number, part.ciphertext_size))
         else:
-            info = saved.info
-            shown = info.media_type in SHOWN
-            files.append(File(number, info.size, info.name, info.media_type, shown=shown, fetched=True))
+            info, shown = saved.info, pictures.may_be_shown(saved.path, saved.info.media_type)
+            place = attaching.place_of(saved.path) or () if shown else ()
+            files.append(File(number, info.size, info.name, info.media_type, info.note, place, shown, fetched=True))
     return files
 
 

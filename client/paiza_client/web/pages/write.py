@@ -8,11 +8,12 @@ from urllib.parse import quote, urlencode
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 
 from paiza_client.sdk import Session, controlled_delivery, copying, draft_store, drafts, messages, wording
 from paiza_client.sdk.model import MessageSummary
-from paiza_client.web import envelope, texts, writing
+from paiza_client.web import envelope, refusals, texts, writing
+from paiza_client.web.guard import ALONE
 from paiza_client.web.language import _, language
 from paiza_client.web.page import form_of, note, problem, redirect, render, route, session_of, text_of
 from paiza_client.web.writing import Controls, Page
@@ -240,6 +241,19 @@ def _saved(session: Session, name: str, given: Mapping[str, str]) -> Response:
     return JSONResponse({"saved": _("Saved at {time}").format(time=texts.clock(datetime.now(UTC))), "echoes": told})
 
 
+async def file(request: Request) -> Response:
+    """Return a picture of a draft, to be shown in its form."""
+    profile, name = session_of(request).profile, request.path_params["name"]
+    page = writing.load(profile, name)
+    kept = await asyncio.to_thread(envelope.files, page)
+    found = next((each for each in kept if each.index == request.path_params["index"] and each.shown), None)
+    path = None if found is None else page.stored.path.parent / found.path
+    media_type = None if path is None else envelope.shown_type(path)
+    if path is None or media_type is None:
+        return refusals.answer(request, 404, "not_found")
+    return FileResponse(path, media_type=media_type, headers=ALONE)
+
+
 async def delete_page(request: Request) -> Response:
     """Ask whether a draft is to be deleted."""
     stored = draft_store.find(session_of(request).profile, request.path_params["name"])
@@ -263,6 +277,7 @@ ROUTES: Final = (
     route("/erase/{message}", erase, post=True),
     route("/write/{name}", edit),
     route("/write/{name}", change, post=True, files=True),
+    route("/write/{name}/file/{index:int}", file),
     route("/write/{name}/delete", delete_page),
     route("/write/{name}/delete", delete, post=True),
 )

@@ -1,0 +1,90 @@
+"""Which files may be shown as pictures: of a kind that runs nothing, and no larger than a screen can hold.
+
+A file of a few kilobytes can name a picture of a thousand million pixels, which takes a browser's memory. Only the head
+of a file is read here; nothing is decoded.
+"""
+
+from pathlib import Path
+from typing import BinaryIO, Final
+
+SHOWN: Final = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+"""Media types that may be shown. No type in it can run anything or load anything."""
+MAX_PIXELS: Final = 120_000_000  # the largest cameras have a hundred million
+HEAD_BYTES: Final = 32  # hold the size of all kinds but JPEG; no picture is smaller
+MAX_SEGMENTS: Final = 500  # of a JPEG before its size
+
+_SOI: Final = b"\xff\xd8"  # a JPEG begins
+_LEAD: Final = b"\xff"  # stands before each of its markers
+_FRAMES: Final = frozenset(bytes([each]) for each in range(0xC0, 0xD0) if each not in {0xC4, 0xC8, 0xCC})  # a size
+_ALONE: Final = frozenset(bytes([each]) for each in (0x01, *range(0xD0, 0xD8)))  # markers without a length
+_PICTURE: Final = b"\xda"  # the picture itself begins
+_VP8: Final = b"\x9d\x01\x2a"
+_VP8L: Final = b"\x2f"
+_FOURTEEN_BITS: Final = 0x3FFF
+
+
+def may_be_shown(path: Path, media_type: str) -> bool:
+    """Return whether a file may be shown as a picture; False where its size cannot be told."""
+    if media_type not in SHOWN:
+        return False
+    found = dimensions(path)
+    return found is not None and 0 < found[0] * found[1] <= MAX_PIXELS
+
+
+def dimensions(path: Path) -> tuple[int, int] | None:
+    """Return width and height of a picture in pixels, as its head names them; None where it names none."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+            if len(head) < HEAD_BYTES:
+                return None
+            if head.startswith(_SOI):
+                file.seek(len(_SOI))
+                return _jpeg(file)
+            return _by_head(head)
+    except OSError:
+        return None
+
+
+def _by_head(head: bytes) -> tuple[int, int] | None:
+    """Return the size that a PNG, GIF or WebP names at its beginning."""
+    if head.startswith(b"\x89PNG\r\n\x1a\n") and head[12:16] == b"IHDR":
+        return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return int.from_bytes(head[6:8], "little"), int.from_bytes(head[8:10], "little")
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return _webp(head)
+    return None
+
+
+def _webp(head: bytes) -> tuple[int, int] | None:
+    """Return the size that one of the three kinds of WebP names."""
+    match head[12:16]:
+        case b"VP8X":
+            return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+        case b"VP8 " if head[23:26] == _VP8:
+            width, height = int.from_bytes(head[26:28], "little"), int.from_bytes(head[28:30], "little")
+            return width & _FOURTEEN_BITS, height & _FOURTEEN_BITS
+        case b"VP8L" if head[20:21] == _VP8L:
+            bits = int.from_bytes(head[21:25], "little")
+            return (bits & _FOURTEEN_BITS) + 1, (bits >> 14 & _FOURTEEN_BITS) + 1
+        case _:
+            return None
+
+
+def _jpeg(file: BinaryIO) -> tuple[int, int] | None:
+    """Return the size in the first frame of a JPEG, whose first marker was read."""
+    for _segment in range(MAX_SEGMENTS):
+        lead, marker = file.read(1), file.read(1)
+        while marker == _LEAD:  # any number of them may stand before a marker
+            marker = file.read(1)
+        if lead != _LEAD or not marker or marker == _PICTURE:
+            return None
+        if marker in _ALONE:
+            continue
+        length = int.from_bytes(file.read(2), "big")
+        if marker in _FRAMES:
+            frame = file.read(5)  # bits of a sample, height, width
+            return int.from_bytes(frame[3:5], "big"), int.from_bytes(frame[1:3], "big")
+        file.seek(max(0, length - 2), 1)  # the length counts itself
+    return None
