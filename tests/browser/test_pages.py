@@ -18,7 +18,8 @@ PLACES = (
     "/search?q=Ivanov&in=name", "/statistics", "/directory", "/substances", "/substances?q=heroin",
     "/law?first=kaz&second=tjk", "/audit", "/audit/trail/{wolves}", "/settings", "/inbox?since=yesterday",
     "/export", "/import", "/jobs", "/correct/KAZ-2026-00001", "/audit/reconcile",
-    "/audit/evidence/KAZ-2026-00001", "/pass/{hostile}",
+    "/audit/evidence/KAZ-2026-00001", "/retention?days=365", "/retention/holds", "/retention/erasures",
+    "/retention/message/KAZ-2026-00001", "/pass/{hostile}",
     "/write", "/write?delivery={delivery}", "/reply/{hostile}", "/approve",
 )  # fmt: skip
 

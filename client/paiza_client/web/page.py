@@ -75,6 +75,7 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
         N_("Oversight"),
         (
             Place("/audit", N_("Audit"), "audit"),
+            Place("/retention", N_("Retention"), "retention"),
             Place("/settings", N_("Settings"), "settings"),
         ),
     ),

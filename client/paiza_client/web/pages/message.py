@@ -47,6 +47,7 @@ _ACTS: Final = {
     "take": N_("The task is yours."),
     "acknowledge": N_("The task is acknowledged."),
     "complete": N_("The task is done."),
+    "assign": N_("The task was assigned."),
 }
 
 
@@ -126,7 +127,7 @@ async def file(request: Request) -> Response:
 
 
 async def task(request: Request) -> Response:
-    """Take, acknowledge or complete the task that a message is."""
+    """Take, acknowledge, assign or complete the task that a message is."""
     session, act = session_of(request), text_of(request, "act")
     found = await messages.find(session, request.path_params["id"])
     match act:
@@ -136,6 +137,10 @@ async def task(request: Request) -> Response:
             await session.tasks.acknowledge(found.digest)
         case "complete":
             await session.tasks.complete(found.digest, text_of(request, "note"))
+        case "assign":
+            what, _colon, name = text_of(request, "to").partition(":")
+            unit, officer = (name, "") if what == "unit" else ("", name)
+            await session.tasks.assign(found.digest, unit=unit, officer=officer, note=text_of(request, "note"))
         case _:
             return refusals.answer(request, 404, "not_found")
     console_of(request).changes += 1
@@ -191,7 +196,8 @@ async def _page(
         links=await _links(session, found),
         related=await _related(session, found),
         opening=await _openings(session, found),
-        task=await _task(session, found),
+        task=(task := await _task(session, found)),
+        assignable=await _assignable(session) if task is not None and task.state != "done" else [],
         may_reply=found.received and not found.recalled_by,
         may_recall=_may_recall(found),
         may_correct=may_correct(found),
@@ -320,6 +326,14 @@ def _opening(seen: Sequence[Proof]) -> Opening:
     first, last = seen[0], seen[-1]
     reasons = dict.fromkeys(each.reason for each in seen if each.reason)
     return Opening(first.actor, first.part_number or 0, len(seen), first.time, last.time, tuple(reasons))
+
+
+async def _assignable(session: Session) -> list[tuple[str, str]]:
+    """Return the units and the other officers of the member as (value, name) of a choice."""
+    found = await session.approvals.officers()
+    units = [(f"unit:{each}", _("unit {name}").format(name=each)) for each in sorted({o.unit for o in found if o.unit})]
+    own = str(session.profile.id)
+    return [*units, *((f"officer:{each.id}", each.name) for each in found if each.id != own)]
 
 
 async def _task(session: Session, found: MessageSummary) -> Task | None:

@@ -1,5 +1,7 @@
 """Statistics: seizures counted over any period, as a chart and as the same numbers in a table, small numbers hidden."""
 
+import asyncio
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -9,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from paiza_client.data.exports import missing_package
+from paiza_client.data.exports.writing import WRITERS
 from paiza_client.data.statistics import DIMENSIONS, HIDDEN, REASON, count_seizures
 from paiza_client.language import _ as of_the_client
 from paiza_client.language import date_text
 from paiza_client.sdk import wording
 from paiza_client.sdk.model import OnProgress
+from paiza_client.web import refusals
 from paiza_client.web.language import N_, _
 from paiza_client.web.page import console_of, redirect, render, route, session_of, text_of
 from paiza_client.web.pages.messages import address, day_of
@@ -91,13 +96,30 @@ async def count(request: Request) -> Response:
 async def result(request: Request, found: Any) -> Response:
     """Show a finished count."""
     wanted, counted = found
-    return await _page(request, wanted, counted)
+    return await _page(request, wanted, counted, request.path_params["id"])
+
+
+async def save(request: Request) -> Response:
+    """Return a finished count as a file, to be saved: the table with its mark, small numbers hidden as on the page."""
+    session_of(request)
+    job = console_of(request).jobs.find(request.path_params["id"])
+    wanted = text_of(request, "format")
+    if job is None or job.back != "/statistics" or job.result is None or wanted not in WRITERS:
+        return refusals.answer(request, 404, "not_found")
+    if missing := missing_package(wanted):
+        raise misused(_("Format"), missing)
+    _wanted, counted = job.result
+    stream = io.BytesIO()
+    await asyncio.to_thread(WRITERS[wanted], counted.table, stream)
+    name = f"statistics-{datetime.now().astimezone():%Y%m%d}.{wanted}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(stream.getvalue(), media_type="application/octet-stream", headers=headers)
 
 
 _NAMES: Final = ("by", "across", "measure", "from", "since", "until", "reason")
 
 
-async def _page(request: Request, wanted: dict[str, str], counted: Any = None) -> Response:
+async def _page(request: Request, wanted: dict[str, str], counted: Any = None, job: str = "") -> Response:
     session = session_of(request)
     return await render(
         request,
@@ -114,6 +136,8 @@ async def _page(request: Request, wanted: dict[str, str], counted: Any = None) -
         hidden=HIDDEN,
         periods=PERIODS,
         link=address("/statistics", wanted),
+        job=job,
+        formats=tuple(WRITERS),
     )
 
 
@@ -154,4 +178,8 @@ def _chart(title: str, labels: list[str], cells: Any) -> Chart:
     return Chart(title, max(len(labels) * (BAR + 12) + 12, 200), tuple(bars))
 
 
-ROUTES: Final = (route("/statistics", statistics), route("/statistics", count, post=True))
+ROUTES: Final = (
+    route("/statistics", statistics),
+    route("/statistics", count, post=True),
+    route("/statistics/{id}/file", save, post=True),
+)
