@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -10,7 +11,32 @@ from playwright.sync_api import Browser, Page, expect
 from typing_extensions import override
 
 from tests.browser.conftest import PROFILE
-from tests.browser.surroundings import Morning, second_link
+from tests.browser.surroundings import Morning, second_link, serving
+
+
+@contextmanager
+def taken(port: int) -> Iterator[list[str]]:
+    """Listen on a port that a console had; yield what is asked there."""
+    asked: list[str] = []
+
+    class Taker(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """Note what is asked."""
+            asked.append(self.path)
+            self.send_error(404)
+
+        do_POST = do_GET  # noqa: N815 - the name that the server looks for
+
+        @override
+        def log_message(self, format: str, *args: Any) -> None:
+            """Print nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Taker)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield asked
+    server.shutdown()
+    server.server_close()
+
 
 ATTACK = """<!doctype html><title>another page</title>
 <iframe id="frame" src="{origin}/tasks"></iframe>
@@ -50,6 +76,32 @@ def other(origin: str) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     server.server_close()
+
+
+def test_a_page_without_its_console_sends_nothing(browser: Browser, at: Morning) -> None:
+    """After the process has ended another user may take the port: an open page is dead, its form and its links too."""
+    with serving(at.home, "kaz-duty") as link:
+        page = browser.new_page()
+        page.goto(link)
+        page.wait_for_url("**/tasks")
+        expect(page.locator("body")).not_to_have_attribute("data-ended", "1")
+    port = int(link.rpartition(":")[2].partition("/")[0])
+    expect(page.locator("#arrivals")).to_contain_text("The console has ended")
+    with taken(port) as asked:
+        page.locator(".foot form button").dispatch_event("click")
+        page.evaluate("document.querySelector('.foot form').requestSubmit()")
+        page.locator(".nav a").first.click()
+        page.wait_for_timeout(500)
+        assert asked == []
+
+
+def test_a_page_believes_its_own_console_alone(page: Page, origin: str) -> None:
+    """What answers in the place of the console does not know the proof that the page asks for."""
+    lie = 'event: proof\ndata: 00\n\ndata: {"counts": {}}\n\n'
+    page.route("**/events*", lambda route: route.fulfill(status=200, content_type="text/event-stream", body=lie))
+    page.goto(f"{origin}/tasks")
+    expect(page.locator("#arrivals")).to_contain_text("The console has ended")
+    expect(page.locator(".foot form button")).to_be_disabled()
 
 
 def test_another_page_frames_and_loads_nothing(page: Page, other: str) -> None:

@@ -2,9 +2,13 @@
 
 One watch of the node serves every open page. An event says what changed and holds no content: the page asks for the
 counts, and for the list, as it would at any time.
+
+After the process has ended another user may take its port. A page therefore asks for a proof first, which only the
+console that made it can give, and sends nothing any more once the stream breaks off.
 """
 
 import asyncio
+import hmac
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -17,8 +21,8 @@ from starlette.routing import Route
 from paiza_client.sdk import Session, notifications
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.web import counts, texts
-from paiza_client.web.console import Console
-from paiza_client.web.page import console_of
+from paiza_client.web.console import Console, Login
+from paiza_client.web.page import console_of, login_of
 from paiza_wire.errors import PaizaError
 
 BEAT_SECONDS: Final = 25.0
@@ -86,11 +90,13 @@ class Watcher:
 
 
 async def events(request: Request) -> Response:
-    """Return the stream for one page; it ends when the console is locked, and begins with the present counts."""
+    """Return the stream for one page; it ends when the console is locked, and begins with proof and present counts."""
     console = console_of(request)
+    proof = proof_of(login_of(request), request.query_params.get("nonce", ""))
     watcher: Watcher = request.app.state.watcher
 
     async def lines() -> AsyncIterator[str]:
+        yield f"event: proof\ndata: {proof}\n\n"
         was_open = not console.is_locked
         if was_open:
             yield await _line(console, {"what": "counts"})
@@ -101,6 +107,11 @@ async def events(request: Request) -> Response:
         yield "event: locked\ndata: {}\n\n"
 
     return StreamingResponse(lines(), media_type="text/event-stream")
+
+
+def proof_of(login: Login, nonce: str) -> str:
+    """Return what shows a page that the console knows its form token, which it has told nobody else."""
+    return hmac.digest(login.form_token.encode(), nonce.encode(), "sha256").hex()
 
 
 async def _line(console: Console, event: Event) -> str:

@@ -20,12 +20,46 @@
     arrivals.replaceChildren(arrivals.dataset.text + " ", link);
     arrivals.hidden = false;
   };
+  // After its process has ended another user may take the port: a page without its console sends nothing any more.
+  let leaving = false;
+  const ended = () => {
+    if (leaving || document.body.dataset.ended) return;
+    document.body.dataset.ended = "1";
+    arrivals.textContent = arrivals.dataset.ended;
+    arrivals.hidden = false;
+    arrivals.scrollIntoView();
+    for (const each of document.querySelectorAll("button")) each.disabled = true;
+  };
+  for (const kind of ["beforeunload", "pagehide"]) {
+    window.addEventListener(kind, () => { leaving = true; setTimeout(() => { leaving = false; }, 3000); });
+  }
+  for (const kind of ["submit", "click"]) {
+    document.addEventListener(kind, (event) => {
+      if (!document.body.dataset.ended) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }, true);
+  }
+  const hex = (bytes) => [...new Uint8Array(bytes)].map((each) => each.toString(16).padStart(2, "0")).join("");
+  const proves = async (nonce, proof) => {
+    const key = new TextEncoder().encode($("input[name=form_token]").value);
+    const algorithm = { name: "HMAC", hash: "SHA-256" };
+    const secret = await crypto.subtle.importKey("raw", key, algorithm, false, ["sign"]);
+    return proof === hex(await crypto.subtle.sign(algorithm, secret, new TextEncoder().encode(nonce)));
+  };
+
   // A browser keeps few lines to one host: a page that is not looked at gives its own up.
   if (arrivals && window.EventSource) {
     let source = null;
     const listen = () => {
       if (source || document.hidden) return;
-      source = new EventSource("/events");
+      const nonce = hex(crypto.getRandomValues(new Uint8Array(16)));
+      const mine = source = new EventSource(`/events?nonce=${nonce}`);
+      let proven = false;
+      const over = () => { mine.close(); ended(); };
+      mine.addEventListener("proof", async (event) => { proven = await proves(nonce, event.data); if (!proven) over(); });
+      mine.onerror = over;
+      setTimeout(() => { if (!proven && mine.readyState !== EventSource.CLOSED) over(); }, 10000);
       source.onmessage = (event) => {
         const told = JSON.parse(event.data);
         for (const [name, text] of Object.entries(told.counts)) count(name, text, told.late);

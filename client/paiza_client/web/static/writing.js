@@ -9,6 +9,7 @@
   let busy = false;
   let again = false;
   const save = async () => {
+    if (document.body.dataset.ended) return;
     if (busy) { again = true; return; }
     busy = true;
     const sent = new FormData(form);

@@ -1,6 +1,7 @@
 """Locking while something is under way: nothing of it is kept or shown."""
 
 import asyncio
+import hmac
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from paiza_client.web.console import Login
 from paiza_client.web.events import Watcher, events
 from paiza_client.web.opened import OpenedParts
 from paiza_client.web.page import route
@@ -98,6 +100,11 @@ async def test_a_page_that_is_looked_at_again_learns_at_once() -> None:
     """A page that gave its line up while it was hidden is told with the first event that the console is locked."""
     state = SimpleNamespace(console=SimpleNamespace(is_locked=True), watcher=None)
     app = cast("Starlette", SimpleNamespace(state=state))
-    request = Request({"type": "http", "method": "GET", "path": "/events", "headers": [], "app": app})
-    answer = cast("Any", await events(request))
-    assert [each async for each in answer.body_iterator] == ["event: locked\ndata: {}\n\n"]
+    login, query = Login(), b"nonce=abc"
+    scope = {"type": "http", "method": "GET", "path": "/events", "headers": [], "query_string": query, "app": app}
+    answer = cast("Any", await events(Request(scope | {"login": login})))
+    proof = hmac.new(login.form_token.encode(), b"abc", "sha256").hexdigest()
+    assert [each async for each in answer.body_iterator] == [
+        f"event: proof\ndata: {proof}\n\n",
+        "event: locked\ndata: {}\n\n",
+    ]
