@@ -271,7 +271,7 @@ class _Filler:
             names = [f"{page.section.root}.{part.key}" for part in page.section.parts]
             blank = not page.fault_count and all(form_values.is_blank(self._values, name) for name in names)
             count = _count((page.block, *page.boxes)) if page.open else 0
-            folded = blank and bool(shown) and shown + count > AT_ONCE
+            folded = page.open and blank and bool(shown) and shown + count > AT_ONCE
             shown += 0 if folded else count
             yield replace(page, folded=folded)
 

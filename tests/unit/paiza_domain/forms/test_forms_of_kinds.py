@@ -395,3 +395,34 @@ def test_a_foreign_kind_has_its_form(root: Path) -> None:
         "Сообщение о волках [('Страна', 'code'), ('Волки', 'integer')]",
         "{'content.wolves': ['Значение должно быть от 1 до 100.']}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("seizure-notice", "content.substances[0].as_named"),
+        ("cd-request", "content.route[0].exit_point"),
+        ("information-answer", "content.answers[0].text"),
+        ("cd-conditions-answer", "content.answers[0].text"),
+    ],
+)
+def test_what_may_be_refused_empty_is_not_called_optional(kind: str, name: str) -> None:
+    """A field that must be filled in under a condition is not shown as one that may be left."""
+    entered = layout.find_input(describe(kinds.all_kinds()[kind], "en"), name)
+    assert entered is not None
+    assert not entered.required
+    assert not entered.may_be_empty
+
+
+def test_what_is_beyond_the_first_fields_is_folded() -> None:
+    """A long form begins with its first parts; one that holds anything, or a fault, stands open."""
+    description = describe(kinds.all_kinds()["cd-request"], "en")
+    values = layout.initial(description, {})
+
+    def folded(more: dict[str, str], faults: dict[str, list[str]]) -> set[str]:
+        form = layout.lay_out(description, {**values, **more}, faults, "en")
+        return {page.section.key for page in form.pages if page.folded}
+
+    assert folded({}, {}) == {"content.transport", "content.route"}
+    assert folded({"content.route[0].member": "kaz"}, {}) == {"content.transport"}
+    assert folded({}, {"content.transport[0].plate": ["wrong"]}) == {"content.route"}
