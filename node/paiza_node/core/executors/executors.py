@@ -2,7 +2,8 @@
 
 The interpreter runs one thread at a time and divides its time among those that are ready. One thread for the bulk of
 each operation gives each an equal share: submitting cannot starve delivering. Small batches use threads of their own.
-The callers take turns at every thread, and the check of a batch pauses every few milliseconds for them.
+The callers take turns at every thread, and the check of a batch pauses every few milliseconds for them. The threads for
+bulk pause for single messages as well, half of the time at most (`way`).
 
 Work on a few small messages takes less time than a thread needs to get its turn: it is done on the event loop.
 """
@@ -17,6 +18,7 @@ import structlog
 from paiza_node.core import blocking
 from paiza_node.core.executors.check_workers import CheckWorkers
 from paiza_node.core.executors.fair_threads import SLICE_SECONDS, FairThreads, Slices, whole
+from paiza_node.core.executors.way import Way
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 QUICK_ITEMS: Final = 32  # messages; a batch of up to so many takes some ten milliseconds
@@ -31,10 +33,11 @@ log = structlog.get_logger("paiza.executors")
 
 
 class SharedThreads:
-    """The threads shared by all executors: for small batches, and one for urgent ones."""
+    """The threads shared by all executors: for small batches, and one for urgent ones; and the way that bulk leaves."""
 
     def __init__(self) -> None:
         """Start the threads."""
+        self.way = Way()
         self.quick = FairThreads(QUICK_THREADS, "quick", most_threads_of_one=QUICK_THREADS_OF_ONE)
         self.first = FairThreads(FIRST_THREADS, "first")
 
@@ -50,7 +53,7 @@ class Executor:
     def __init__(self, name: str, shared: SharedThreads) -> None:
         """Store the threads shared with the other operations."""
         self._shared = shared
-        self._bulk = FairThreads(1, f"{name}-bulk")
+        self._bulk = FairThreads(1, f"{name}-bulk", way=shared.way)
 
     async def run(self, items: int, work: Callable[[], T], *, first: bool = False, on_loop: bool = False) -> T:
         """Run work on so many messages in a thread; ``first`` ahead of all other work.
@@ -88,6 +91,7 @@ class Executors:
         """Start the threads, and so many worker processes."""
         self.workers = CheckWorkers(workers)
         self._shared = SharedThreads()
+        self.way = self._shared.way
         self.submit = Executor("submit", self._shared)
         self.receive = Executor("receive", self._shared)
         self.deliver = Executor("deliver", self._shared)

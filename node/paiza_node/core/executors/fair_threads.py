@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from paiza_node.core.caller import CALLER, CallerKey
 from paiza_node.core.executors.turns import Turns
+from paiza_node.core.executors.way import Way
 
 MAX_WAITING: Final = 4096  # pieces of work
 MAX_WAITING_OF_ONE: Final = 512  # pieces of work; the calls of one caller are far fewer
@@ -27,13 +28,16 @@ Slices = Generator[None, None, T]
 class FairThreads(ThreadPoolExecutor):
     """A pool of threads whose next work is of the caller (`paiza_node.core.caller`) that was served least time."""
 
-    def __init__(self, threads: int, name: str, *, most_threads_of_one: int = 0) -> None:
+    def __init__(self, threads: int, name: str, *, most_threads_of_one: int = 0, way: Way | None = None) -> None:
         """Begin without work; a peer or officer occupies at most ``most_threads_of_one`` threads, all if 0.
 
-        The node's own work is not held back so: some of it waits in a thread for other work of the node.
+        The node's own work is not held back so: some of it waits in a thread for other work of the node. With a ``way``
+        the threads pause for single messages between slices of work, at most half of the time.
         """
         super().__init__(threads, thread_name_prefix=name)
         self._most_of_one = most_threads_of_one or threads
+        self._way = way
+        self._owed = 0.0  # seconds of work before the next pause
         self._guard = threading.Lock()
         self._turns: Turns[_Job] = Turns(most=MAX_WAITING, most_of_one=MAX_WAITING_OF_ONE)
         self._running: Counter[CallerKey] = Counter()
@@ -58,8 +62,11 @@ class FairThreads(ThreadPoolExecutor):
         """Serve in turn until nothing is left that this thread may do: a thread that serves another does the rest."""
         while (turn := self._next()) is not None:
             caller, job = turn
+            if self._way is not None and self._owed <= 0.0:
+                self._owed = self._way.wait()
             began = perf_counter()
             ended = job.run()
+            self._owed -= perf_counter() - began
             with self._guard:
                 self._running[caller] -= 1
                 if not self._running[caller]:

@@ -73,6 +73,7 @@ class Receive:
         self._ledger = core.ledger
         self._logs = core.logs
         self._executor = core.executors.receive
+        self._way = core.executors.way
         self._suspect = suspect
         self._arrivals = arrivals
         self._piggybacks = piggybacks
@@ -97,6 +98,19 @@ class Receive:
         except ConsistencyMismatch as mismatch:
             return await asyncio.to_thread(self._mismatch, mismatch, request.consistency_claim.known_size)
         messages = [each.release.message or each.forwarding.message for each in request.dispatches]
+        small = fits_loop([len(message) for message in messages])
+        with self._way.occupied(when=small):
+            return await self._received(member, request, checkpoint, messages, small=small)
+
+    async def _received(
+        self,
+        member: Member,
+        request: exchange_pb2.DeliverRequest,
+        checkpoint: VerifiedCheckpoint,
+        messages: Sequence[bytes],
+        *,
+        small: bool,
+    ) -> exchange_pb2.DeliverResponse:
         parsed = precedence.read_small(messages)
         headers = [each.header for each in parsed if each is not None]
         overtaking = any(precedence.overtakes(header.kind) for header in headers)
@@ -110,7 +124,7 @@ class Receive:
             len(messages),
             lambda: self._answer(member, committed, request.consistency_claim.known_size),
             first=first,
-            on_loop=fits_loop([len(message) for message in messages]),
+            on_loop=small,
         )
 
     async def _check_piggybacked(

@@ -71,15 +71,16 @@ async def record_receipts(core: Core, peer: str, sent: Sent) -> None:
     """Verify every answer of a batch and commit the results, at once or in several commits as others wait."""
     check = _AnswerCheck(core, peer, sent.checkpoint, core.register_cache.current)
     small = fits_loop([len(outgoing.signed) for outgoing in sent.batch])
-    outcomes = await core.executors.deliver.run(
-        len(sent.batch), lambda: check.check_all(sent), first=sent.first, on_loop=small
-    )
-    known = core.logs.to_store(peer, sent.checkpoint)
-    await core.ledger.commit_parts(
-        lambda tx, begin, end: _write(core.node_id, peer, outcomes[begin:end], known, tx),
-        len(outcomes),
-        first=sent.first,
-    )
+    with core.executors.way.occupied(when=small):
+        outcomes = await core.executors.deliver.run(
+            len(sent.batch), lambda: check.check_all(sent), first=sent.first, on_loop=small
+        )
+        known = core.logs.to_store(peer, sent.checkpoint)
+        await core.ledger.commit_parts(
+            lambda tx, begin, end: _write(core.node_id, peer, outcomes[begin:end], known, tx),
+            len(outcomes),
+            first=sent.first,
+        )
     settled = [outcome.outgoing.digest for outcome in outcomes if outcome.settlement is not None]
     log.info("answered", peer=peer, messages=[digest.hex()[:LOGGED_DIGITS] for digest in settled])
 

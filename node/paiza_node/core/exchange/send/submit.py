@@ -72,6 +72,7 @@ class Submit:
         self._register_cache = core.register_cache
         self._ledger = core.ledger
         self._executor = core.executors.submit
+        self._way = core.executors.way
         self._workers = core.executors.workers
         self._stages = stages
         self._release = Release(
@@ -93,6 +94,12 @@ class Submit:
         if len(items) > MAX_ITEMS:
             raise Rejected("too_large", f"a batch has at most {MAX_ITEMS} items")
         small = fits_loop([len(item.message) for item in items])
+        with self._way.occupied(when=small):
+            return await self._released(officer, items, small=small)
+
+    async def _released(
+        self, officer: Officer, items: Sequence[officer_pb2.SubmitItem], *, small: bool
+    ) -> officer_pb2.SubmitResponse:
         checked = await self._executor.run_in_slices(len(items), lambda: self._check_all(officer, items), on_loop=small)
         going = [item for item in checked if isinstance(item, Submission)]
         first = any(item.goes_first for item in going) or (

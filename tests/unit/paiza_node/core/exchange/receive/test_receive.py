@@ -41,7 +41,7 @@ async def test_answers_that_a_delivery_carries_are_charged(tmp_path: Path, messa
         store=store,
         decryption_keys=nothing,
         clock=None,
-        executors=SimpleNamespace(receive=SimpleNamespace(run_in_slices=refused), workers=nothing),
+        executors=SimpleNamespace(receive=SimpleNamespace(run_in_slices=refused), workers=nothing, way=nothing),
     )
     unused: Any = nothing
     receive = Receive(core, suspect=unused, arrivals=unused, piggybacks=(), check_grant=unused)
