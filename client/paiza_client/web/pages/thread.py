@@ -1,16 +1,19 @@
 """One thread: its requests question by question, with silence shown, and its messages, the oldest first."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from paiza.content.v1 import information_pb2
 from paiza_client.sdk import threads
 from paiza_client.web.language import N_, _
 from paiza_client.web.page import redirect, render, route, session_of
 from paiza_domain import handling
 from paiza_domain.threads.request_status import AnswerState, RequestStatus
+from paiza_domain.threads.thread import ThreadMessage
 
 STATES: Final = {
     AnswerState.NO_ANSWER: (N_("No answer"), "clock", "danger"),
@@ -49,9 +52,21 @@ async def thread(request: Request) -> Response:
         ids={each.digest: each.id for each in found},
         standings=[(each, _questions(each), each.overdue(datetime.now(UTC))) for each in standings],
         states=STATES,
+        words=_answers(known),
         opened=opened,
         may_open=any(threads.is_of_requests(each.header) for each in found),
     )
+
+
+def _answers(opened: Sequence[ThreadMessage]) -> dict[tuple[bytes, int], str]:
+    """Return the words of the answers that were opened, by the digest of the answer and the number of the question."""
+    return {
+        (message.digest, each.question_number): each.text
+        for message in opened
+        if isinstance(message.content, information_pb2.InformationAnswer)
+        for each in message.content.answers
+        if each.text
+    }
 
 
 def _questions(status: RequestStatus) -> list[tuple[int, str, list[tuple[str, object, bool]]]]:
