@@ -300,15 +300,11 @@ def body_sizes(conn: ReadConnection, seqs: Collection[int]) -> dict[int, int]:
     return dict(_BODY_SIZES.run(conn, seqs))
 
 
-def front(conn: ReadConnection, seq: int, size: int) -> bytes | None:
-    """Return about the first ``size`` bytes of a serialized SignedMessage; None if it was erased."""
-    b = message_body_table.c
-    read = func.substr(b.rest, 1, size, type_=LargeBinary)
-    joined = message_body_table.join(message_table, message_table.c.seq == b.seq)
-    row = conn.execute(
-        select(b.cuts, read, message_table.c.header).select_from(joined).where(b.seq == seq)
-    ).one_or_none()
-    return None if row is None else packing.unpack(row[0], row[1], row[2], _fronts(conn, [row[0]]))
+def fronts(conn: ReadConnection, seqs: Collection[int], size: int) -> dict[int, bytes]:
+    """Return about the first ``size`` bytes of the serialized SignedMessages whose content is stored, by number."""
+    rows = list(_BEGINNINGS.run(conn, seqs, size))
+    known = _fronts(conn, [cuts for _, cuts, _, _ in rows])
+    return {seq: packing.unpack(cuts, rest, header, known) for seq, cuts, rest, header in rows}
 
 
 def _fronts(conn: ReadConnection, cuts: Iterable[bytes]) -> dict[int, bytes]:
@@ -317,6 +313,15 @@ def _fronts(conn: ReadConnection, cuts: Iterable[bytes]) -> dict[int, bytes]:
     return dict(_FRONTS.run(conn, wanted))
 
 
+_BEGINNINGS: Final = Lookup(
+    select(
+        message_body_table.c.seq,
+        message_body_table.c.cuts,
+        func.substr(message_body_table.c.rest, literal_column("1"), bindparam("size"), type_=LargeBinary),
+        message_table.c.header,
+    ).select_from(message_body_table.join(message_table, message_table.c.seq == message_body_table.c.seq)),
+    message_body_table.c.seq,
+)
 _BODIES: Final = Lookup(
     select(
         message_body_table.c.seq, message_body_table.c.cuts, message_body_table.c.rest, message_table.c.header

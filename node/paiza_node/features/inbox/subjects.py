@@ -6,6 +6,7 @@ leaves an entry for subjects that were not shown: the safe side.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,7 +14,7 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.access.consultations import Consultations
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import openable
-from paiza_node.core.access.open import OpenAuthorizer
+from paiza_node.core.access.open import OpenAuthorizer, OpenRequest
 from paiza_node.core.access.open_rules import OpenRule
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.proofs import own_proof
@@ -23,12 +24,14 @@ from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import markings
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
+from paiza_node.core.storage import ReadConnection
 from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 from paiza_wire.message.part_cipher import subject_key
 
 FRONT_BYTES: Final = 192 * 1024  # of a message: header, signatures, subject, and the wraps of its main part
+TOGETHER: Final = 32  # messages whose fronts are in memory at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +89,29 @@ class ShowSubjects:
         """Return sealed subjects and keys; those that do not open are left out."""
         found: dict[bytes, tuple[bytes, bytes]] = {}
         with self._core.store.reads() as reads:
-            visible = openable(reads, officer, rows)
-            for row in rows:
-                if row.seq not in visible:
-                    continue
-                try:
-                    request = self._authorizer.read_request(officer, row.digest, 0, "")
-                    front = messages_store.front(reads, row.seq, FRONT_BYTES)
-                    if front is None or self._authorizer.refusal(reads, officer, request) is not None:
-                        continue
-                    signed = wire.read_leading_fields(front)
-                    keys = self._core.decryption_keys
-                    part_key = wire.unwrap(signed.wraps, row.digest, 0, keys.member, keys.by_id)
-                    found[row.digest] = signed.subject, subject_key(part_key)
-                except Rejected:
-                    continue
+            for first in range(0, len(rows), TOGETHER):
+                found |= self._found_among(reads, officer, rows[first : first + TOGETHER])
+        return found
+
+    def _found_among(
+        self, reads: ReadConnection, officer: Officer, rows: Sequence[MessageRow]
+    ) -> dict[bytes, tuple[bytes, bytes]]:
+        wanted: dict[int, OpenRequest] = {}
+        for row in rows:
+            with suppress(Rejected):
+                wanted[row.seq] = self._authorizer.request_for(officer, row, 0, "")
+        refused = self._authorizer.refusals(reads, officer, list(wanted.values()))
+        allowed = {
+            seq: request for (seq, request), against in zip(wanted.items(), refused, strict=True) if against is None
+        }
+        keys = self._core.decryption_keys
+        found: dict[bytes, tuple[bytes, bytes]] = {}
+        for seq, front in messages_store.fronts(reads, list(allowed), FRONT_BYTES).items():
+            digest = allowed[seq].digest
+            with suppress(Rejected):
+                signed = wire.read_leading_fields(front)
+                part_key = wire.unwrap(signed.wraps, digest, 0, keys.member, keys.by_id)
+                found[digest] = signed.subject, subject_key(part_key)
         return found
 
 
