@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 from tests.bench import (
     against_as2,
     bare_grpc,
+    console,
     fairness,
     figures,
     floor,
@@ -49,12 +50,13 @@ ROWS: Final[Mapping[str, Callable[[Run], Iterator[Figure | Missing]]]] = {
     "matrix": matrix.measure,
     "import": imports.measure,
     "opening": opening.measure,
+    "console": console.measure,
     "watchers": watchers.measure,
     "workers": workers.measure,
 }
 """In the order they run: what others are compared with comes first."""
 
-LONG: Final = frozenset({"log", "matrix", "import"})
+LONG: Final = frozenset({"log", "matrix", "import", "console"})
 """Rows that are measured only by name, so that all others together take under six minutes on two quiet cores."""
 
 NEEDS: Final[Mapping[str, tuple[str, ...]]] = {

@@ -26,6 +26,7 @@ class Sizes:
     imported: int = 4_000  # rows of one imported table
     notices: int = 400  # messages to nine members each
     opened: int = 1_000  # notices that statistics and an export open
+    shown: int = 100_000  # messages stored while the console shows pages
 
 
 @dataclass
