@@ -169,7 +169,16 @@ async def test_what_comes_while_the_backlog_is_read_is_shown_once(room: Room) ->
 
     unused: Any = SimpleNamespace(current=list, of=arrive, linked=lambda *_: frozenset[int]())
     core: Any = SimpleNamespace(register_cache=None, ledger=room.ledger, store=room.store, clock=None)
-    names = ("submit", "open_part", "open_together", "show_subjects", "search", "find_source_rows", "may_know_of")
+    names = (
+        "submit",
+        "trial",
+        "open_part",
+        "open_together",
+        "show_subjects",
+        "search",
+        "find_source_rows",
+        "may_know_of",
+    )
     service = OfficerService(
         core,
         **dict.fromkeys(names, unused),
