@@ -164,6 +164,30 @@ def requests(thread: Iterable[ThreadMessage]) -> list[RequestStatus]:
     return [each for each in found if each is not None]
 
 
+def overtaken(request: ThreadMessage, thread: Iterable[ThreadMessage], member: str) -> frozenset[bytes]:
+    """Return the digests of a member's interim answers of which nothing counts any more: later ones said it all."""
+    answers = [each for each in thread if each.author == member]
+    status = of_request(request, answers, [member])
+    if status is None:
+        return frozenset()
+    questions = next(each.questions for each in status.addressees if each.member == member)
+    counting = {each.number: each.answer for each in questions}
+    found = set()
+    for each in answers:
+        said = dict(_numbered(each, counting))
+        if said and all(
+            state is AnswerState.INTERIM and counting[number] not in {b"", each.digest}
+            for number, state in said.items()
+        ):
+            found.add(each.digest)
+    return frozenset(found)
+
+
+def _numbered(answer: ThreadMessage, numbers: Mapping[int, object]) -> Iterator[tuple[int, AnswerState]]:
+    texts = dict.fromkeys(numbers, "")
+    return ((number, state) for number, state, _expected in _answers_by_question(answer, texts))
+
+
 def _kind(message: ThreadMessage) -> Kind | None:
     try:
         return kinds.get(message.header.kind, message.header.kind_version)

@@ -14,7 +14,7 @@ from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import task_pb2
 from paiza_domain import kinds
 from paiza_domain.schema.kind import Kind
-from paiza_domain.threads import request_status, thread
+from paiza_domain.threads import asked, request_status, thread
 from paiza_domain.threads.thread import ThreadMessage
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, ReleasedMessage
 from paiza_node.core.log.changes import MessagesChanged
@@ -32,7 +32,7 @@ from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 
-MAX_ANSWERS: Final = 32  # own answers to one request that are read, the newest
+MAX_ANSWERS: Final = 32  # answers of one member to one request that are read, the newest
 
 _NEW: Final = int(task_pb2.TASK_STATE_NEW)
 _ACKNOWLEDGED: Final = int(task_pb2.TASK_STATE_ACKNOWLEDGED)
@@ -48,7 +48,8 @@ def task_reaction(node_id: str, decryption_keys: DecryptionKeys) -> Reaction:
         # What this batch erases too is left to the erasure: the order of the reactions must make no difference.
         erased = {digest for each in messages for digest in thread.to_be_erased(each.header)}
         for each in messages:
-            for task in _open(tx.conn, _taken_back(tx.conn, each.header) - erased):
+            over = _taken_back(tx.conn, each.header) | answers.overtaken(tx.conn, each)
+            for task in _open(tx.conn, over - erased):
                 _put(tx, node_id, replace(task, state=_DONE))
 
     return Reaction(on_received=on_received, on_released=answers.settle)
@@ -99,6 +100,30 @@ class _Answers:
                 if state > task.state:
                     _put(tx, each.actor, replace(task, state=state))
 
+    def overtaken(self, reads: ReadConnection, answer: ReceivedMessage) -> set[bytes]:
+        """Return the interim answers that an answer of the same member makes needless to read."""
+        found: set[bytes] = set()
+        if not asked.is_answer(answer.row.kind):
+            return found
+        for digest in answer.header.parent_digests:
+            request = messages_store.message(reads, digest)
+            kind = None if request is None else _known(wire.parse_header(request.header))
+            if request is None or request.received or kind is None or answer.row.kind not in kind.answered_by:
+                continue
+            answers = self._answers(reads, request, kind, answer.row.author)
+            found |= request_status.overtaken(self._opened(reads, request, recalled=False), answers, answer.row.author)
+        return found
+
+    def _answers(self, reads: ReadConnection, request: MessageRow, kind: Kind, member: str) -> list[ThreadMessage]:
+        """Return the newest answers of a member to a request, opened."""
+        rows = [
+            row
+            for digest in messages_store.children(reads, [request.digest], kind.answered_by).get(request.digest, [])
+            if (row := messages_store.message(reads, digest)) is not None and row.author == member
+        ][-MAX_ANSWERS:]
+        recalled = {digest for digest, each in markings.marks(reads, rows).items() if each.recalled_by}
+        return [self._opened(reads, row, recalled=row.digest in recalled) for row in rows]
+
     def _state(self, reads: ReadConnection, request: MessageRow, reply: ReleasedMessage) -> int:
         """Return the state of a request's task once a reply was released.
 
@@ -131,16 +156,8 @@ class _Answers:
 
     def _is_open(self, reads: ReadConnection, request: MessageRow, kind: Kind, member: str) -> bool:
         """Return whether a request still waits for an answer of our member to one of its questions."""
-        own = [
-            row
-            for digest in messages_store.children(reads, [request.digest], kind.answered_by).get(request.digest, [])
-            if (row := messages_store.message(reads, digest)) is not None and not row.received
-        ][-MAX_ANSWERS:]
-        recalled = {digest for digest, each in markings.marks(reads, own).items() if each.recalled_by}
         status = request_status.of_request(
-            self._opened(reads, request, recalled=False),
-            [self._opened(reads, row, recalled=row.digest in recalled) for row in own],
-            [member],
+            self._opened(reads, request, recalled=False), self._answers(reads, request, kind, member), [member]
         )
         addressees = () if status is None else status.addressees
         return any(each.still_open for each in addressees if each.member == member)

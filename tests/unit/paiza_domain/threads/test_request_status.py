@@ -83,6 +83,21 @@ def test_a_recalled_answer_was_never_said() -> None:
     assert states(stands([REQUEST, interim, replace(full, recalled=True)]))["tjk"] == ["interim", "no-answer"]
 
 
+@pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
+def test_an_interim_answer_is_overtaken_by_what_answers_its_questions(order: tuple[int, ...]) -> None:
+    """Whatever the order of arrival; not by an earlier answer, one to another question, or a recalled one."""
+    interim = answer("interim", "tjk", 1, Answer(question_number=1, status="interim"))
+    full = answer("full", "tjk", 2, Answer(question_number=1, status="full"))
+    second = answer("second", "tjk", 3, Answer(question_number=2, status="interim"))
+    arrived = [(interim, full, second)[place] for place in order]
+    assert request_status.overtaken(REQUEST, arrived, "tjk") == {interim.digest}
+    assert request_status.overtaken(REQUEST, [interim, second], "tjk") == frozenset()
+    assert request_status.overtaken(REQUEST, [interim, replace(full, recalled=True)], "tjk") == frozenset()
+    assert request_status.overtaken(REQUEST, arrived, "uzb") == frozenset()
+    unknown = answer("unknown", "tjk", 4, Answer(question_number=9, status="interim"))
+    assert request_status.overtaken(REQUEST, [unknown, full], "tjk") == frozenset()
+
+
 def test_a_replaced_answer_is_said_by_what_replaces_it() -> None:
     """A correction with a replacement moves the word to the new message."""
     wrong = answer("wrong", "tjk", 1, Answer(question_number=1, status="negative"))

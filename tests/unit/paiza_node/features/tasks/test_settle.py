@@ -173,6 +173,17 @@ def test_a_recalled_answer_makes_its_request_a_task_again(room: Room) -> None:
     assert state(room, note) == DONE
 
 
+def test_an_interim_answer_leaves_when_a_later_one_says_it_all(room: Room) -> None:
+    """A partial one stays to be read, and so does the interim answer of another member."""
+    request = say(room, MEMBER, "information-request", REQUEST)
+    interim = say(room, "tjk", "information-answer", answer((1, "interim"), (2, "interim")), request)
+    partly = say(room, "tjk", "information-answer", answer((1, "full"), (2, "interim")), request)
+    other = say(room, "uzb", "information-answer", answer((1, "interim")), request)
+    assert [state(room, each) for each in (interim, partly, other)] == [DONE, NEW, NEW]
+    last = say(room, "tjk", "information-answer", answer((2, "full")), request)
+    assert [state(room, each) for each in (interim, partly, other, last)] == [DONE, NEW, NEW, NEW]
+
+
 def test_a_replaced_message_is_settled_and_a_corrected_one_is_not(room: Room) -> None:
     """What replaces it is a task of its own."""
     request = say(room, "tjk", "information-request", REQUEST)
