@@ -38,8 +38,12 @@ _PIECE: Final = 1 << 20  # bytes of the file handed on together
 @click.option(
     "--form", "name", type=click.Choice(tuple(exports.FORMS)), default="full", show_default=True, help=N_("Form.")
 )
-@click.option("--since", type=TimeParameter(), help=N_("All received and sent since: 2026-11-23, or 8h, 3d, 2w ago."))
-@click.option("--until", type=TimeParameter(), help=N_("All received and sent before this time."))
+@click.option(
+    "--since",
+    type=TimeParameter(),
+    help=N_("All that your node received or sent since: 2026-11-23, or 8h, 3d, 2w ago."),
+)
+@click.option("--until", type=TimeParameter(), help=N_("All that your node received or sent before this time."))
 @click.option("--kind", default="", metavar="KIND", help=N_("Only this kind."))
 @click.option(
     "--from", "author", type=MembersParameter(), default="", metavar="MEMBER", help=N_("Only from this member.")

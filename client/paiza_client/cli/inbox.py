@@ -34,8 +34,12 @@ URGENT: Final = frozenset({message_pb2.URGENCY_FLASH, message_pb2.URGENCY_URGENT
 @click.option("--all", "everything", is_flag=True, help=N_("What was received and what was sent."))
 @click.option("--kind", default="", metavar="KIND", help=N_("Only this kind."))
 @click.option("--from", "author", default="", metavar="MEMBER", help=N_("Only from this member."))
-@click.option("--since", type=TimeParameter(), help=N_("Only stored since: 2026-11-23, or 8h, 3d, 2w ago."))
-@click.option("--until", type=TimeParameter(), help=N_("Only stored before this time."))
+@click.option(
+    "--since",
+    type=TimeParameter(),
+    help=N_("Only what your node received or sent since: 2026-11-23, or 8h, 3d, 2w ago."),
+)
+@click.option("--until", type=TimeParameter(), help=N_("Only what your node received or sent before this time."))
 @click.option("--limit", type=WholeNumber(1, MAX_LISTED), default=100, show_default=True, help=N_("Length of a page."))
 @paged
 @shared

@@ -24,7 +24,8 @@ FORMATS: Final = ("csv", "xlsx", "json")
     help=N_(
         "Count seizures by one or two of: year, quarter, month, group, substance, origin, route, place, place-type, "
         "member. Numbers behind which fewer than three notices stand are hidden, and whatever would give them away. "
-        "Each notice is opened, which your node logs."
+        "Each notice is opened, which your node logs. --since and --until go by when your node received or "
+        "sent a notice, not by the day of the seizure: that is --across year. A count that is interrupted begins anew."
     )
 )
 @click.option("--by", type=click.Choice(tuple(DIMENSIONS)), default="substance", show_default=True, help=N_("Rows."))
@@ -36,8 +37,14 @@ FORMATS: Final = ("csv", "xlsx", "json")
     show_default=True,
     help=N_("Seizures, or kilograms where they are known."),
 )
-@click.option("--since", type=TimeParameter(), help=N_("Only stored since: 2026-11-23, or 8h, 3d, 2w ago."))
-@click.option("--until", type=TimeParameter(), help=N_("Only stored before this time."))
+@click.option(
+    "--since",
+    type=TimeParameter(),
+    help=N_("Only notices that your node received or sent since: 2026-11-23, or 8h, 3d, 2w ago."),
+)
+@click.option(
+    "--until", type=TimeParameter(), help=N_("Only notices that your node received or sent before this time.")
+)
 @click.option(
     "--from", "author", type=MembersParameter(), default="", metavar="MEMBER", help=N_("Only from this member.")
 )
