@@ -16,6 +16,7 @@ from paiza_client import error_help
 from paiza_client.language import _ as of_the_client
 from paiza_client.sdk import Session
 from paiza_client.web import counts, form_body, refusals, rendering, texts
+from paiza_client.web.advice import ADVICE
 from paiza_client.web.console import Console, LockedError, Login, Secret
 from paiza_client.web.form_body import UnreadableFormError
 from paiza_client.web.language import N_, _, language
@@ -30,9 +31,6 @@ SEE_OTHER: Final = 303
 SAVED: Final = N_(
     "The message is signed, sealed and safe in the outbox. It is sent when the node answers again; Settings shows it."
 )
-
-
-OF_ROLE: Final = N_("Ask a colleague whose role allows it, or your coordinator.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +250,8 @@ def problem(error: PaizaError) -> Mapping[str, Any]:
     """Return an error in words: ``what``, ``where``, ``remedy``, ``reason``, ``detail``, ``problems``."""
     told = error_help.remedy(error.reason)
     saved = isinstance(error, Unreachable) and error.saved
-    advice = _(SAVED) if saved else _(OF_ROLE) if error.reason == "policy_denied" else of_the_client(told.remedy)
+    here = ADVICE.get(error.reason, "")
+    advice = _(SAVED) if saved else _(here) if here else of_the_client(told.remedy)
     problems: Sequence[Any] = error.problems if isinstance(error, Refused) else ()
     return {
         "what": of_the_client(told.what),
