@@ -106,7 +106,9 @@ def begin(profile: Profile, kind: Kind, given: Mapping[str, str]) -> str:
     marks = {"handling.tlp": "AMBER", "handling.code": "H2", "handling.classification": "1"}
     urgency = {} if kind.workflow else {"urgency": "routine"}
     usual = urgency | ({} if kind.handling_for is not None else marks)
-    filled = layout.initial(describe(kind, language()), usual | dict(given), templates.known(profile))
+    description = describe(kind, language())
+    known = usual | layout.in_zone(description, given, local_offset)
+    filled = layout.initial(description, known, templates.known(profile))
     draft_store.write_text(profile, name, values.text_of(kind, filled))
     return name
 

@@ -33,6 +33,7 @@ _LOCAL: Final = re.compile(
     re.ASCII,
 )  # a day, in the order of either language, with a time of day and no zone
 
+_UTC: Final = re.compile(r"\A(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(?::00)?Z\Z", re.ASCII)  # to the minute
 _ISO_DAY: Final = re.compile(r"\A(\d{4})-(\d{2})-(\d{2})(?:\Z|[T ])", re.ASCII)
 _LAST_ENTRY: Final = re.compile(r"\[(\d+)\]\.[a-z_]+\Z", re.ASCII)
 
@@ -398,6 +399,22 @@ def understood(description: Description, values: Values, offset: Offset | None =
         elif field.input_type in {InputType.TIME, InputType.PARTIAL_TIME} and offset is not None:
             found[name] = "\n".join(_with_zone(each, offset) for each in text.split("\n"))
     return found
+
+
+def in_zone(description: Description, values: Values, offset: Offset) -> dict[str, str]:
+    """Return the values with times of UTC as this place writes them; ``offset`` is asked for the time of UTC."""
+    found = dict(values)
+    for name, text in values.items():
+        field = find_input(description, name) if "Z" in text else None
+        if field is not None and field.input_type in {InputType.TIME, InputType.PARTIAL_TIME}:
+            found[name] = "\n".join(_UTC.sub(lambda time: _local(time, offset), each) for each in text.split("\n"))
+    return found
+
+
+def _local(time: re.Match[str], offset: Offset) -> str:
+    there = datetime.fromisoformat(time[1])
+    local = there + offset(there + offset(there))
+    return _with_zone(f"{local:%Y-%m-%dT%H:%M}", offset)
 
 
 def agreed(description: Description, values: Values) -> dict[str, str]:

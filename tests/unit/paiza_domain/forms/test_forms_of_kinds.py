@@ -426,3 +426,14 @@ def test_what_is_beyond_the_first_fields_is_folded() -> None:
     assert folded({}, {}) == {"content.transport", "content.route"}
     assert folded({"content.route[0].member": "kaz"}, {}) == {"content.transport"}
     assert folded({}, {"content.transport[0].plate": ["wrong"]}) == {"content.route"}
+
+
+def test_times_that_are_filled_in_are_those_of_this_place() -> None:
+    """What an earlier step says in UTC is shown on the clock of the officer, and means the same."""
+    description = describe(kinds.all_kinds()["cd-authorisation"], "en")
+    given = {"content.scope.valid_from": "2026-11-30T22:30:00Z", "content.legal_basis": "2026-11-30T22:30Z"}
+    found = layout.in_zone(description, given, lambda _time: timedelta(hours=5))
+    assert found == {
+        "content.scope.valid_from": "2026-12-01T03:30+05:00",
+        "content.legal_basis": "2026-11-30T22:30Z",
+    }
