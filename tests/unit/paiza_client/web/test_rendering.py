@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from google.protobuf.message import Message
 
 from paiza.content.v1 import nominal_annex_pb2, seizure_notice_pb2
 from paiza_client.web import language
@@ -11,6 +12,7 @@ from paiza_client.web.content import Section, annex_sections, sections
 from paiza_client.web.rendering import TEMPLATES, environment
 from paiza_domain import kinds
 from paiza_domain.schema import reading
+from tests.unit.paiza_client.web.test_forms import Marks
 
 
 @pytest.mark.parametrize(
@@ -116,3 +118,41 @@ def test_a_group_on_one_line_leaves_no_value_without_its_label() -> None:
     shown = _texts(sections(kinds.all_kinds()["seizure-notice"].shape, notice))
     assert "Kazakhstan, Invented" in shown
     assert re.search(r"Kilograms: 12\.5; [^\n]+: 1\b", shown)
+
+
+HOSTILE = '"><script>alert(1)</script>{{ 7*191 }}</textarea><b onclick=x>\u202e\x1b[31m'
+SHOWN = """{% from "content.html" import section_box %}{% for each in found %}{{ section_box(each) }}{% endfor %}
+<dl>{% for label, text in rows %}<dt>{{ label }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>"""
+
+
+def _hostile(message: Message) -> None:
+    """Put hostile words into every text of a content, with two entries of every group."""
+    for field in message.DESCRIPTOR.fields:
+        repeated = field.is_repeated
+        if field.type == field.TYPE_STRING:
+            if repeated:
+                getattr(message, field.name).extend([HOSTILE, HOSTILE])
+            else:
+                setattr(message, field.name, HOSTILE)
+        elif field.type == field.TYPE_MESSAGE and not field.message_type.full_name.startswith("google."):
+            for each in (
+                [getattr(message, field.name).add() for _ in range(2)] if repeated else [getattr(message, field.name)]
+            ):
+                _hostile(each)
+
+
+@pytest.mark.parametrize("as_cards", [False, True])
+@pytest.mark.parametrize("name", sorted(kinds.all_kinds()))
+def test_hostile_words_are_text_in_every_field_that_is_shown(name: str, *, as_cards: bool) -> None:
+    """What another member writes into a field of any kind becomes no element of the page."""
+    kind = kinds.all_kinds()[name]
+    for shape in filter(None, (kind.shape, kind.annex_shape)):
+        content = shape.message()
+        _hostile(content)
+        rows = reading.rows(shape, content, "ru")
+        page = environment().from_string(SHOWN).render(found=sections(shape, content, as_cards=as_cards), rows=rows)
+        marks = Marks(page)
+        assert marks.strange == []
+        assert "1337" not in page
+        assert not {"\u202e", "\x1b"} & set(page)
+        assert page.count("alert(1)") > 0
