@@ -19,7 +19,7 @@ PLACES = (
     "/law?first=kaz&second=tjk", "/audit", "/audit/trail/{wolves}", "/settings", "/inbox?since=yesterday",
     "/export", "/import", "/jobs", "/correct/KAZ-2026-00001", "/audit/reconcile",
     "/audit/evidence/KAZ-2026-00001", "/retention?days=365", "/retention/holds", "/retention/erasures",
-    "/retention/message/KAZ-2026-00001", "/pass/{hostile}",
+    "/retention/message/KAZ-2026-00001", "/operations", "/pass/{hostile}",
     "/write", "/write?delivery={delivery}", "/reply/{hostile}", "/approve",
 )  # fmt: skip
 

@@ -6,10 +6,12 @@ sent = await sending.send(session, operations.result_sheet(joint, sheet))
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
+
+from google.protobuf.message import Message
 
 from paiza.content.v1.operation_pb2 import Operation, OperationResults, ResultSheet
 from paiza.core.v1 import message_pb2
@@ -18,6 +20,7 @@ from paiza_client.sdk import drafts, fitting, messages, replies, threads
 from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.session import Session
+from paiza_domain.drafts.drafts import Draft
 from paiza_domain.operations import operations
 from paiza_domain.operations.figures import COUNTS
 from paiza_domain.operations.operations import NOTICE, OPERATION, REPORT, SHEET, OperationResult
@@ -44,15 +47,18 @@ class JointOperation:
     own: str
 
 
-async def find(session: Session, text: str, *, counted: bool = False) -> JointOperation:
+async def find(
+    session: Session, text: str, *, counted: bool = False, open_part: threads.OpenPart | None = None
+) -> JointOperation:
     """Return the operation of the thread that a text names (as `threads.find`).
 
     Its descriptions are opened, with ``counted`` its reports, notices and result sheets too; the node logs OPENED for
-    each. What was recalled or may not be opened stays closed. Refused("unknown_id") where the thread is no operation.
+    each. What was recalled or may not be opened stays closed. ``open_part`` is as for `threads.open_messages`.
+    Refused("unknown_id") where the thread is no operation.
     """
     wanted = _COUNTED if counted else {OPERATION}
     listed = await threads.list_messages(session, await threads.find(session, text))
-    opened = await threads.open_messages(session, listed, lambda header: header.kind in wanted)
+    opened = await threads.open_messages(session, listed, lambda header: header.kind in wanted, open_part=open_part)
     found = operations.current(opened)
     if found is None:
         raise Refused("unknown_id", text, "not an operation")
@@ -91,6 +97,38 @@ def within(joint: JointOperation, prepared: Prepared) -> Prepared:
     if outside := [member for member in named if member not in allowed]:
         raise Refused("policy_denied", ", ".join(outside), "beyond the limits of its part in the operation")
     return drafts.address(behind(joint, prepared), named or allowed)
+
+
+def as_draft(joint: JointOperation, content: Message) -> Draft:
+    """Return a message of the operation as a draft, addressed to those within whose limits it is.
+
+    Refused("policy_denied") where our own member does not take part.
+    """
+    kind, header = drafts.kind_of_content(content), joint.message.header
+    if operations.participant(joint.operation, joint.own) is None:
+        raise Refused("policy_denied", joint.operation.name, "your member does not take part in the operation")
+    about = message_pb2.Header(author=joint.own, kind=kind.name)
+    allowed = operations.recipients(joint.operation, about, drafts.writing_time())
+    return Draft(
+        kind=kind,
+        content=content,
+        recipients=tuple(message_pb2.Recipient(member=each) for each in allowed),
+        urgency=message_pb2.URGENCY_ROUTINE,
+        handling=header.handling,
+        legal_bases=tuple(header.legal_bases),
+        parents=(joint.message.digest.hex(),),
+    )
+
+
+def changed(joint: JointOperation) -> Draft:
+    """Return the description as a draft of its next version, to all participants but our own member."""
+    content = Operation()
+    content.CopyFrom(joint.operation)
+    content.operation_version += 1
+    draft = as_draft(joint, content)
+    about = message_pb2.Header(author=joint.own, kind=OPERATION)
+    members = operations.recipients(content, about, drafts.writing_time())
+    return replace(draft, recipients=tuple(message_pb2.Recipient(member=each) for each in members))
 
 
 async def own_notice(session: Session, text: str, overrides: Overrides = UNCHANGED) -> Prepared:

@@ -5,7 +5,7 @@ opening is logged. So `open_messages` opens nothing unless the caller asks for i
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -16,6 +16,7 @@ from paiza_client.sdk import messages
 from paiza_client.sdk.approvals import WaitingSummary
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.session import Session
+from paiza_client.verify.model import OpenedPart
 from paiza_domain import kinds
 from paiza_domain.threads import request_status, thread
 from paiza_domain.threads.request_status import RequestStatus
@@ -27,6 +28,10 @@ PAGE: Final = 500  # the most the node gives at once
 
 Wanted = Callable[[message_pb2.Header], bool]
 """Whether a message of a thread is opened, by its header."""
+
+
+OpenPart = Callable[[MessageSummary], Awaitable[OpenedPart]]
+"""Opens the main part of a message."""
 
 
 def nothing(_header: message_pb2.Header) -> bool:
@@ -136,7 +141,11 @@ async def list_messages(session: Session, thread_id: bytes, *, subjects: bool = 
 
 
 async def open_messages(
-    session: Session, listed: Sequence[MessageSummary], wanted: Wanted = nothing, reason: str = ""
+    session: Session,
+    listed: Sequence[MessageSummary],
+    wanted: Wanted = nothing,
+    reason: str = "",
+    open_part: OpenPart | None = None,
 ) -> list[ThreadMessage]:
     """Return the messages of a thread for `request_statuses`, in order, with the contents that are wanted.
 
@@ -146,7 +155,12 @@ async def open_messages(
 
     The time of what was opened is that of its release by its author's log, otherwise that of its storing here.
     """
-    return [await _opened(session, each, reason) if wanted(each.header) else _closed(each) for each in listed]
+
+    async def opened(message: MessageSummary) -> OpenedPart:
+        return await session.open_part(message.digest, 0, reason)
+
+    chosen = open_part or opened
+    return [await _opened(each, chosen) if wanted(each.header) else _closed(each) for each in listed]
 
 
 async def request_statuses(session: Session, opened: Sequence[ThreadMessage]) -> list[RequestStatus]:
@@ -189,9 +203,9 @@ def _closed(message: MessageSummary) -> ThreadMessage:
     return ThreadMessage(message.digest, message.header, message.stored_time, None, bool(message.recalled_by))
 
 
-async def _opened(session: Session, message: MessageSummary, reason: str) -> ThreadMessage:
+async def _opened(message: MessageSummary, open_part: OpenPart) -> ThreadMessage:
     try:
-        part = await session.open_part(message.digest, 0, reason)
+        part = await open_part(message)
         content = messages.content(part)
     except NotProven:
         raise

@@ -53,6 +53,7 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
             Place("/all", N_("All messages"), "all"),
             Place("/approve", N_("To sign"), "approve", "to_sign"),
             Place("/deliveries", N_("Deliveries"), "deliveries", "deliveries"),
+            Place("/operations", N_("Operations"), "operations"),
         ),
     ),
     (
