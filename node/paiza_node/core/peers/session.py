@@ -177,9 +177,13 @@ class PeerSession:
             await record_fork(self._ledger, self._logs)
             raise
 
-    async def prove_entries(self, indices: Sequence[int]) -> witness_pb2.ProveEntriesResponse:
-        """Return proofs of entries to checkpoints that a quorum cosigned; the answer is not verified here."""
-        return await self._call(rpcs.PROVE_ENTRIES, witness_pb2.ProveEntriesRequest(indices=indices))
+    async def prove_entries(self, indices: Sequence[int], held_size: int) -> witness_pb2.ProveEntriesResponse:
+        """Return proofs of entries to checkpoints that a quorum cosigned; the answer is not verified here.
+
+        ``held_size``: of such a checkpoint that is stored here, at which the answer may begin; 0 for none.
+        """
+        request = witness_pb2.ProveEntriesRequest(indices=indices, held_size=held_size)
+        return await self._call(rpcs.PROVE_ENTRIES, request)
 
     async def list_granted_entries(
         self, request: peer_audit_pb2.ListGrantedEntriesRequest

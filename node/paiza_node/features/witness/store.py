@@ -101,6 +101,24 @@ def last_witnessed(conn: ReadConnection) -> WitnessedNote | None:
     return _WITNESSED.first(conn, select(witnessed_note_table).order_by(_W.size.desc(), _W.again.desc()))
 
 
+def witnessed_size(conn: ReadConnection) -> int:
+    """Return the size of the largest witnessed note of the own log; 0 if there is none."""
+    return conn.execute(select(_W.size).order_by(_W.size.desc()).limit(1)).scalar() or 0
+
+
+def witnessed_until(conn: ReadConnection, since: datetime, until: datetime) -> list[int]:
+    """Return the sizes of the witnessed notes of a short period, both its ends included, in order of time."""
+    wanted = select(_W.size).where(_W.time >= to_micros(since), _W.time <= to_micros(until)).order_by(_W.time)
+    return list(conn.execute(wanted).scalars())
+
+
+def was_witnessed(conn: ReadConnection, size: int, since: datetime) -> bool:
+    """Return whether the first witnessed note of this size is stored, and is of this time or later."""
+    wanted = select(_W.time).where(_W.size == size, _W.again.is_(False))
+    time = conn.execute(wanted).scalar()
+    return time is not None and time >= to_micros(since)
+
+
 def witnessed_by_time(conn: ReadConnection, since: datetime, until: datetime, limit: int) -> list[WitnessedNote]:
     """Return the witnessed notes from one time on and before another, oldest first."""
     return _WITNESSED.find(

@@ -35,6 +35,19 @@ class JudgedNote:
     time: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class JudgedSpan:
+    """The proofs that a span gives, and the checkpoints they depend on; ``after`` is its note.
+
+    ``shown`` are the checkpoints that came with it: not the one that it continues from.
+    """
+
+    proofs: list[CosignedProof]
+    after: JudgedNote
+    shown: tuple[VerifiedCheckpoint, ...]
+    register_version: bytes
+
+
 def judge_note(note: bytes, owner: Member, register: Register, now: datetime) -> JudgedNote:
     """Verify a witnessed note of a member's log.
 
@@ -71,10 +84,12 @@ def judge_span(
     waiting: dict[int, Uncosigned],
     register: Register,
     now: datetime,
-) -> tuple[list[CosignedProof], list[VerifiedCheckpoint]]:
-    """Verify a received span; return proofs of the requested entries, and the checkpoints they depend on.
+    earlier: JudgedSpan | None = None,
+) -> JudgedSpan:
+    """Verify a received span, which may continue an ``earlier`` one; return proofs of the requested entries.
 
-    1. A quorum cosigned the note, and the one before it, which is of the same log and no later.
+    1. A quorum cosigned the note, and the one before it, which is of the same log and no later. The note of an earlier
+       span was verified with it, unless another register determined the quorum.
     2. The two are consistent.
     3. Each entry lies between the two and is proven to the later one. Entries that were not requested are ignored.
 
@@ -82,7 +97,17 @@ def judge_span(
     """
     # 1.
     after = judge_note(span.note, owner, register, now)
-    before = judge_note(span.before_note, owner, register, now) if span.before_note else None
+    shown = [after.checkpoint]
+    before = None
+    if span.continues:
+        if earlier is None or span.before_note:
+            raise Rejected("bad_checkpoint", "the span continues none, or another than it shows")
+        before = earlier.after
+        if earlier.register_version != register.version:
+            before = judge_note(before.checkpoint.note, owner, register, now)
+    elif span.before_note:
+        before = judge_note(span.before_note, owner, register, now)
+        shown.append(before.checkpoint)
     size = after.checkpoint.size
     first = 0
     if before is not None:
@@ -108,4 +133,4 @@ def judge_span(
             raise Rejected("bad_proof", "an entry does not lie in its span")
         merkle.verify_inclusion(asked.leaf, entry.index, size, entry.inclusion_hashes, after.checkpoint.root)
         proofs.append(CosignedProof(owner.id, entry.index, b"".join(entry.inclusion_hashes), kept))
-    return proofs, [each.checkpoint for each in (before, after) if each is not None]
+    return JudgedSpan(proofs, after, tuple(shown), register.version)

@@ -2475,7 +2475,7 @@ Global___ConsistencyClaim: _TypeAlias = ConsistencyClaim  # noqa: Y015
 
 @_typing.final
 class WitnessedSpan(_message.Message):
-    """Two witnessed checkpoints of one log, one right after the other, and entries that were appended between them."""
+    """Two witnessed checkpoints of one log, and entries that were appended between them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2483,10 +2483,15 @@ class WitnessedSpan(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     CONSISTENCY_HASHES_FIELD_NUMBER: _builtins.int
     ENTRIES_FIELD_NUMBER: _builtins.int
+    CONTINUES_FIELD_NUMBER: _builtins.int
     before_note: _builtins.bytes
-    """The last witnessed note that does not hold the entries; empty where there is none."""
+    """A witnessed note that does not hold the entries; empty where there is none, and where the span continues another."""
     note: _builtins.bytes
-    """The first witnessed note that holds them."""
+    """A witnessed note that holds them."""
+    continues: _builtins.bool
+    """True if it begins at the note of the span before it in the answer; the first one at the checkpoint that the caller
+    said it holds.
+    """
     @_builtins.property
     def consistency_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Consistency proof from the one to the other (RFC 9162 section 2.1.4); empty where there is no note before."""
@@ -2502,10 +2507,11 @@ class WitnessedSpan(_message.Message):
         note: _builtins.bytes = ...,
         consistency_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
         entries: _abc.Iterable[Global___ProvenIndex] | None = ...,
+        continues: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_note", b"before_note", "consistency_hashes", b"consistency_hashes", "entries", b"entries", "note", b"note"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_note", b"before_note", "consistency_hashes", b"consistency_hashes", "continues", b"continues", "entries", b"entries", "note", b"note"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

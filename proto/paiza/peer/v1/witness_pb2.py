@@ -29,7 +29,7 @@ from paiza.core.v1 import log_pb2 as paiza_dot_core_dot_v1_dot_log__pb2
 from paiza.core.v1 import register_pb2 as paiza_dot_core_dot_v1_dot_register__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpaiza/peer/v1/witness.proto\x12\rpaiza.peer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x1epaiza/core/v1/fork_proof.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1cpaiza/core/v1/register.proto\"\xe1\x01\n\x1a\x45xchangeCheckpointsRequest\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12\x34\n\x0eregister_state\x18\x02 \x01(\x0b\x32\x1c.paiza.core.v1.RegisterState\x12\x10\n\x08\x63osigned\x18\x03 \x01(\x0c\x12\x10\n\x08reported\x18\x04 \x03(\x0c\x12-\n\x0b\x66ork_proofs\x18\x05 \x03(\x0b\x32\x18.paiza.core.v1.ForkProof\"\xce\x02\n\x1b\x45xchangeCheckpointsResponse\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12\x1c\n\x14\x63onsistency_mismatch\x18\x02 \x01(\x08\x12\x10\n\x08\x63osigned\x18\x03 \x01(\x0c\x12\x1b\n\x13not_cosigned_reason\x18\x04 \x01(\t\x12\x10\n\x08reported\x18\x05 \x03(\x0c\x12-\n\x0b\x66ork_proofs\x18\x06 \x03(\x0b\x32\x18.paiza.core.v1.ForkProof\x12\x34\n\x0eregister_state\x18\x07 \x01(\x0b\x32\x1c.paiza.core.v1.RegisterState\x12/\n\x0b\x61nswer_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"&\n\x13ProveEntriesRequest\x12\x0f\n\x07indices\x18\x01 \x03(\x04\"C\n\x14ProveEntriesResponse\x12+\n\x05spans\x18\x01 \x03(\x0b\x32\x1c.paiza.core.v1.WitnessedSpan2\x81\x02\n\x0eWitnessService\x12\x83\x01\n\x13\x45xchangeCheckpoints\x12).paiza.peer.v1.ExchangeCheckpointsRequest\x1a*.paiza.peer.v1.ExchangeCheckpointsResponse\"\x15\x8a\xb5\x18\x11\x08\x01\x12\x08\x65xchange\x18\x80\x80\x80\x04\x12i\n\x0cProveEntries\x12\".paiza.peer.v1.ProveEntriesRequest\x1a#.paiza.peer.v1.ProveEntriesResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchangeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpaiza/peer/v1/witness.proto\x12\rpaiza.peer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaiza/core/v1/access.proto\x1a\x1epaiza/core/v1/fork_proof.proto\x1a\x17paiza/core/v1/log.proto\x1a\x1cpaiza/core/v1/register.proto\"\xe1\x01\n\x1a\x45xchangeCheckpointsRequest\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12\x34\n\x0eregister_state\x18\x02 \x01(\x0b\x32\x1c.paiza.core.v1.RegisterState\x12\x10\n\x08\x63osigned\x18\x03 \x01(\x0c\x12\x10\n\x08reported\x18\x04 \x03(\x0c\x12-\n\x0b\x66ork_proofs\x18\x05 \x03(\x0b\x32\x18.paiza.core.v1.ForkProof\"\xce\x02\n\x1b\x45xchangeCheckpointsResponse\x12:\n\x11\x63onsistency_claim\x18\x01 \x01(\x0b\x32\x1f.paiza.core.v1.ConsistencyClaim\x12\x1c\n\x14\x63onsistency_mismatch\x18\x02 \x01(\x08\x12\x10\n\x08\x63osigned\x18\x03 \x01(\x0c\x12\x1b\n\x13not_cosigned_reason\x18\x04 \x01(\t\x12\x10\n\x08reported\x18\x05 \x03(\x0c\x12-\n\x0b\x66ork_proofs\x18\x06 \x03(\x0b\x32\x18.paiza.core.v1.ForkProof\x12\x34\n\x0eregister_state\x18\x07 \x01(\x0b\x32\x1c.paiza.core.v1.RegisterState\x12/\n\x0b\x61nswer_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x13ProveEntriesRequest\x12\x0f\n\x07indices\x18\x01 \x03(\x04\x12\x11\n\theld_size\x18\x02 \x01(\x04\"[\n\x14ProveEntriesResponse\x12+\n\x05spans\x18\x01 \x03(\x0b\x32\x1c.paiza.core.v1.WitnessedSpan\x12\x16\n\x0ewitnessed_size\x18\x02 \x01(\x04\x32\x81\x02\n\x0eWitnessService\x12\x83\x01\n\x13\x45xchangeCheckpoints\x12).paiza.peer.v1.ExchangeCheckpointsRequest\x1a*.paiza.peer.v1.ExchangeCheckpointsResponse\"\x15\x8a\xb5\x18\x11\x08\x01\x12\x08\x65xchange\x18\x80\x80\x80\x04\x12i\n\x0cProveEntries\x12\".paiza.peer.v1.ProveEntriesRequest\x1a#.paiza.peer.v1.ProveEntriesResponse\"\x10\x8a\xb5\x18\x0c\x08\x01\x12\x08\x65xchangeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,9 +45,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXCHANGECHECKPOINTSRESPONSE']._serialized_start=423
   _globals['_EXCHANGECHECKPOINTSRESPONSE']._serialized_end=757
   _globals['_PROVEENTRIESREQUEST']._serialized_start=759
-  _globals['_PROVEENTRIESREQUEST']._serialized_end=797
-  _globals['_PROVEENTRIESRESPONSE']._serialized_start=799
-  _globals['_PROVEENTRIESRESPONSE']._serialized_end=866
-  _globals['_WITNESSSERVICE']._serialized_start=869
-  _globals['_WITNESSSERVICE']._serialized_end=1126
+  _globals['_PROVEENTRIESREQUEST']._serialized_end=816
+  _globals['_PROVEENTRIESRESPONSE']._serialized_start=818
+  _globals['_PROVEENTRIESRESPONSE']._serialized_end=909
+  _globals['_WITNESSSERVICE']._serialized_start=912
+  _globals['_WITNESSSERVICE']._serialized_end=1169
 # @@protoc_insertion_point(module_scope)

@@ -141,6 +141,9 @@ class ProveEntriesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     INDICES_FIELD_NUMBER: _builtins.int
+    HELD_SIZE_FIELD_NUMBER: _builtins.int
+    held_size: _builtins.int
+    """The size of a witnessed checkpoint of that log which the caller holds, and which may begin a span; 0 for none."""
     @_builtins.property
     def indices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Indexes, ascending; at most 256."""
@@ -149,10 +152,11 @@ class ProveEntriesRequest(_message.Message):
         self,
         *,
         indices: _abc.Iterable[_builtins.int] | None = ...,
+        held_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["indices", b"indices"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held_size", b"held_size", "indices", b"indices"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -165,6 +169,9 @@ class ProveEntriesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SPANS_FIELD_NUMBER: _builtins.int
+    WITNESSED_SIZE_FIELD_NUMBER: _builtins.int
+    witnessed_size: _builtins.int
+    """The size of the largest witnessed checkpoint; entries from there on cannot be proven yet. 0 if there is none."""
     @_builtins.property
     def spans(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.WitnessedSpan]:
         """Entries by the witnessed checkpoints they lie between, in order of their indexes."""
@@ -173,10 +180,11 @@ class ProveEntriesResponse(_message.Message):
         self,
         *,
         spans: _abc.Iterable[_log_pb2.WitnessedSpan] | None = ...,
+        witnessed_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["spans", b"spans"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["spans", b"spans", "witnessed_size", b"witnessed_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

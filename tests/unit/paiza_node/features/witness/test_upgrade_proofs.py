@@ -1,8 +1,10 @@
 """Kept proofs are joined by proofs to cosigned checkpoints: what is asked, what is believed, what holds up nothing."""
 
+import random
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -19,8 +21,9 @@ from paiza_node.features.retention.model import ErasureAnswer
 from paiza_node.features.witness import prove
 from paiza_node.features.witness import store as witness_store
 from paiza_node.features.witness.model import CosignedProof, Uncosigned
-from paiza_node.features.witness.prove import MAX_INDICES
-from paiza_node.features.witness.verify_cosignatures import CLOCKS_DIFFER, judge_note, judge_span
+from paiza_node.features.witness.prove import MAX_INDICES, SPAN_TIME
+from paiza_node.features.witness.upgrade_proofs import CALM_SECONDS, GATHER_SECONDS, SWEPT_ENTRIES, Pace
+from paiza_node.features.witness.verify_cosignatures import CLOCKS_DIFFER, JudgedSpan, judge_note, judge_span
 from paiza_node.ops.tables import KEPT_PROOFS
 from paiza_wire.errors import Rejected
 from paiza_wire.tlog import merkle
@@ -69,9 +72,9 @@ def cosigned(node: Node, kept: ForeignProof) -> CosignedProof | None:
         return witness_store.cosigned_proof(reads, kept.member, origin_of(kept.checkpoint), kept.index)
 
 
-async def rounds(fleet: Fleet) -> None:
+async def rounds(fleet: Fleet, seconds: float = 1) -> None:
     """Exchange every member's checkpoint, a second later."""
-    fleet.clock.move(1)
+    fleet.clock.move(seconds)
     for node in fleet.nodes.values():
         await node.show_round()
 
@@ -144,7 +147,8 @@ async def test_many_receipts_go_in_batches_over_several_notes(fleet: Fleet, monk
     kept = []
     for _ in range(4):
         kept += [receipt(kaz, tjk) for _ in range(3)]
-        await rounds(fleet)
+        fleet.clock.move(SPAN_TIME.total_seconds() + 1)
+        await tjk.show_round()
     monkeypatch.setattr(prove, "MAX_NOTE_BYTES", 1)  # one span an answer
     await kaz.upgrade.sweep()
     asked = 0
@@ -154,6 +158,131 @@ async def test_many_receipts_go_in_batches_over_several_notes(fleet: Fleet, monk
     proofs = [cosigned(kaz, each) for each in kept]
     assert all(proofs)
     assert len({proof.span for proof in proofs if proof is not None}) == 4
+
+
+async def test_entries_asked_for_together_share_a_span_that_goes_on_from_the_last(fleet: Fleet) -> None:
+    """Receipts of several rounds need one note more than the holder has, and every one of them is proven."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    notes = []
+    for _ in range(3):
+        kept = []
+        for _ in range(4):
+            kept.append(receipt(kaz, tjk))
+            await rounds(fleet)
+        await kaz.upgrade.sweep()
+        assert await kaz.upgrade.upgrade(kaz.peers.session("tjk")) == tjk.ledger.checkpoint.size
+        proofs = [cosigned(kaz, each) for each in kept]
+        spans = {proof.span for proof in proofs if proof is not None}
+        assert None not in proofs
+        assert len(spans) == 1
+        notes.append(spans.pop())
+    assert [after.before for after in notes[1:]] == [before.note for before in notes[:-1]]
+    register = fleet.register_cache.current
+    for span in notes:
+        judge_note(span.note, register.member("tjk"), register, fleet.clock.now)
+
+
+async def test_an_entry_asked_for_alone_lies_between_the_nearest_notes(fleet: Fleet) -> None:
+    """A log that stood still is not said to have grown since the last span, only since it was cosigned last."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    receipt(kaz, tjk)
+    await rounds(fleet)
+    await kaz.upgrade.sweep()
+    assert await kaz.upgrade.upgrade(kaz.peers.session("tjk"))
+    await rounds(fleet, 100)  # the idle log is cosigned again
+    again = fleet.clock.now
+    kept = receipt(kaz, tjk)
+    for _ in range(3):
+        await rounds(fleet)
+        tjk.grow(1)
+    await kaz.upgrade.sweep()
+    assert await kaz.upgrade.upgrade(kaz.peers.session("tjk"))
+    proof = cosigned(kaz, kept)
+    assert proof is not None
+    register = fleet.register_cache.current
+    before = judge_note(proof.span.before, register.member("tjk"), register, fleet.clock.now)
+    after = judge_note(proof.span.note, register.member("tjk"), register, fleet.clock.now)
+    assert (before.time, after.time) == (again, again + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_every_span_holds_its_entries_and_is_no_wider_than_stated(make_fleet: MakeFleet, seed: int) -> None:
+    """Whatever is asked and held: all that is witnessed is proven, and a span is widened by 15 s at most."""
+    fleet = make_fleet("kaz", "tjk")
+    tjk, chance = fleet["tjk"], random.Random(seed)
+    for _ in range(12):
+        tjk.grow(chance.randrange(1, 4))
+        if chance.random() < 0.7:
+            await rounds(fleet, chance.choice([1, 3, 10, 40]))
+    size = tjk.ledger.checkpoint.size
+    indices = sorted(chance.sample(range(size), chance.randrange(1, size)))
+    register = fleet.register_cache.current
+    with tjk.store.reads() as reads:
+        witnessed = witness_store.witnessed_size(reads)
+        entries = {each.index: merkle.leaf_hash(each.entry) for each in log_store.entries_at(reads, indices)}
+        nearest = {
+            index: (witness_store.witnessed_before(reads, index), witness_store.witnessed_after(reads, index + 1))
+            for index in indices
+        }
+    waiting = {index: Uncosigned("tjk", tjk.ledger.origin, index, leaf) for index, leaf in entries.items()}
+    proven: list[int] = []
+    judged: JudgedSpan | None = None
+    while left := [index for index in indices if index not in proven and index < witnessed]:
+        asked = left[: chance.randrange(1, 6)]
+        held = judged.after.checkpoint.size if judged is not None else 0
+        answer = tjk.prove(witness_pb2.ProveEntriesRequest(indices=asked, held_size=held))
+        assert answer.witnessed_size == witnessed
+        for span in answer.spans:
+            begin = judged.after if span.continues and judged is not None else None
+            judged = judge_span(span, register.member("tjk"), waiting, register, fleet.clock.now, judged)
+            if span.before_note:
+                begin = judge_note(span.before_note, register.member("tjk"), register, fleet.clock.now)
+            before, after = nearest[span.entries[0].index]
+            assert after is not None
+            assert judged.after.time <= after.time + SPAN_TIME
+            assert (begin is None) == (before is None)
+            assert begin is None or before is None or begin.time >= before.time - SPAN_TIME
+            proven += [proof.index for proof in judged.proofs]
+    assert proven == [index for index in indices if index < witnessed]
+
+
+async def test_a_span_that_continues_none_is_refused(fleet: Fleet) -> None:
+    """A span that begins at a note which the holder does not have proves nothing to it."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    tjk.grow(2)
+    await rounds(fleet)
+    kept = receipt(kaz, tjk)
+    await rounds(fleet)
+    (span,) = tjk.prove(witness_pb2.ProveEntriesRequest(indices=[kept.index], held_size=2)).spans
+    assert span.continues
+    assert not span.before_note
+    register = fleet.register_cache.current
+    with pytest.raises(Rejected, match="continues none"):
+        judge_span(span, register.member("tjk"), {}, register, fleet.clock.now)
+
+
+def test_waiting_entries_are_gathered_while_the_log_grows() -> None:
+    """They are looked for at once when it stands still, every 15 s while it grows, before only if there are many."""
+    now = 0.0
+    pace = Pace(lambda: now)
+    assert pace.looks(5)
+    pace.looked(5, done=True)
+    assert not pace.looks(5)
+    looks = []
+    for second in range(1, 40):
+        now = second / 2
+        if pace.looks(5 + second):
+            looks.append(now)
+            pace.looked(5 + second, done=False)
+    assert looks == [GATHER_SECONDS]
+    assert not pace.looks(44)
+    now += CALM_SECONDS
+    assert pace.looks(44)
+    assert not pace.gathers
+    pace.looked(44, done=True)
+    assert not pace.looks(44)
+    assert pace.looks(44 + SWEPT_ENTRIES)
+    assert pace.gathers
 
 
 async def test_what_a_member_cannot_prove_holds_up_nothing(fleet: Fleet) -> None:
@@ -274,8 +403,8 @@ async def test_a_span_that_does_not_hold_gives_nothing(
     """Growth, quorum, signatures, places and paths are all seen to."""
     span, asked = await span_of(fleet)
     register = fleet.register_cache.current
-    proofs, _shown = judge_span(span, register.member("tjk"), asked, register, fleet.clock.now)
-    assert {proof.index for proof in proofs} == set(asked)
+    judged = judge_span(span, register.member("tjk"), asked, register, fleet.clock.now)
+    assert {proof.index for proof in judged.proofs} == set(asked)
     change(span)
     with pytest.raises(Rejected):
         judge_span(span, register.member("tjk"), asked, register, fleet.clock.now)
@@ -285,9 +414,9 @@ async def test_grease_in_a_note_is_neither_refused_nor_kept(fleet: Fleet) -> Non
     """Signatures by unknown keys change nothing of the judgement and take no room."""
     span, asked = await span_of(fleet)
     register = fleet.register_cache.current
-    plain, _ = judge_span(span, register.member("tjk"), asked, register, fleet.clock.now)
+    plain = judge_span(span, register.member("tjk"), asked, register, fleet.clock.now)
     span.note = add_signatures(span.note, [NoteSignature("grease.example/1", b"\x00\x01\x02\x03", b"grease")])
-    greased, _ = judge_span(span, register.member("tjk"), asked, register, fleet.clock.now)
+    greased = judge_span(span, register.member("tjk"), asked, register, fleet.clock.now)
     assert greased == plain
 
 
