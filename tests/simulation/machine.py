@@ -305,7 +305,9 @@ class Node:
         self.misbehaviour = MisbehaviourRecorder(
             self.core, self.monitor, self.peers, distrust=cosigner.distrust, restore_trust=cosigner.restore_trust
         )
-        gossip = LargestKnown(self.name, self.logs, lambda: self.register_cache.current, self.misbehaviour.queue_report)
+        gossip = LargestKnown(
+            self.name, self.logs, lambda: self.register_cache.current, self.clock, self.misbehaviour.queue_report
+        )
         self.checkpoint_exchange = CheckpointExchange(
             self.core, self.identity.witness, cosigner=cosigner, rounds=Rounds(None), gossip=gossip
         )

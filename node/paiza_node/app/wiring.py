@@ -343,7 +343,9 @@ def _witness(dependencies: Dependencies, peers: PeerDirectory, hold: RecoveryHol
     misbehaviour = MisbehaviourRecorder(
         core, monitor, peers, distrust=cosigner.distrust, restore_trust=cosigner.restore_trust
     )
-    gossip = LargestKnown(core.member, core.logs, lambda: core.register_cache.current, misbehaviour.queue_report)
+    gossip = LargestKnown(
+        core.member, core.logs, lambda: core.register_cache.current, core.clock, misbehaviour.queue_report
+    )
     checkpoint_exchange = CheckpointExchange(
         core, dependencies.witness, cosigner=cosigner, rounds=Rounds(last), gossip=gossip
     )

@@ -84,9 +84,13 @@ class PeerLogViews:
             known = self._history.at(checkpoint.origin, checkpoint.size)
             return known is not None and bool(known.note) and known.root == checkpoint.root
 
+    def largest(self, member: str) -> VerifiedCheckpoint:
+        """Return the largest checkpoint that a member's log signed, as far as it was seen; at least the known one."""
+        return self._history.largest(self._origin(member))
+
     def largest_note(self, member: str) -> bytes:
-        """Return the largest checkpoint note that a member's log signed, among those seen; empty if there is none."""
-        return self._history.largest(self._origin(member)).note
+        """Return the note of `largest`; empty if there is none."""
+        return self.largest(member).note
 
     def forked(self, member: str) -> bool:
         """Return whether a fork of a member's log is open."""

@@ -59,6 +59,7 @@ class AnswerExchange:
                 mismatch.known_size,
             )
             return witness_pb2.ExchangeCheckpointsResponse(consistency_claim=claim, consistency_mismatch=True)
+        checkpoint_exchange.gossip.note_shown(member.id, checkpoint)
         # 3.
         checkpoint_exchange.gossip.receive(member.id, request.reported, request.fork_proofs)
         if request.cosigned:

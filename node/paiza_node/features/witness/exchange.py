@@ -31,6 +31,7 @@ from paiza_wire.tlog.cosignatures import TIME_BYTES, WitnessSigner, add_signatur
 from paiza_wire.tlog.notes import parse_note
 
 SIGN_AGAIN: Final = timedelta(seconds=5)  # greatest age of the log's own ML-DSA-44 signature on an unchanged candidate
+SHOW_AGAIN: Final = timedelta(seconds=3)  # for which answers show one candidate; with nine others a round takes 2.25 s
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 KEEP_SECONDS: Final = 1.0  # between two times at which late cosignatures are stored; those of a quorum are at once
 COSIGN_AGAIN: Final = timedelta(seconds=15)  # for a caller, an unchanged log is cosigned again no more often than this
@@ -53,6 +54,7 @@ class CheckpointExchange:
         self.reasons: dict[str, str] = {}
         """The reason for which each member did not cosign last; members that did are left out."""
         self._candidate: tuple[VerifiedCheckpoint, datetime] | None = None
+        self._begun = core.clock()  # when a candidate of its size was made first
         self._to_bring: dict[str, bytes] = {}
         self._grown: set[str] = set()  # members to which a cosignature of their logs' growth is to be sent
         self._register: Register | None = None
@@ -68,16 +70,20 @@ class CheckpointExchange:
     def candidate(self, at_least: int | None = None) -> VerifiedCheckpoint:
         """Return the candidate, and open its round; Unavailable("register_expired") if no witness can be verified.
 
-        It is the newest checkpoint of the log; with ``at_least`` the last candidate if that has so many entries, so
-        that the candidates in answers are cosigned by many in one round.
+        It is the newest checkpoint of the log; with ``at_least`` the last candidate if that has so many entries or is
+        of this round, so that the candidates in answers are cosigned by many. A caller that knows more of the log since
+        it received messages would be the only one to cosign another.
         """
         own, now = self._core.ledger.checkpoint, self._core.clock()
         held, made = self._candidate or (None, now)
-        if held is not None and at_least is not None and held.size >= at_least:
+        of_this_round = timedelta(0) <= now - self._begun < SHOW_AGAIN
+        if held is not None and at_least is not None and (held.size >= at_least or of_this_round):
             own = held
         if held is None or held.size != own.size or not timedelta(0) <= now - made < SIGN_AGAIN:
             signature = cosign(own, self._signer, now)
             held = VerifiedCheckpoint(own.origin, own.size, own.root, add_signatures(own.note, [signature]))
+            if self._candidate is None or self._candidate[0].size != own.size:
+                self._begun = now
             self._candidate = held, now
         self.rounds.begin(held, self.witnesses())
         return held

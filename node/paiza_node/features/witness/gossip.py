@@ -2,9 +2,14 @@
 
 A log therefore cannot show different histories to different members for long. Reports are verified in
 `witness.misbehaviour`; only what the logs themselves signed counts there.
+
+A growing log shows all members the same candidate, and others with each message. The candidate is reported: whoever has
+accepted it too knows at once that it has the same history, and asks nothing. What a log signs next must contain it. The
+largest note is reported of a log that has not shown a candidate for a moment, however it goes on delivering.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -12,10 +17,12 @@ from paiza.core.v1 import fork_proof_pb2
 from paiza_node.core.peers.log_views import PeerLogViews
 from paiza_register import Member, Register
 from paiza_wire.errors import PaizaError
+from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 from paiza_wire.tlog.notes import format_note, parse_note
 
 MAX_REPORTED: Final = 128  # notes in one exchange: of each log the largest accepted one, and a larger unverified one
 MAX_FORK_PROOFS: Final = 16  # of forks, in one exchange
+SHOWN_TIME: Final = timedelta(seconds=5)  # for which a candidate is reported; with nine others a round takes 2.25 s
 REMEMBERED: Final = 64  # notes: those of each log go to every other member
 
 
@@ -25,6 +32,9 @@ ReportHandler = Callable[[str, Sequence[bytes], Sequence[fork_proof_pb2.ForkProo
 
 class Gossip(Protocol):
     """Reports about third logs, sent and received. No method blocks."""
+
+    def note_shown(self, member: str, candidate: VerifiedCheckpoint) -> None:
+        """Note that a member showed this checkpoint in an exchange, and that it was accepted."""
 
     def notes(self, to: str) -> list[bytes]:
         """Return the notes to send to a member, none of its own log or of ours; at most `MAX_REPORTED`."""
@@ -44,27 +54,43 @@ class LargestKnown:
         member: str,
         logs: PeerLogViews,
         register: Callable[[], Register],
+        clock: Callable[[], datetime],
         on_report: ReportHandler = lambda _member, _notes, _proofs: None,
     ) -> None:
-        """Store this node's member id, the log views, a getter of the current register, and the report handler."""
+        """Store this node's member id, the log views, a getter of the current register, a clock, and the handler."""
         self._member = member
         self._logs = logs
         self._register = register
+        self._clock = clock
+        self._shown: dict[str, tuple[VerifiedCheckpoint, datetime]] = {}
         self.on_report = on_report
+
+    def note_shown(self, member: str, candidate: VerifiedCheckpoint) -> None:
+        """Note that a member showed this checkpoint in an exchange, and that it was accepted."""
+        self._shown[member] = candidate, self._clock()
 
     def notes(self, to: str) -> list[bytes]:
         """Return notes of every other active member's log except the receiver's.
 
-        Of each log the largest accepted note: if the log shows the receiver another history, the two meet there. Also
-        a larger note known only from reports: a log restored to an old state learns of it from any member it asks.
+        Of each log the candidate that it showed last, or the largest accepted note: if the log shows the receiver
+        another history, the two meet there. Also a larger note known only from reports: a log restored to an old state
+        learns of it from any member it asks.
         """
         members = [each for each in self._register().active_members() if each.id not in (self._member, to)]
         notes: dict[bytes, None] = {}
         for each in members:
-            for note in (self._logs.note(each.id), self._logs.largest_note(each.id)):
-                notes[bare(note, each)] = None
+            known = self._logs.link(each.id)
+            notes[bare(self._reported(each.id, known).note, each)] = None
+            if self._logs.largest(each.id).size > known.size:
+                notes[bare(self._logs.largest(each.id).note, each)] = None
         notes.pop(b"", None)
         return list(notes)[:MAX_REPORTED]
+
+    def _reported(self, member: str, known: VerifiedCheckpoint) -> VerifiedCheckpoint:
+        shown, since = self._shown.get(member, (known, self._clock()))
+        fresh = timedelta(0) <= self._clock() - since < SHOWN_TIME
+        # After a decision on a fork, or for a new log, what was shown before counts no more.
+        return shown if fresh and shown.origin == known.origin and self._logs.is_accepted(shown) else known
 
     def forks(self, to: str) -> list[fork_proof_pb2.ForkProof]:
         """Return the proofs of all open forks except those of the receiver's logs."""

@@ -141,6 +141,7 @@ class SubmitCheckpoints:
         )
         response, checkpoint = await session.submit_checkpoint(candidate, request)
         core.register_cache.note_state(member, response.register_state)
+        checkpoint_exchange.gossip.note_shown(member, checkpoint)
         checkpoint_exchange.mark_sent(member, bring)
         checkpoint_exchange.gossip.receive(
             member, response.reported[:MAX_REPORTED], response.fork_proofs[:MAX_FORK_PROOFS]

@@ -233,6 +233,7 @@ class Node(AbstractContextManager["Node"]):
             self.member,
             logs,
             lambda: register_cache.current,
+            self.clock,
             lambda member, notes, _forks: self.reported.append((member, tuple(notes))),
         )
         self.checkpoint_exchange = CheckpointExchange(

@@ -14,6 +14,7 @@ from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.agreement import MAX_OVERTAKEN
 from paiza_node.core.peers.claims import consistency_claim
 from paiza_node.features.witness import store as witness_store
+from paiza_node.features.witness.exchange import SHOW_AGAIN
 from paiza_node.features.witness.gossip import MAX_REPORTED
 from paiza_node.features.witness.model import WitnessedNote
 from paiza_node.features.witness.submit_checkpoints import (
@@ -214,6 +215,26 @@ async def test_the_called_is_witnessed_too(fleet: Fleet) -> None:
     note = last(kaz)
     assert note is not None
     assert (note.size, note.witnesses) == (4, ("kgz", "tjk", "uzb"))
+
+
+async def test_a_caller_that_knows_more_than_the_candidate_is_shown_it_all_the_same(fleet: Fleet) -> None:
+    """One who received messages since does not make a candidate that only they would cosign, but in the next round."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    kaz.grow(4)
+    await kaz.show_round()
+    kaz.grow(2)
+    tjk.core.logs.accept(
+        fleet.register_cache.current.active_member("kaz"), consistency_claim(kaz.ledger, kaz.ledger.checkpoint, 4, 0)
+    )
+    for seconds, shown in ((0, 4), (SHOW_AGAIN.total_seconds() - 1, 4), (1, 6)):
+        fleet.clock.move(seconds)
+        tjk.grow(1)
+        await tjk.show_round()
+        newest = kaz.checkpoint_exchange.rounds.newest
+        assert newest is not None
+        assert newest.candidate.size == shown
+        assert tjk.core.logs.size("kaz") == 6
+    assert tjk.core.logs.counts.stale["kaz"] == 0
 
 
 async def test_a_witness_that_starts_anew_goes_on_from_what_it_stored(fleet: Fleet) -> None:

@@ -6,7 +6,7 @@ from typing import Any, cast
 from paiza.core.v1 import fork_proof_pb2
 from paiza_node.core.peers.claims import learn_fork
 from paiza_node.core.peers.log_views import PeerLogViews
-from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_REPORTED, LargestKnown
+from paiza_node.features.witness.gossip import MAX_FORK_PROOFS, MAX_REPORTED, SHOWN_TIME, LargestKnown
 from paiza_register import Register
 from paiza_wire.identity import keys
 from paiza_wire.tlog import fork_proofs
@@ -32,7 +32,8 @@ class Scene:
             _verifier=cast("Any", None),
         )  # fmt: skip
         self.told: list[tuple[str, int, int]] = []
-        self.gossip = LargestKnown("kaz", self.logs, lambda: register, self.on_report)
+        self.now = NOW
+        self.gossip = LargestKnown("kaz", self.logs, lambda: register, lambda: self.now, self.on_report)
 
     def on_report(self, teller: str, notes: object, forks: object) -> None:
         """Count what is handed on."""
@@ -46,6 +47,27 @@ def test_accepted_and_heard_notes_are_told_to_all_but_their_owner() -> None:
     scene.logs.add_reported(scene.member, scene.log.note(20), told_by="kgz")
     assert scene.gossip.notes("uzb") == [scene.log.note(9), scene.log.note(20)]
     assert scene.gossip.notes("tjk") == []
+
+
+def test_the_candidate_of_a_growing_log_is_told_as_long_as_it_shows_candidates() -> None:
+    """It is what all members were shown; of a log that only delivers the largest accepted note is told."""
+    scene = Scene()
+    candidate = scene.logs.link("tjk")
+    scene.gossip.note_shown("tjk", candidate)
+    scene.logs.accept(scene.member, scene.log.consistency_claim(9, 12))
+    assert scene.gossip.notes("uzb") == [scene.log.note(9)]
+    scene.logs.add_reported(scene.member, scene.log.note(20), told_by="kgz")
+    assert scene.gossip.notes("uzb") == [scene.log.note(9), scene.log.note(20)]
+    scene.now += SHOWN_TIME
+    assert scene.gossip.notes("uzb") == [scene.log.note(12), scene.log.note(20)]
+
+
+def test_a_candidate_from_before_a_decision_on_a_fork_is_told_no_more() -> None:
+    """The history begins anew."""
+    scene = Scene()
+    scene.gossip.note_shown("tjk", scene.logs.link("tjk"))
+    scene.logs.restore_trust("tjk", {ORIGIN: 30})
+    assert scene.gossip.notes("uzb") == []
 
 
 def test_forks_are_told_to_all_but_whose_they_are_until_somebody_decides() -> None:
