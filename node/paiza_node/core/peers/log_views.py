@@ -165,8 +165,14 @@ class PeerLogViews:
                 self._add_unverified(member.id, checkpoint, told_by)
 
     def unverified(self, member: str, origin: str) -> list[VerifiedCheckpoint]:
-        """Return the unverified checkpoints of a member's log of this origin; those of an earlier log are dropped."""
+        """Return the unverified checkpoints of a member's log of this origin.
+
+        Those of an earlier log are dropped, and those that the log itself has shown and proven since.
+        """
         with self._lock:
+            for each in self.unverified_checkpoints.of(member, origin):
+                if self.is_accepted(each):
+                    self.unverified_checkpoints.settled(member, each)
             return self.unverified_checkpoints.of(member, origin)
 
     def distrust(self, member: str, fork: Fork) -> Rejected:

@@ -58,11 +58,12 @@ log = structlog.get_logger("paiza.witness")
 
 @dataclass(slots=True)
 class ProofAttempts:
-    """The unsuccessful questions to a member since its log has unverified checkpoints."""
+    """The unsuccessful questions to a member since its log has unverified checkpoints: ``since`` the oldest of them."""
 
     since: datetime
     next_ask: datetime
     exchanges: int
+    asked: bool = False
     failures: int = 0
     silences: int = 0
 
@@ -109,6 +110,7 @@ class ConsistencyMonitor:
         self._member = member
         self._logs = logs
         self._attempts: dict[str, ProofAttempts] = {}
+        self._since: dict[str, dict[VerifiedCheckpoint, datetime]] = {}  # of each unverified checkpoint
         self._accepted: dict[str, tuple[int, datetime]] = {}
         self.defaults: dict[str, Default] = {}
         """The logs in default, by member."""
@@ -175,12 +177,19 @@ class ConsistencyMonitor:
             self._restore_unverified(member)
             base = self._logs.link(member.id)
             unverified = self._logs.unverified(member.id, member.origin)
+            held = self._since.get(member.id, {})
+            self._since[member.id] = {each: held.get(each, now) for each in unverified}
             if not unverified and member.id not in self.defaults and not self._is_quiet(base, member.id, now):
                 self._attempts.pop(member.id, None)
                 continue
-            seen = self._logs.counts.accepted.get(member.id, 0)
-            attempts = self._attempts.setdefault(member.id, ProofAttempts(now, now + FIRST_ASK, seen))
+            since = min(self._since[member.id].values(), default=now)
+            attempts = self._attempts.get(member.id)
+            # The one that was waited for may have been proven by an exchange: then the next one gets its time too.
+            if attempts is None or (unverified and not attempts.asked and attempts.since < since):
+                seen = self._logs.counts.accepted.get(member.id, 0)
+                attempts = self._attempts[member.id] = ProofAttempts(since, since + FIRST_ASK, seen)
             if attempts.next_ask <= now:
+                attempts.asked = True
                 attempts.next_ask = now + (ASK_IN_DEFAULT if member.id in self.defaults else ASK_AGAIN)
                 found.append(Question(member.id, base, tuple(unverified)))
         return found

@@ -31,7 +31,7 @@ from paiza_wire.tlog.cosignatures import TIME_BYTES, WitnessSigner, add_signatur
 from paiza_wire.tlog.notes import parse_note
 
 SIGN_AGAIN: Final = timedelta(seconds=5)  # greatest age of the log's own ML-DSA-44 signature on an unchanged candidate
-SHOW_AGAIN: Final = timedelta(seconds=3)  # for which answers show one candidate; with nine others a round takes 2.25 s
+SHOW_AGAIN: Final = timedelta(seconds=5)  # for which answers show one candidate; with nine others a round takes 4.5 s
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 KEEP_SECONDS: Final = 1.0  # between two times at which late cosignatures are stored; those of a quorum are at once
 COSIGN_AGAIN: Final = timedelta(seconds=15)  # for a caller, an unchanged log is cosigned again no more often than this

@@ -22,7 +22,7 @@ from paiza_wire.tlog.notes import format_note, parse_note
 
 MAX_REPORTED: Final = 128  # notes in one exchange: of each log the largest accepted one, and a larger unverified one
 MAX_FORK_PROOFS: Final = 16  # of forks, in one exchange
-SHOWN_TIME: Final = timedelta(seconds=5)  # for which a candidate is reported; with nine others a round takes 2.25 s
+SHOWN_TIME: Final = timedelta(seconds=5)  # for which a candidate is reported; with nine others a round takes 4.5 s
 REMEMBERED: Final = 64  # notes: those of each log go to every other member
 
 

@@ -1,10 +1,10 @@
 """Submitting checkpoints: the newest one of this log goes to every other active member, which answers with its own.
 
-There is at most one round a second, in a large federation fewer (`round_seconds`): one candidate, submitted at the same
-moment to every member that has not cosigned it and has answered the previous call. A quorum can therefore cosign one
-checkpoint even while the log grows all the time; a log that does not grow is submitted again from time to time. No
-delivery waits for it, and no member for another: a slow member gets the candidate of the round in which it is free, and
-a failing one is tried again after growing pauses.
+There is at most one round a second, in a large federation fewer while the log grows (`round_seconds`): one candidate,
+submitted at the same moment to every member that has not cosigned it and has answered the previous call. A quorum can
+therefore cosign one checkpoint even while the log grows all the time; what a log ends with when it stops growing is
+submitted at once, and again from time to time. No delivery waits for it, and no member for another: a slow member gets
+the candidate of the round in which it is free, and a failing one is tried again after growing pauses.
 """
 
 import asyncio
@@ -28,9 +28,10 @@ from paiza_wire.reasons import REASONS
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 ROUND_SECONDS: Final = 1.0  # between two candidates; more would cost more signatures than it gives
-EXCHANGES_A_SECOND: Final = (
-    4  # begun by a node: among ten members one a second with each would take half of a processor
-)
+LOOK_SECONDS: Final = 0.5  # between two looks at whether the log has grown
+CALM_SECONDS: Final = 1.0  # without growth, after which a round is not put off
+# Begun by a node while its log grows. As many begin with it: with each of nine others two exchanges in 4.5 s.
+EXCHANGES_A_SECOND: Final = 2
 IDLE_SECONDS: Final = 30.0  # an unchanged log is submitted again: this shows that its witnesses are online
 FIRST_PAUSE_SECONDS: Final = 1.0  # after a member did not cosign, or could not be reached
 LONGEST_PAUSE_SECONDS: Final = 30.0  # a round finds within this time that a witness is back
@@ -65,20 +66,33 @@ class SubmitCheckpoints:
         self._peers = peers
         self._seconds = seconds
         self._turns: dict[str, Turn] = {}
+        self._size, self._since = -1, float("-inf")  # of the log at the last look, and how long it has had it
+        self._begun = float("-inf")  # when the last round began
 
     async def run(self) -> None:
         """Run round after round as long as the node runs."""
         try:
-            await PeriodicTask(self._round, period=ROUND_SECONDS, failed="no_round").run()
+            await PeriodicTask(self._round, period=LOOK_SECONDS, failed="no_round").run()
         finally:
             tasks = self.under_way()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _round(self) -> float:
-        self.begin_round()
-        return round_seconds(len(self._peers.sessions))
+    async def _round(self) -> None:
+        if self.is_time(self._core.ledger.checkpoint.size):
+            self.begin_round()
+
+    def is_time(self, size: int) -> bool:
+        """Return whether a round begins now that the log has this size, and note that it does."""
+        now = self._seconds()
+        if size != self._size:
+            self._size, self._since = size, now
+        calm = now - self._since >= CALM_SECONDS
+        if now - self._begun < (ROUND_SECONDS if calm else round_seconds(len(self._peers.sessions))):
+            return False
+        self._begun = now
+        return True
 
     def begin_round(self) -> None:
         """Submit the newest checkpoint to members that are due; returns at once. NodeStopped on a proven rollback."""
@@ -154,7 +168,7 @@ class SubmitCheckpoints:
 
 
 def round_seconds(peers: int) -> float:
-    """Return the seconds between two rounds of exchanges with so many members."""
+    """Return the seconds between two rounds of exchanges with so many members while the log grows."""
     return max(ROUND_SECONDS, peers / EXCHANGES_A_SECOND)
 
 

@@ -110,6 +110,26 @@ def test_doubt_ends_with_one_proof(bench: Bench) -> None:
     assert bench.monitor.misbehaviour("tjk") == []
 
 
+def test_nothing_is_asked_of_what_the_log_has_shown_meanwhile(bench: Bench) -> None:
+    """The exchange of a round proves what another member was shown in it a moment before."""
+    bench.logs.accept(bench.member, bench.log.consistency_claim(9, 12))
+    assert bench.ask(FIRST_ASK) is None
+    assert bench.logs.unverified("tjk", ORIGIN) == []
+
+
+def test_each_unverified_checkpoint_is_waited_for(bench: Bench) -> None:
+    """One that is proven by an exchange does not hasten the question about the next, nor put it off."""
+    second = timedelta(seconds=1)
+    assert bench.ask(second) is None
+    bench.report(bench.log.note(15), teller="kgz")
+    assert bench.ask(timedelta(0)) is None
+    bench.logs.accept(bench.member, bench.log.consistency_claim(9, 12))
+    assert bench.ask(FIRST_ASK - second) is None
+    question = bench.ask(second)
+    assert question is not None
+    assert list(question.request.sizes) == [12, 15]
+
+
 @pytest.mark.parametrize("way", ["prove_nothing", "refuse"])
 def test_log_that_does_not_prove_is_in_default_after_so_many_tries_and_so_long(bench: Bench, way: str) -> None:
     """Not a try and not a second before; and it ends as soon as all is proven."""

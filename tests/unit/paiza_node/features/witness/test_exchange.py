@@ -196,10 +196,22 @@ async def test_what_a_quorum_cosigned_is_stored_at_once(fleet: Fleet) -> None:
         fleet.clock.move(IDLE_SECONDS)
 
 
-@pytest.mark.parametrize(("peers", "seconds"), [(0, 1.0), (1, 1.0), (4, 1.0), (9, 2.25), (20, 5.0)])
-def test_a_node_begins_at_most_four_exchanges_a_second(peers: int, seconds: float) -> None:
+@pytest.mark.parametrize(("peers", "seconds"), [(0, 1.0), (1, 1.0), (2, 1.0), (4, 2.0), (9, 4.5), (20, 10.0)])
+def test_a_node_begins_at_most_two_exchanges_a_second(peers: int, seconds: float) -> None:
     """Among many members a round is longer: the cost of witnessing does not grow with their square."""
     assert round_seconds(peers) == seconds
+
+
+async def test_a_round_is_put_off_only_while_the_log_grows(make_fleet: MakeFleet) -> None:
+    """With five others a growing log has a round every 2.5 s; once it stands still the next one comes at once."""
+    fleet = make_fleet("kaz", "kgz", "tjk", "tkm", "uzb", "zzz")
+    show, begun = fleet["kaz"].show, []
+    for half in range(24):
+        size = 1 + min(half, 13)  # it grows for 6.5 s
+        if show.is_time(size):
+            begun.append((fleet.clock.seconds(), size))
+        fleet.clock.move(0.5)
+    assert begun == [(0.0, 1), (2.5, 6), (5.0, 11), (7.5, 14), (8.5, 14), (9.5, 14), (10.5, 14), (11.5, 14)]
 
 
 async def test_the_called_is_witnessed_too(fleet: Fleet) -> None:
