@@ -1,5 +1,6 @@
 """Which connections are given up: unknown ones of one address or when places are few, and a caller's many."""
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -112,13 +113,47 @@ def test_addresses_of_unknown_connections_are_named(situation: Situation) -> Non
 def test_number_that_is_another_sockets_now_is_left_alone(situation: Situation) -> None:
     """Between the look and the end of a connection its number may have become that of a socket of another family."""
     connection = situation.connect()
-    (found,) = connections.open_connections([situation.port])
+    looked_at = connections.look_at_descriptors([situation.port], {})
+    (found,) = [each for _, each in looked_at.values() if each is not None]
     mine, other = socket.socketpair(socket.AF_UNIX)
     with mine, other:
         assert not connections.shut_down(replace(found, descriptor=mine.fileno()))
         other.sendall(b"open")
         assert mine.recv(4) == b"open"
     assert not ended(connection)
+
+
+def test_a_look_looks_into_new_descriptors_only(situation: Situation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One whose number is another connection's now is new."""
+    first = situation.connect(2)
+    before = connections.look_at_descriptors([situation.port], {})
+    looked_into: list[int] = []
+    look_into = connections._connection
+
+    def noted(descriptor: int, ports: set[int]) -> connections.Connection | None:
+        looked_into.append(descriptor)
+        return look_into(descriptor, ports)
+
+    monkeypatch.setattr(connections, "_connection", noted)
+    assert connections.look_at_descriptors([situation.port], before) == before
+    assert looked_into == []
+    second = situation.connect(3)
+    (served,) = [number for number, (_, each) in before.items() if each and each.peer[0] == "127.0.0.2"]
+    (other,) = [
+        number
+        for number, (_, each) in connections.look_at_descriptors([situation.port], before).items()
+        if each and each.peer[0] == "127.0.0.3"
+    ]
+    kept = os.dup(served)
+    os.dup2(other, served)
+    try:
+        found = connections.look_at_descriptors([situation.port], before)[served][1]
+        assert found is not None
+        assert found.peer == second.getsockname()[:2]
+    finally:
+        os.dup2(kept, served)
+        os.close(kept)
+    assert not ended(first)
 
 
 def test_uses_are_those_of_the_last_look(situation: Situation) -> None:
