@@ -19,7 +19,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from ssl import PEM_cert_to_DER_cert
 from typing import Any, Final
@@ -46,6 +46,7 @@ from paiza_wire.identity import SpiffeId, load_certificate, uri_san
 
 BUSY_SECONDS: Final = 0.5
 SHOWN_CERTIFICATES: Final = 1024  # remembered as parsed: about a MiB
+CHECK_AGAIN: Final = timedelta(seconds=1)  # between two checks of one stream; a change of the register cuts it at once
 CUT_SECONDS: Final = 5.0  # after which a call ends whose certificate, CA or member's role has expired
 ANSWERED: Final = frozenset({"/paiza.officer.v1.OfficerService/Submit", "/paiza.officer.v1.ApprovalService/Approve"})
 """Calls that are not cut: what they sign is released or refused in the log, and only the answer says which."""
@@ -95,6 +96,7 @@ class Call:
     method: str
     context: Any
     task: asyncio.Task[Any] | None
+    checked: datetime
     only_unhindered: bool = False
     sends: bool = False
     refusal: PaizaError | None = None
@@ -180,7 +182,7 @@ class Authenticator:
         context.add_done_callback(
             lambda _context: place.close()
         )  # not before the answer was sent: it may be left unread
-        call = Call(caller, method, context, asyncio.current_task(), only_unhindered=only_unhindered)
+        call = Call(caller, method, context, asyncio.current_task(), self._clock(), only_unhindered=only_unhindered)
         self._calls.add(call)
         before = CALLER.get()
         CALLER.set(caller.key)
@@ -221,9 +223,16 @@ class Authenticator:
         if caller.member is not None and self._compared is not None:
             await self._compared(caller.member.id, method, request)
 
-    def check_again(self, method: str, context: Any) -> None:
-        """Raise if the caller of a stream would no longer be admitted: revoked, suspended, expired."""
-        self._identify(method, context)
+    def check_again(self, call: Call) -> None:
+        """Raise if the caller of a stream would no longer be admitted: revoked, suspended, expired.
+
+        Called for each message of a stream, it looks once a second: a change of the register, of the officers or of the
+        blocked members cuts the call by itself, and only time and the policy make no change.
+        """
+        now = self._clock()
+        if not timedelta(0) <= now - call.checked < CHECK_AGAIN:
+            self._identify(call.method, call.context)
+            call.checked = now
 
     def cut(self) -> None:
         """End the calls under way whose callers would no longer be admitted, as if those had cancelled them.

@@ -34,7 +34,7 @@ def reflection_handlers(
         try:
             async with authenticator.admit(ADMITTED_AS, context) as call:
                 connections.known(context.peer(), call.caller.id)
-                parsed = _parsed(requests, lambda: authenticator.check_again(ADMITTED_AS, context))
+                parsed = _parsed(requests, lambda: authenticator.check_again(call))
                 async for response in servicer.ServerReflectionInfo(parsed, context):
                     yield response.SerializeToString()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all end as a status

@@ -191,7 +191,7 @@ def _guarded(
             async with authenticator.admit(name, context) as call:
                 connections.known(context.peer(), call.caller.id)
                 if method.client_streaming:
-                    several = requests_of.each(requests, lambda: authenticator.check_again(name, context))
+                    several = requests_of.each(requests, lambda: authenticator.check_again(call))
                     async with aclosing(several):
                         response: Message = await handler(call.caller, several)
                 else:
@@ -221,7 +221,7 @@ def _guarded(
                 connections.known(context.peer(), call.caller.id)
                 async with requests_of.only(requests) as asked:
                     async for response in handler(call.caller, asked):
-                        authenticator.check_again(name, context)
+                        authenticator.check_again(call)
                         call.sends = True
                         yield response.SerializeToString()
                         call.sends = False
