@@ -13,7 +13,7 @@ from paiza_client.compose.composer import Sealed
 from paiza_client.data.imports import ImportInterrupted, ImportResult, import_seizures, load_map
 from paiza_client.data.imports.rows import RowReader, row_digest
 from paiza_client.sdk import Session, connect
-from paiza_client.verify.model import SentRow
+from paiza_client.verify.model import Outcome, SentRow
 from paiza_officer import profiles
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
@@ -101,6 +101,25 @@ def table(tmp_path: Path) -> Path:
         writer.writerow(head)
         writer.writerows([*row[:place], f"{row[place]} {uuid.uuid4().hex}", *row[place + 1 :]] for row in rows)
     return path
+
+
+def test_a_dry_run_of_an_import_refuses_what_its_node_refuses(
+    paiza: Paiza, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first notice is tried at the node: an officer who may send none learns it before."""
+    monkeypatch.chdir(table.parent)
+    command = ("import", "seizures", table, "--map", "ids", "--json")
+    for option in ((), ("--dry-run",)):
+        refused = paiza("tjk-auditor", *command, *option)
+        assert (refused.code, "role_missing" in refused.err) == (3, True), refused.err
+
+    async def refuses(_session: Session, message: Sealed) -> Outcome:
+        return Outcome("refused", message.digest, reason="policy_denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Session, "try_message", refuses)
+        tried = paiza("tjk-liaison", *command, "--dry-run")
+    assert (tried.code, "policy_denied" in tried.err + tried.out) == (3, True)
 
 
 async def _import(session: Session, table: Path) -> ImportResult:

@@ -22,7 +22,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from paiza.core.v1 import message_pb2
-from paiza_client.compose.composer import Composer, Envelope, Sealed, recipients_of
+from paiza_client.compose.composer import Composer, Envelope, Sealed, Validated, recipients_of
 from paiza_client.data.imports.maps import ImportMap
 from paiza_client.data.imports.plan import EqualRows, Planned, plan_import
 from paiza_client.data.imports.rejects import RejectsWriter
@@ -103,8 +103,9 @@ async def import_seizures(
     Unstated they are sent once, and the report asks. It names the amounts that hang on it either way, and a later run
     with "each" sends what is missing.
 
-    ``dry_run`` checks and counts everything, sends nothing and writes no file; the nodes are still asked which rows
-    were sent before. ``on_progress`` is called with the rows done and the lines of the file.
+    ``dry_run`` checks and counts everything, sends nothing and writes no file. The nodes are still asked which rows
+    were sent before, and each whether it would take the first notice of its member: a refusal stands in the result.
+    ``on_progress`` is called with the rows done and the lines of the file.
 
     A notice is logged as any message is: RELEASED, once for each member it goes to. A row that was sent before is not
     sent again, also after a crash and by another officer of the unit; the rows of other units count for themselves.
@@ -171,6 +172,7 @@ class _Run:
         self._known: dict[bytes, SentRow] = {}  # of the rows last asked about
         self._sent_before_by: Counter[str] = Counter()
         self._refused: list[tuple[str, Outcome]] = []
+        self._tried: set[str] = set()  # members whose node was asked in a dry run
         self._rejects: Path | None = None
         self._stopped = False
 
@@ -207,7 +209,9 @@ class _Run:
                 self._report.add(planned)
                 if planned.sent_before:
                     self._sent_before_by.update(self._known[planned.digest].signers)
-                if planned.notice is not None and not self._dry_run:
+                if planned.notice is not None and self._dry_run:
+                    self._try_first(planned)
+                elif planned.notice is not None:
                     self._queue(planned)
                 if planned.rejections and not self._dry_run:
                     if writer is None:
@@ -239,9 +243,27 @@ class _Run:
         self._known = {row: sent for answer in answers for row, sent in answer.items()}
         return set(self._known)
 
+    def _try_first(self, planned: Planned) -> None:
+        """Ask a node whether it would take the first notice of its member: all others are sent in the same way."""
+        member = planned.state
+        if member in self._tried:
+            return
+        self._tried.add(member)
+        now = datetime.now(UTC)
+        message = self._composers[member].seal_for_trial(self._validated(planned, now), now)
+        outcome = asyncio.run_coroutine_threadsafe(self._sessions[member].try_message(message), self._loop).result()
+        if outcome.state == "refused":
+            self._refused.append((message.id, outcome))
+
     def _queue(self, planned: Planned) -> None:
         member = planned.state
-        now = datetime.now(UTC)
+        message = self._validated(planned, datetime.now(UTC))
+        self._pending[member].append(self._composers[member].seal(message, source_row=planned.digest))
+        if len(self._pending[member]) >= BATCH:
+            self._submit(member)
+
+    def _validated(self, planned: Planned, now: datetime) -> Validated:
+        member = planned.state
         envelope = Envelope(
             recipients=self._recipients[member],
             urgency=message_pb2.URGENCY_INFORMATION,
@@ -250,11 +272,7 @@ class _Run:
         )
         notice = planned.notice
         assert notice is not None
-        composer = self._composers[member]
-        message = composer.validate(self._kind, notice, None, envelope, now)
-        self._pending[member].append(composer.seal(message, source_row=planned.digest))
-        if len(self._pending[member]) >= BATCH:
-            self._submit(member)
+        return self._composers[member].validate(self._kind, notice, None, envelope, now)
 
     def _submit(self, member: str) -> None:
         batch, self._pending[member] = self._pending[member], []
