@@ -118,6 +118,14 @@ class Officer:
         return message.RecipientKey(member, self.register.member(member).current_encryption_key(at).key)
 
 
+def unsigned(raw: bytes) -> bytes:
+    """Return a signed message as a trial has it."""
+    signed = pb.SignedMessage.FromString(raw)
+    for each in signed.signatures:
+        each.signature = b""
+    return signed.SerializeToString(deterministic=True)
+
+
 def node_roots(register: Register, member: str) -> bytes:
     """Return a member's node CAs in PEM: what a caller of its node believes."""
     cas = register.member(member).authority.node_cas

@@ -48,7 +48,7 @@ from paiza_wire.tlog.log_queries import NONCE_SIZE
 from tests import attaching, delivery
 from tests.federation import NodeProcess
 from tests.in_process import OPERATOR, InProcess, RefusedCall
-from tests.officer import Officer, subject_of
+from tests.officer import Officer, subject_of, unsigned
 from tests.registers import base_of, read_register
 
 MEMBERS: Final = ("kaz", "tjk", "uzb")
@@ -306,6 +306,8 @@ async def read(s: Scenario) -> None:
     await s.ask("kaz-duty", "OfficerService/OpenMessage", officer_pb2.OpenMessageRequest(message_digest=asked))
     request = officer_pb2.OpenMessagesRequest(message_digests=[first, asked], reason_text=REASON)
     await s.ask("kaz-coordinator", "OfficerService/OpenMessages", request)
+    item = officer_pb2.SubmitItem(message=unsigned(s.officer("kaz-liaison").compose(["tjk"])))
+    await s.ask("kaz-liaison", "OfficerService/TryMessage", officer_pb2.TryMessageRequest(item=item))
     rows = officer_pb2.FindSourceRowsRequest(source_row_sha256=[SOURCE_ROW])
     await s.ask("kaz-liaison", "OfficerService/FindSourceRows", rows)
     criterion = search_pb2.Criterion(field="phone", text="+77270000000")

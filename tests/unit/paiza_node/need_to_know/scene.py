@@ -213,14 +213,6 @@ def digest_of(raw: bytes) -> bytes:
     return wire.message_digest(pb.SignedMessage.FromString(raw).header)
 
 
-def unsigned(raw: bytes) -> bytes:
-    """Return a signed message as a trial has it."""
-    signed = pb.SignedMessage.FromString(raw)
-    for each in signed.signatures:
-        each.signature = b""
-    return signed.SerializeToString(deterministic=True)
-
-
 def shown(answer: PaizaError | Sequence[Message], *targets: Target) -> str:
     """Return what a caller sees, without times, salts, places in the log, and the names of the targets themselves."""
     if isinstance(answer, PaizaError):

@@ -28,6 +28,7 @@ from paiza.officer.v1 import (
 from paiza_node.core.api import services
 from paiza_node.core.log.denial_share import MAX_DENIALS
 from paiza_wire.errors import PaizaError
+from tests.officer import unsigned
 from tests.unit.paiza_node.need_to_know.scene import (
     OBSERVERS,
     OFFICER_SERVICE,
@@ -39,7 +40,6 @@ from tests.unit.paiza_node.need_to_know.scene import (
     digest_of,
     growth,
     shown,
-    unsigned,
 )
 from tests.whole_node import WholeNode, refusal_of
 

@@ -25,8 +25,8 @@ from paiza_wire import log_entries
 from paiza_wire import message as wire
 from paiza_wire.errors import Unavailable
 from tests import delivery
-from tests.officer import Officer, subject_of
-from tests.unit.paiza_node.need_to_know.scene import OFFICER_SERVICE, digest_of, unsigned
+from tests.officer import Officer, subject_of, unsigned
+from tests.unit.paiza_node.need_to_know.scene import OFFICER_SERVICE, digest_of
 from tests.whole_node import STEP, WholeNode
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -166,6 +166,9 @@ def test_only_what_no_conforming_program_sends_is_garbage() -> None:
     results = [officer_pb2.SubmitResult(rejection=outcome_pb2.Rejection(reason=reason)) for reason in reasons]
     assert garbage_in(officer_pb2.SubmitResponse(results=[*results, officer_pb2.SubmitResult()])) == 2
     assert garbage_in(officer_pb2.GetSessionResponse()) == 0
+    tried = [officer_pb2.TryMessageResponse(rejection=each.rejection) for each in results]
+    assert sum(map(garbage_in, tried)) == 2
+    assert garbage_in(officer_pb2.TryMessageResponse()) == 0
 
 
 async def test_a_bounded_number_of_refusals_waits() -> None:
