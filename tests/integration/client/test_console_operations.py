@@ -43,8 +43,8 @@ async def test_an_operation_is_worked_on_from_its_page(paiza: Paiza, federation:
     async with browser("kaz-coordinator") as console:
         asked = {"act": "notice", "notice": notice["id"]}
         draft = (await console.post(f"{path}/write", asked)).headers["location"]
-        form = dict(Form((await console.get(draft)).text).sent)
-        assert (form["to"], form["content.notice_id"]) == ("tjk", "KAZ-EX-7")
+        shared = dict(Form((await console.get(draft)).text).sent)
+        assert (shared["to"], shared["content.notice_id"]) == ("tjk", "KAZ-EX-7")
         await console.post(f"{draft}/delete", {})
         figures = Form((await console.get(f"{path}?counted=1")).text).text
         assert "Таджикистан (учебный узел) 1 0" in figures  # one report, no notice
