@@ -115,8 +115,9 @@ def _lines(geometries: Iterable[Any], arcs: Sequence[Sequence[Point]]) -> Iterab
     for each in geometries:
         for part in each["arcs"]:
             numbers = part[0] if each["type"] == "MultiPolygon" else part
-            line = _line(_joined(numbers, arcs))
-            yield line
+            joined = _joined(numbers, arcs)
+            if len(joined) > 1:  # an island that was simplified to a point is nothing to draw
+                yield _line(joined)
 
 
 def _line(degrees: Sequence[Point]) -> Line:

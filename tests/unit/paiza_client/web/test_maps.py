@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -170,3 +171,11 @@ def test_a_delivery_shows_its_handovers_in_order(responsible: str, overall: str,
     assert [each.name for each in found.rows] == ["", "Termez", "Invented Gate", ""]
     assert [each.located for each in found.rows] == [False, True, False, False]
     assert figures.of_delivery(workflow_pb2.GetWorkflowResponse()) is None
+
+
+def test_every_outline_is_a_line_that_a_browser_draws() -> None:
+    """A line has two points or more: what was simplified to a point has none to go on to."""
+    known = outlines()
+    rings = [ring for each in known.countries for ring in each.rings]
+    for line in (*rings, *known.lakes, *known.rivers):
+        assert re.fullmatch(r"M-?\d+ -?\d+l-?\d+ -?\d+( -?\d+ -?\d+)*z?", line.path), line.path[:40]
