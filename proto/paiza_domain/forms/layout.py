@@ -266,13 +266,16 @@ class _Filler:
         return Layout(description.title, pages, (*others, *self._found))
 
     def _folded(self, pages: Iterable[Page]) -> Iterable[Page]:
-        """Yield the sections, those folded that are blank and beyond what is shown at once; never the first."""
+        """Yield the sections, those folded that are blank and beyond what is shown at once.
+
+        Neither the first nor one that somebody has added is folded.
+        """
         shown = 0
         for page in pages:
             names = [f"{page.section.root}.{part.key}" for part in page.section.parts]
             blank = not page.fault_count and all(form_values.is_blank(self._values, name) for name in names)
             count = _count((page.block, *page.boxes)) if page.open else 0
-            folded = page.open and blank and bool(shown) and shown + count > AT_ONCE
+            folded = page.section.required and blank and bool(shown) and shown + count > AT_ONCE
             shown += 0 if folded else count
             yield replace(page, folded=folded)
 

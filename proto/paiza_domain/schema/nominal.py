@@ -35,8 +35,8 @@ def _company_name(company: Any) -> Iterator[tuple[str, str]]:
 PERSON: Final = Shape(
     Person,
     (
-        Field("surname", N_("Surname")),
-        Field("given_names", N_("Given names")),
+        Field("surname", N_("Surname"), short=True),
+        Field("given_names", N_("Given names"), short=True),
         Field("patronymic", N_("Patronymic")),
         Field("aliases", N_("Other names and spellings"), most=MAX_FEW),
         Field("role", N_("Role"), FieldType.CODE, required=True, codes="person_role"),

@@ -428,6 +428,20 @@ def test_what_is_beyond_the_first_fields_is_folded() -> None:
     assert folded({}, {"content.transport[0].plate": ["wrong"]}) == {"content.route"}
 
 
+def test_a_person_that_is_added_stands_open_with_a_name_to_fill_in() -> None:
+    """A section that somebody adds is never folded, however long the form is; a person is asked for a name first."""
+    description = describe(SEIZURE, "en")
+    values = layout.add(description, layout.initial(description, {}), "annex.persons")
+    form = layout.lay_out(description, layout.add(description, values, "annex.persons"), {}, "en")
+    page = next(each for each in form.pages if each.section.key == "annex.persons")
+    assert page.open
+    assert not page.folded
+    assert page.block is not None
+    assert len(page.block.entries) == 2
+    names = [each.name for each in page.block.entries[1].boxes]
+    assert names[:2] == ["annex.persons[1].surname", "annex.persons[1].given_names"]
+
+
 def test_times_that_are_filled_in_are_those_of_this_place() -> None:
     """What an earlier step says in UTC is shown on the clock of the officer, and means the same."""
     description = describe(kinds.all_kinds()["cd-authorisation"], "en")
