@@ -36,6 +36,7 @@ LEAST: Final = 0.05  # square degrees of a ring that is kept in the region
 LEAST_OUTSIDE: Final = 1.0
 RANK: Final = 5  # rivers and lakes up to this rank of Natural Earth
 PLACE_RANK: Final = 8  # places up to this rank
+LEAST_STEPS: Final = 3  # of a ring that is more than a line
 SCALE: Final = 0.01  # degrees of one step of the file
 THROUGH: Final = 2  # neighbours of a point at which nothing meets
 NO_TOWNS: Final = ("район", "этрап", "область")  # ends of Russian names that are those of the land around a town
@@ -102,6 +103,10 @@ class Topology:
         """Return a line of its own as the number of its arc."""
         return self._number(line)
 
+    def steps(self, numbers: Iterable[int]) -> int:
+        """Return how many steps are left of arcs after they were simplified."""
+        return sum(len(self._arcs[max(each, ~each)]) - 1 for each in numbers)
+
     def written(self) -> list[list[list[int]]]:
         """Return the arcs: a first point, then steps."""
         found = []
@@ -166,7 +171,7 @@ def _drawn(topology: Topology, country: dict[str, Any]) -> dict[str, Any]:
         "type": "MultiPolygon",
         "id": country["id"],
         "properties": {"label": country["label"]},
-        "arcs": [[topology.ring(each)] for each in country["rings"]],
+        "arcs": [[ring] for ring in map(topology.ring, country["rings"]) if topology.steps(ring) >= LEAST_STEPS],
     }
 
 
@@ -174,7 +179,8 @@ def _lakes(topology: Topology, features: Sequence[Any]) -> Iterator[dict[str, An
     for feature in features:
         rings = [each for each in _rings(feature) if _reaches(each, REGION) and _area(each) > LEAST]
         if rings and feature["properties"]["scalerank"] <= RANK:
-            yield {"type": "MultiPolygon", "arcs": [[[topology.line(each)]] for each in rings]}
+            drawn = [[topology.line(each)] for each in rings]
+            yield {"type": "MultiPolygon", "arcs": [[ring] for ring in drawn if topology.steps(ring) >= LEAST_STEPS]}
 
 
 def _rivers(topology: Topology, features: Sequence[Any]) -> Iterator[dict[str, Any]]:
@@ -185,7 +191,7 @@ def _rivers(topology: Topology, features: Sequence[Any]) -> Iterator[dict[str, A
         lines = geometry["coordinates"] if geometry["type"] == "MultiLineString" else [geometry["coordinates"]]
         inside = [topology.line(_line(each)) for each in lines if _reaches(_line(each), REGION)]
         if inside and feature["properties"]["scalerank"] <= RANK:
-            yield {"type": "MultiLineString", "arcs": [[each] for each in inside]}
+            yield {"type": "MultiLineString", "arcs": [[each] for each in inside if topology.steps([each])]}
 
 
 def _places(features: Sequence[Any]) -> Iterator[dict[str, Any]]:

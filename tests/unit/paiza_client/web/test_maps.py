@@ -55,7 +55,9 @@ def test_the_outlines_are_small_and_hold_every_state_of_the_region() -> None:
     assert FILE.stat().st_size < 200_000
     known = {each.code for each in outlines().countries}
     assert known >= {"KAZ", "KGZ", "TJK", "TKM", "UZB", "RUS", "AZE", "AFG", "CHN", "IRN", "PAK", "ARM", "BLR", "MNG"}
-    assert all(ring.path.endswith("z") for each in outlines().countries for ring in each.rings)
+    rings = [*(ring for each in outlines().countries for ring in each.rings), *outlines().lakes]
+    assert all(re.fullmatch(r"M-?\d+ -?\d+l(-?\d+ -?\d+ ?){2,}z", each.path) for each in rings)
+    assert all(re.fullmatch(r"M-?\d+ -?\d+l(-?\d+ -?\d+ ?)+", each.path) for each in outlines().rivers)
     assert json.loads(FILE.read_text("utf-8"))["type"] == "Topology"
 
 
