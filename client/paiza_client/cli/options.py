@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NoReturn, TypeVar
 
 import click
@@ -98,6 +98,22 @@ def not_a_time(text: str, malformed: str) -> str:
     code, values = partial_times.problem(text.strip(), "")
     known = code == "date_impossible"
     return FieldError("", code, values).message(lang()) if known else malformed.format(value=text)
+
+
+class DayParameter(click.ParamType[date]):
+    """A calendar day: 2026-11-23 or 23.11.2026."""
+
+    name = "day"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Return the day."""
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(partial_times.iso_date(str(value).strip()))
+        except ValueError:
+            self.fail(not_a_time(str(value), _("{value!r} is not a day such as 2026-11-23 or 23.11.2026.")), param, ctx)
 
 
 class UntilParameter(click.ParamType[datetime]):

@@ -1,17 +1,17 @@
 """`paiza statistics`: seizures counted by period, substance, route, place or member, small numbers hidden."""
 
 import io
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 
 import click
 
 from paiza_client.cli.exports import end_incomplete, note_exercises, note_superseded, warn_left_out
-from paiza_client.cli.options import MembersParameter, TimeParameter, shared
+from paiza_client.cli.options import DayParameter, MembersParameter, TimeParameter, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data.exports import missing_package
-from paiza_client.data.statistics import DIMENSIONS, HIDDEN, REASON, Measure, Statistics, count_seizures
+from paiza_client.data.statistics import DIMENSIONS, HIDDEN, REASON, Measure, Period, Statistics, count_seizures
 from paiza_client.language import N_, _
 from paiza_client.sdk import as_json, wording
 from paiza_officer.errors import Refused, misused
@@ -24,8 +24,8 @@ FORMATS: Final = ("csv", "xlsx", "json")
     help=N_(
         "Count seizures by one or two of: year, quarter, month, group, substance, origin, route, place, place-type, "
         "member. Numbers behind which fewer than three notices stand are hidden, and whatever would give them away. "
-        "Each notice is opened, which your node logs. --since and --until go by when your node received or "
-        "sent a notice, not by the day of the seizure: that is --across year. A count that is interrupted begins anew."
+        "Each notice is opened, which your node logs. --seized-since and --seized-until go by the day of the seizure, "
+        "--since and --until by when your node received or sent a notice. A count that is interrupted begins anew."
     )
 )
 @click.option("--by", type=click.Choice(tuple(DIMENSIONS)), default="substance", show_default=True, help=N_("Rows."))
@@ -37,6 +37,8 @@ FORMATS: Final = ("csv", "xlsx", "json")
     show_default=True,
     help=N_("Seizures, or kilograms where they are known."),
 )
+@click.option("--seized-since", type=DayParameter(), help=N_("Only seizures made on this day or later: 2026-11-23."))
+@click.option("--seized-until", type=DayParameter(), help=N_("Only seizures made on this day or earlier."))
 @click.option(
     "--since",
     type=TimeParameter(),
@@ -57,6 +59,8 @@ def statistics(
     by: str,
     across: str | None,
     measure: Measure,
+    seized_since: date | None,
+    seized_until: date | None,
     since: datetime | None,
     until: datetime | None,
     author: str,
@@ -67,6 +71,8 @@ def statistics(
     """Count seizures."""
     if across == by:
         raise misused("--across", _("rows and columns are the same"))
+    if seized_since and seized_until and seized_until < seized_since:
+        raise misused("--seized-until", _("the last day is before the first"))
     if form and output is None:
         raise misused("--format", _("name the file with --output"))
     if missing := missing_package(form or ""):
@@ -83,6 +89,7 @@ def statistics(
                     by,
                     across or "",
                     measure=measure,
+                    period=Period(seized_since, seized_until),
                     author=author,
                     since=since,
                     until=until,
@@ -123,6 +130,7 @@ def _print(terminal: Terminal, counted: Statistics, form: str, output: Path | No
             "notices": counted.notices,
             "superseded": counted.superseded,
             "exercises": counted.exercises,
+            "date_unsure": counted.unsure,
             "complete": counted.complete,
             "left_out": as_json.left_out(counted.left_out),
             "rows": rows,

@@ -6,7 +6,17 @@ needs the network.
 """
 
 from paiza_client.data.statistics.count import REASON, Statistics, count_seizures
-from paiza_client.data.statistics.observations import DIMENSIONS
+from paiza_client.data.statistics.observations import DIMENSIONS, Period
 from paiza_client.data.statistics.tabulation import HIDDEN, Figure, Measure, Tabulation
 
-__all__ = ["DIMENSIONS", "HIDDEN", "REASON", "Figure", "Measure", "Statistics", "Tabulation", "count_seizures"]
+__all__ = [
+    "DIMENSIONS",
+    "HIDDEN",
+    "REASON",
+    "Figure",
+    "Measure",
+    "Period",
+    "Statistics",
+    "Tabulation",
+    "count_seizures",
+]

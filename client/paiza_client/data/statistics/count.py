@@ -3,15 +3,16 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
 from paiza_client.data.exports.marks import Strictest
 from paiza_client.data.exports.records import record
 from paiza_client.data.exports.tables import Table
 from paiza_client.data.statistics import observations, tabulation
+from paiza_client.data.statistics.observations import Period
 from paiza_client.data.statistics.tabulation import Measure, Tabulation, Tally
-from paiza_client.language import _
+from paiza_client.language import _, date_text, ngettext
 from paiza_client.sdk import wording
 from paiza_client.sdk.model import LeftOut, NotOpened, OnProgress
 from paiza_client.sdk.open_many import choose, open_pages
@@ -29,7 +30,7 @@ class Statistics:
     ``notices`` is how many messages were counted, older versions of a notice included; ``superseded`` is how many were
     left out because their authors recalled or replaced them, ``exercises`` because they are exercises. ``left_out`` are
     those that should be counted and are not: where there are any, the figures are incomplete, and the table's notes say
-    so.
+    so. ``unsure`` is how many were left out because their dates reach over an end of the period; the notes say so too.
     """
 
     tabulation: Tabulation
@@ -37,6 +38,7 @@ class Statistics:
     notices: int
     superseded: int
     exercises: int
+    unsure: int
     left_out: LeftOut
 
     @property
@@ -51,6 +53,7 @@ async def count_seizures(
     across: str = "",
     *,
     measure: Measure = "count",
+    period: Period | None = None,
     author: str = "",
     since: datetime | None = None,
     until: datetime | None = None,
@@ -61,7 +64,9 @@ async def count_seizures(
 
     ``by`` gives the rows and ``across`` the columns; both are keys of `DIMENSIONS`. The table shows whole numbers of
     seizures by substance (``measure`` "count") or their weight in kilograms where it is known ("kg"), with totals last.
-    ``author`` is a member's id; the own node stored the notices at ``since`` or later and before ``until``.
+    ``period`` is of the days of the seizures; a notice of which only the month or the year is known counts where all of
+    it lies in the period. ``author`` is a member's id; the own node stored the notices at ``since`` or later and before
+    ``until``.
 
     A notice counts in its newest version, a cancelled one and an exercise not at all. A number behind which fewer than
     three notices stand is hidden (None in the figures, `HIDDEN` in the table), with as many others as would give it
@@ -75,7 +80,10 @@ async def count_seizures(
     """
     if across == by:
         raise misused("across", _("rows and columns are the same"))
-    tally, mark, left_out = Tally(by, across), Strictest(), LeftOut()
+    tally, mark, left_out = Tally(by, across, period), Strictest(), LeftOut()
+    if period is not None and period.first is not None and since is None:
+        # Nobody notifies of a seizure before it was made; a day more, for it may be named in the time of another zone.
+        since = datetime.combine(period.first, time.min, UTC) - timedelta(days=1)
     notices = superseded = exercises = done = 0
 
     async def chosen() -> AsyncIterator[Sequence[bytes]]:
@@ -98,14 +106,36 @@ async def count_seizures(
                 except Refused as error:
                     left_out.add(NotOpened(each.digest, error.reason, error.detail))
                     continue
-                mark.add(read)
-                tally.add(read)
-                notices += 1
+                if tally.add(read):
+                    mark.add(read)
+                    notices += 1
             done += len(opened)
             if on_progress is not None:
                 on_progress(done, 0)
     if on_progress is not None:
         on_progress(done, done)
     counted = tally.tabulation()
-    table = tabulation.as_table(counted, by, across, measure, mark.mark(), wording.left_out(left_out))
-    return Statistics(counted, table, notices, superseded, exercises, left_out)
+    notes = (*_notes(period, tally.unsure), *wording.left_out(left_out))
+    table = tabulation.as_table(counted, by, across, measure, mark.mark(), notes)
+    return Statistics(counted, table, notices, superseded, exercises, tally.unsure, left_out)
+
+
+def _notes(period: Period | None, unsure: int) -> list[str]:
+    """Return what a reader must know of the period."""
+    found: list[str] = []
+    if period is not None and (period.first or period.last):
+        first, last = (None if each is None else date_text(each) for each in (period.first, period.last))
+        if first is None:
+            found.append(_("Seized until {last}").format(last=last))
+        elif last is None:
+            found.append(_("Seized since {first}").format(first=first))
+        else:
+            found.append(_("Seized from {first} to {last}").format(first=first, last=last))
+    if unsure:
+        text = ngettext(
+            "{n} notice left out: of its date only the month or the year is known, which reaches over the period",
+            "{n} notices left out: of their dates only the month or the year is known, which reaches over the period",
+            unsure,
+        )
+        found.append(text.format(n=unsure))
+    return found

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -15,7 +17,7 @@ from paiza_domain.schema.reading import code_text
 KIND: Final = "seizure-notice"
 UNKNOWN: Final = "XXX"  # the code of an unknown country
 CANCELLED: Final = "cancel"
-_YEAR, _MONTH = 4, 7  # characters of an ISO date
+_YEAR, _MONTH, _DAY = 4, 7, 10  # characters of an ISO date
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,41 @@ def observations(record: Record) -> Iterator[Observation]:
     if record.kind.name == KIND and content.status != CANCELLED:
         for substance in content.substances:
             yield Observation(record.header.author, content, substance)
+
+
+class Within(Enum):
+    """Whether a seizure lies in a period; UNSURE where its day is not known exactly enough to say."""
+
+    YES = "yes"
+    NO = "no"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The days on which seizures were made, where they were made: the ``first`` and the ``last``; None is no limit."""
+
+    first: date | None = None
+    last: date | None = None
+
+    def holds(self, content: pb.SeizureNotice) -> Within:
+        """Return whether the seizure of a notice lies in the period."""
+        begins, ends = _days(write_partial_time(content.seized_at))
+        first, last = self.first or date.min, self.last or date.max
+        if begins > last or ends < first:
+            return Within.NO
+        return Within.YES if first <= begins and ends <= last else Within.UNSURE
+
+
+def _days(text: str) -> tuple[date, date]:
+    """Return the first and the last day that a partial time may mean: of a day, a month, a year, a fiscal year."""
+    if len(text) >= _DAY and not text.endswith("/P1Y"):
+        day = date.fromisoformat(text[:_DAY])
+        return day, day
+    begins = date(int(text[:_YEAR]), int(text[_YEAR + 1 : _MONTH] or 1), 1)
+    if len(text) == _MONTH:
+        return begins, (begins + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return begins, begins.replace(year=begins.year + 1) - timedelta(days=1)
 
 
 def _year(seen: Observation) -> str:

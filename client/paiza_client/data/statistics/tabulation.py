@@ -12,7 +12,7 @@ from paiza_client.data.exports.records import Record
 from paiza_client.data.exports.tables import Cell as TableCell
 from paiza_client.data.exports.tables import Table, amount
 from paiza_client.data.statistics import suppression
-from paiza_client.data.statistics.observations import DIMENSIONS, KIND, observations
+from paiza_client.data.statistics.observations import DIMENSIONS, KIND, Period, Within, observations
 from paiza_client.language import _
 from paiza_officer.errors import Refused
 
@@ -69,21 +69,28 @@ class Tally:
     Of a notice it stores some 200 bytes: what it added to which cells, to be taken back when a newer version comes.
     """
 
-    def __init__(self, by: str, across: str = "") -> None:
-        """Count by these keys of `DIMENSIONS`; ``across`` may be empty."""
+    def __init__(self, by: str, across: str = "", period: Period | None = None) -> None:
+        """Count the seizures of a period by these keys of `DIMENSIONS`; ``across`` may be empty."""
         self._by, self._across = by, across
+        self._period = period or Period()
+        self._unsure: set[bytes] = set()
         self._sums: defaultdict[Place, _Sum] = defaultdict(_Sum)
         self._cells: dict[Place, int] = {}
         self._places: list[Place] = []
         self._newest: dict[bytes, bytes] = {}
 
-    def add(self, record: Record) -> None:
+    @property
+    def unsure(self) -> int:
+        """Return how many notices are left out because their dates reach over an end of the period."""
+        return len(self._unsure)
+
+    def add(self, record: Record) -> bool:
         """Count a notice, unless a newer version of it was counted; other kinds are passed over.
 
-        Refused("too_large") where the table has more than `MAX_CELLS` cells.
+        Return whether it lies in the period. Refused("too_large") where the table has more than `MAX_CELLS` cells.
         """
         if record.kind.name != KIND:
-            return
+            return False
         content: Any = record.content
         name = f"{record.header.author}\n{content.notice_id}".encode()
         key = hashlib.blake2b(name, digest_size=_KEY_BYTES).digest()
@@ -91,10 +98,13 @@ class Tally:
         known = self._newest.get(key)
         if known is not None:
             if _HEAD.unpack_from(known) >= _HEAD.unpack(age):
-                return
+                return self._period.holds(content) is Within.YES
             self._change(known, -1)
+        # A version outside the period replaces one within it as well.
+        within = self._period.holds(content)
+        (self._unsure.add if within is Within.UNSURE else self._unsure.discard)(key)
         shares: defaultdict[Place, list[int]] = defaultdict(lambda: [0, 0])
-        for seen in observations(record):
+        for seen in observations(record) if within is Within.YES else ():
             column = DIMENSIONS[self._across].value(seen) if self._across else None
             share = shares[DIMENSIONS[self._by].value(seen), column]
             share[0] += seen.content.event_count or 1
@@ -104,6 +114,7 @@ class Tally:
         self._change(stored, 1)
         if len(self._cells) > MAX_CELLS:
             self._check_size()
+        return within is Within.YES
 
     def _cell(self, place: Place) -> int:
         """Return the number of a cell."""

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from paiza_client.data.exports import missing_package
 from paiza_client.data.exports.writing import WRITERS
-from paiza_client.data.statistics import DIMENSIONS, HIDDEN, REASON, count_seizures
+from paiza_client.data.statistics import DIMENSIONS, HIDDEN, REASON, Period, count_seizures
 from paiza_client.language import _ as of_the_client
 from paiza_client.language import date_text
 from paiza_client.sdk import wording
@@ -73,7 +73,10 @@ async def count(request: Request) -> Response:
     by = wanted["by"] if wanted["by"] in DIMENSIONS else "substance"
     across = wanted["across"] if wanted["across"] in DIMENSIONS and wanted["across"] != by else ""
     measure: Measure = "kg" if wanted["measure"] == "kg" else "count"
-    until = day_of(wanted["until"])
+    since, until = (day_of(wanted[name]) for name in ("since", "until"))
+    days = Period(since and since.date(), until and until.date())
+    if since is not None and until is not None and until < since:
+        raise misused(_("Until"), _("The last day is before the first."))
 
     async def work(on_progress: OnProgress) -> Any:
         found = await count_seizures(
@@ -81,9 +84,8 @@ async def count(request: Request) -> Response:
             by,
             across,
             measure=measure,
+            period=days,
             author=wanted["from"],
-            since=day_of(wanted["since"]),
-            until=None if until is None else until + timedelta(days=1),
             reason=wanted["reason"] or REASON,
             on_progress=on_progress,
         )

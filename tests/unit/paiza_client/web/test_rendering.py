@@ -134,7 +134,7 @@ def _hostile(message: Message) -> None:
                 getattr(message, field.name).extend([HOSTILE, HOSTILE])
             else:
                 setattr(message, field.name, HOSTILE)
-        elif field.type == field.TYPE_MESSAGE and not field.message_type.full_name.startswith("google."):
+        elif field.message_type is not None and not field.message_type.full_name.startswith("google."):
             for each in (
                 [getattr(message, field.name).add() for _ in range(2)] if repeated else [getattr(message, field.name)]
             ):

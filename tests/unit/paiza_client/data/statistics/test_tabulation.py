@@ -2,14 +2,18 @@
 
 import random
 from collections.abc import Iterable
+from datetime import date
 from itertools import permutations
 from typing import Any
+
+import pytest
 
 from paiza.content.v1 import common_pb2 as pb
 from paiza.content.v1 import seizure_notice_pb2
 from paiza_client.data.exports.records import Record
-from paiza_client.data.statistics.observations import DIMENSIONS, observations
+from paiza_client.data.statistics.observations import DIMENSIONS, Period, Within, observations
 from paiza_client.data.statistics.tabulation import HIDDEN, Tabulation, Tally, as_table
+from paiza_domain.schema.partial_times import fill_partial_time
 from tests.unit.paiza_client.data.exports.making import MARK, record
 
 
@@ -127,3 +131,48 @@ def test_every_dimension_sorts_every_notice() -> None:
         counted = tabulate(records, name)
         assert counted.figures[-1][-1].count == 6, name
     assert tabulate([], "substance", "place").figures[-1][-1].count == 0
+
+
+def dated(number: str, text: str, *, version: int = 1) -> Record:
+    """Make a notice of one seizure with a date as people write it."""
+    made: Any = notice(number, version=version).content
+    assert fill_partial_time(text, made.seized_at)
+    return record("seizure-notice", made)
+
+
+@pytest.mark.parametrize(
+    ("text", "within"),
+    [
+        ("2025-01-01", Within.YES),
+        ("2025-12-31", Within.YES),
+        ("2025-12-31T23:30+05:00", Within.YES),
+        ("2026-01-01T01:00+05:00", Within.NO),  # the day where it was made counts, not the day in UTC
+        ("2024-12-31", Within.NO),
+        ("2025-06", Within.YES),
+        ("2025", Within.YES),
+        ("2024", Within.NO),
+        ("2024-12", Within.NO),
+        ("2025-04/P1Y", Within.UNSURE),
+        ("2024-02/P1Y", Within.UNSURE),
+        ("2024-01/P1Y", Within.NO),
+        ("2025-01/P1Y", Within.YES),
+    ],
+)
+def test_a_seizure_lies_in_a_year_by_its_own_day(text: str, within: Within) -> None:
+    """What is known to the month or year counts where all of it lies in the period."""
+    content: Any = dated("1", text).content
+    assert Period(date(2025, 1, 1), date(2025, 12, 31)).holds(content) is within
+    assert Period().holds(content) is Within.YES
+
+
+def test_a_period_holds_the_newest_version_and_says_what_it_cannot_judge() -> None:
+    """A corrected date takes a notice out of the period or into it, in whichever order the versions come."""
+    records = [dated(str(number), "2025-05-05") for number in range(4)]
+    records += [dated("0", "2024-05-05", version=2), dated("9", "2024-01-01"), dated("9", "2025-02-02", version=2)]
+    records += [dated("7", "2025-04/P1Y"), dated("8", "2025-04/P1Y"), dated("8", "2025-04-01", version=2)]
+    for shift in range(len(records)):
+        tally = Tally("year", period=Period(date(2025, 1, 1), date(2025, 12, 31)))
+        for each in [*records[shift:], *records[:shift]]:
+            tally.add(each)
+        counted = tally.tabulation()
+        assert (counted.rows, counted.figures[-1][0].count, tally.unsure) == (("2025",), 2 * 5, 1)
