@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Final
 
+from google.protobuf.message import DecodeError
+
 from paiza.core.v1 import outcome_pb2
 from paiza.officer.v1 import workflow_pb2
 from paiza_wire.errors import Rejected, Unavailable
@@ -73,6 +75,21 @@ _LATIN_WORDS: Final = re.compile(r"[A-Za-z]{2,} [A-Za-z]{2,}")
 def _filled(template: str, values: dict[str, object]) -> str:
     # A text without values may hold braces of its own, such as those of a path.
     return template.format(**values) if values else template
+
+
+_OUT_OF_RANGE: Final = "Value out of range"  # so begins the error of a number that its protobuf field cannot hold
+
+
+def damage_of(error: BaseException) -> Unavailable | None:
+    """Return the refusal for what cannot be read of a stored row, or not be shown; None for any other error.
+
+    Requests and answers of others were parsed before.
+    """
+    if isinstance(error, (DecodeError, UnicodeDecodeError)) or (
+        isinstance(error, ValueError) and str(error).startswith(_OUT_OF_RANGE)
+    ):
+        return Unavailable("log_damaged", "a stored row cannot be read; the operator finds it with `verify`")
+    return None
 
 
 class BrokenRules(Rejected):

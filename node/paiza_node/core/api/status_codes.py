@@ -8,15 +8,14 @@ from typing import Any, Final
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError
 
+from paiza_node.core.errors import damage_of
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 REASON_KEY: Final = "paiza-reason"
 RETRY_KEY: Final = "paiza-retry-after-ms"
 MAX_DETAIL: Final = 1000  # characters
 BUSY_SECONDS: Final = 1.0
-_OUT_OF_RANGE: Final = "Value out of range"  # so begins the error of a number that its protobuf field cannot hold
 
 log = structlog.get_logger("paiza.api")
 
@@ -55,10 +54,10 @@ async def refuse(context: Any, error: BaseException) -> None:
         if task is None or task.cancelling():
             raise error
         error = Unavailable("busy", "what the call waited for was ended", BUSY_SECONDS)
-    if _is_damage(error):
+    if (damage := damage_of(error)) is not None:
         log.error("row_damaged", detail=f"{type(error).__name__}: {error}")
         error.__traceback__ = error.__cause__ = error.__context__ = None
-        error = Unavailable("log_damaged", "a stored row cannot be read; the operator finds it with `verify`")
+        error = damage
     elif isinstance(error, Unavailable) and error.reason == "log_damaged":
         log.error("row_damaged", detail=error.detail)
     is_refusal = isinstance(error, PaizaError)
@@ -85,12 +84,6 @@ def reason_of(error: BaseException) -> str:
     """Return the reason that a call ended by this error is counted under."""
     if isinstance(error, PaizaError):
         return error.reason
-    if _is_damage(error):
-        return "log_damaged"
+    if (damage := damage_of(error)) is not None:
+        return damage.reason
     return "cancelled" if isinstance(error, asyncio.CancelledError) else "internal_error"
-
-
-def _is_damage(error: BaseException) -> bool:
-    return isinstance(error, (DecodeError, UnicodeDecodeError)) or (
-        isinstance(error, ValueError) and str(error).startswith(_OUT_OF_RANGE)
-    )

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from paiza_node.core.errors import damage_of
 from paiza_wire.errors import Unavailable
 
 FIRST_RETRY_SECONDS: Final = 1.0  # after a round for which the database, a disk or the register was unavailable
@@ -31,8 +32,8 @@ class PeriodicTask:
     """Runs a round repeatedly as long as the node runs. Belongs to one event loop.
 
     A round returns the seconds until the next is due, or None for the period. `wake` makes it begin earlier. A round
-    that raises Unavailable is logged under ``failed`` and tried again after a growing pause, at most the period; any
-    other error ends the task, and with it the node.
+    that raises Unavailable, or cannot read a stored row, is logged under ``failed`` and tried again after a growing
+    pause, at most the period; any other error ends the task, and with it the node.
     """
 
     def __init__(self, round_: Callable[[], Awaitable[float | None]], *, period: float, failed: str) -> None:
@@ -53,9 +54,12 @@ class PeriodicTask:
             self._woken.clear()  # before the round: a wake-up during it begins the next
             try:
                 seconds = await self._round()
-            except Unavailable as error:
+            except Exception as error:
+                refused = error if isinstance(error, Unavailable) else damage_of(error)
+                if refused is None:
+                    raise
                 failures += 1
-                log.warning(self._failed, reason=error.reason, detail=error.detail)
+                log.warning(self._failed, reason=refused.reason, detail=refused.detail)
                 await asyncio.sleep(backoff(failures, FIRST_RETRY_SECONDS, min(self._period, LONGEST_RETRY_SECONDS)))
                 continue
             failures = 0

@@ -38,6 +38,7 @@ from paiza_node.core.messages import packing
 from paiza_node.core.messages.model import MessageRow, MessageState, Possession, ThreadRow
 from paiza_node.core.storage import ReadConnection, Store, WriteConnection, scanning
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
+from paiza_node.core.storage.records import check_types
 from paiza_node.core.storage.scanning import BLOCK, Rows
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.shared_rows import SharedRows
@@ -65,6 +66,7 @@ message_table = Table(
     UniqueConstraint("message_id", "author"),  # in this order it also finds ids by their beginning
 )
 MESSAGE_COLUMNS: Final = len(message_table.columns)
+_CHECK_MESSAGE: Final = check_types(message_table)
 Index("ix_message_thread_id_seq", message_table.c.thread_id, message_table.c.seq)
 Index("ix_message_thread_name", message_table.c.thread_name)
 Index("ix_message_received_seq", message_table.c.received, message_table.c.seq)
@@ -148,8 +150,9 @@ Index(
 def message_row(row: Sequence[Any]) -> MessageRow:
     """Return a message without its body from a row that begins with the columns of `message_table`.
 
-    Unavailable("log_damaged") if its state is none.
+    Unavailable("log_damaged") if its state is none, or a value is of another type than its column.
     """
+    _CHECK_MESSAGE(row)
     (
         seq,
         digest,

@@ -3,7 +3,7 @@
 Rows of the hot path are written as tuples (`statements`): the conversion here costs a microsecond a row.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
@@ -41,9 +41,8 @@ class Records(Generic[R]):
         fields = [(renamed or {}).get(name, name) for name in names]
         self._table = table.name
         self._record = record
-        self._columns = [
-            (field, kept.get(field), _kinds(column)) for field, column in zip(fields, table.columns, strict=True)
-        ]
+        self._check = check_types(table)
+        self._columns = [(field, kept.get(field)) for field in fields]
         self._fields = attrgetter(*fields)
         self._add, self._add_new, self._put = insertion(table), insertion(table, ignore_known=True), replacement(table)
 
@@ -73,24 +72,39 @@ class Records(Generic[R]):
 
         Unavailable("log_damaged") if a value of the row is none that was written here.
         """
+        values = tuple(row)
+        self._check(values)
         try:
-            values = {}
-            for (field, kept, kinds), value in zip(self._columns, row, strict=False):
-                if not isinstance(value, kinds):
-                    raise TypeError(f"{field} is of another type")  # noqa: TRY301 - as what a conversion raises
-                values[field] = value if kept is None or value is None else kept.to_field(value)
-            return self._record(**values)
+            fields = {
+                field: value if kept is None or value is None else kept.to_field(value)
+                for (field, kept), value in zip(self._columns, values, strict=False)
+            }
+            return self._record(**fields)
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise Unavailable("log_damaged", f"a row of {self._table} cannot be read: {error}") from error
 
     def _row(self, record: R) -> tuple[Any, ...]:
         return tuple(
             value if kept is None or value is None else kept.to_column(value)
-            for (_, kept, _kinds), value in zip(self._columns, self._fields(record), strict=True)
+            for (_, kept), value in zip(self._columns, self._fields(record), strict=True)
         )
 
 
-def _kinds(column: "Column[Any]") -> tuple[type, ...]:
-    """Return the types of the values that a column can hold: SQLite stores values of any type in it."""
+def check_types(table: Table) -> Callable[[Sequence[Any]], None]:
+    """Return a check of rows that begin with the columns of a table: SQLite stores values of any type in a column.
+
+    It raises Unavailable("log_damaged") for a value of another type than its column's.
+    """
+    name = table.name
+    types = tuple(_types(column) for column in table.columns)
+
+    def check(row: Sequence[Any]) -> None:
+        if not all(map(isinstance, row, types)):
+            raise Unavailable("log_damaged", f"a row of {name} holds a value of another type")
+
+    return check
+
+
+def _types(column: "Column[Any]") -> tuple[type, ...]:
     kind = bytes if isinstance(column.type, LargeBinary) else str if isinstance(column.type, Text) else int
     return (kind, type(None)) if column.nullable else (kind,)

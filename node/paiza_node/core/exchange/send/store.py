@@ -52,6 +52,7 @@ from paiza_node.core.peers.store import peer_block_table
 from paiza_node.core.storage import ReadConnection, WriteConnection, scanning
 from paiza_node.core.storage.connection import Row
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
+from paiza_node.core.storage.records import check_types
 from paiza_node.core.storage.scanning import Rows
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import Given, Lookup, Query, Statement, addition, insertion
@@ -129,8 +130,15 @@ outbound_queue_table = Table(
 WAITING: Final[Any] = literal_column("1", Integer())
 
 
+_CHECK_DELIVERY: Final = check_types(delivery_table)
+
+
 def delivery_row(row: Sequence[Any]) -> DeliveryRow:
-    """Return a delivery from a row of `_DELIVERIES`."""
+    """Return a delivery from a row of `_DELIVERIES`.
+
+    Unavailable("log_damaged") if a value is of another type than its column.
+    """
+    _CHECK_DELIVERY(row)
     (
         delivery_id,
         message_seq,

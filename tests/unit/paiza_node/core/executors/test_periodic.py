@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+import structlog
+from google.protobuf.message import DecodeError
 
 from paiza_node.core.executors import periodic
 from paiza_node.core.executors.periodic import PeriodicTask, backoff
@@ -108,3 +110,12 @@ def test_pauses_double_up_to_the_longest_and_are_scattered() -> None:
         found = [backoff(failures, 2.0, 60.0) for _ in range(50)]
         assert most / 2 <= min(found) <= max(found) <= most
         assert len(set(found)) > 1
+
+
+async def test_a_row_that_cannot_be_read_does_not_end_the_task() -> None:
+    """Damage in the database is told as that, and the round is tried again."""
+    rounds = Rounds(DecodeError("no entry"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no text"))
+    with structlog.testing.capture_logs() as logs:
+        async with running(rounds, period=0.001):
+            await rounds.reach(3)
+    assert [each["reason"] for each in logs[:2]] == ["log_damaged"] * 2
