@@ -126,10 +126,13 @@ class Witnesses(Check):
         spans: set[bytes] = set()  # few: the entries of a batch share one
         for rows in scanning.rows(self._scan, witness_store.cosigned_span_table):
             for row in rows:
-                if sha256((row.before_digest or b"") + row.note_digest).digest() != row.id:
+                notes = [each for each in (row.before_digest, row.note_digest) if each is not None]
+                if sha256(b"".join(notes)).digest() != row.id or any(
+                    exchange_store.note(self._scan, each) is None for each in notes
+                ):
                     part.find(
                         "bad_proof",
-                        N_("The two notes are not those that it is named by."),
+                        N_("The two notes are not stored, or not those that it is named by."),
                         "cosigned_span {digest}",
                         digest=row.id.hex(),
                     )
