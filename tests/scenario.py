@@ -30,6 +30,7 @@ from paiza.officer.v1 import (
     audit_pb2,
     audit_query_pb2,
     ceremony_pb2,
+    deputy_pb2,
     forwarding_pb2,
     officer_pb2,
     retention_pb2,
@@ -219,9 +220,19 @@ async def played(folder: Path, databases: Mapping[str, str] = MappingProxyType({
     make(folder, databases=databases)
     async with InProcess.started(folder, MEMBERS) as nodes:
         scenario = Scenario(folder, nodes)
-        for act in (exchange, attach, approve, read, administer, forward, oversee, erase, ask_peers):
+        for act in (prepare, exchange, attach, approve, read, administer, forward, oversee, erase, ask_peers):
             await act(scenario)
         yield scenario
+
+
+async def prepare(s: Scenario) -> None:
+    """Appoint a deputy, note a shift, save a search that finds what comes."""
+    appointed = deputy_pb2.AppointDeputyRequest(deputy=s.officer("kaz-duty").id)
+    appointed.end_time.FromDatetime(datetime.now(UTC) + timedelta(days=7))
+    await s.ask("kaz-authoriser", "DeputyService/AppointDeputy", appointed)
+    await s.ask("kaz-duty", "TaskService/AddShiftNote", task_pb2.AddShiftNoteRequest(text="Exercise"))
+    saved = search_pb2.SaveSearchRequest(search_id=bytes(range(16)), author="tjk")
+    await s.ask("kaz-liaison", "SearchService/SaveSearch", saved)
 
 
 async def exchange(s: Scenario) -> None:

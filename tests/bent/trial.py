@@ -99,6 +99,16 @@ class Base:
         base.peers = peers
         return base
 
+    @property
+    def copy(self) -> Path:
+        """Return the file of the unbent database."""
+        return self.folder / "copy.db"
+
+    def verified(self, bend: Bend | None) -> list[str]:
+        """Bend a row and return what verification finds; that the database refuses the bend is a finding too."""
+        with _kept_engines():
+            return self._verify() if self._restore(bend) else ["refused by the database"]
+
     async def trial(self, bend: Bend | None) -> Told | None:
         """Bend a row, start the node, ask, stop, bend the row again, verify; None if the database refuses the bend."""
         told = Told(bend)
