@@ -35,6 +35,8 @@ EXEMPT: Final[Mapping[str, str]] = {
     "proof_path row doubled": "a row that no proof names is read by nobody",
     "proposal.changed_time": "it is shown, and decides nothing",
     "proven_certificate.message_digest": "it finds the entry once, to have it cosigned; a missing cosigning is named",
+    "saved_search": "the node has no name or text of it; its officer, who sees all of theirs, saves it anew",
+    "search_match row deleted": "one that was acknowledged is deleted too",
     "upload": "the log knows nothing of what no message names yet; its officer uploads it again",
     "witnessed_note row deleted": "old ones are pruned; the next later one proves the same, of a wider interval",
 }
@@ -62,6 +64,7 @@ NAMED: Final = (
     "officer_certificate.to_revoke changed",
     "outbound_queue.row deleted",
     "outbound_queue.row doubled",
+    "search_match.annex changed",
     "setting.row deleted",
     "setting.row doubled",
     "setting.value flipped",

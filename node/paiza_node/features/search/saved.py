@@ -200,20 +200,26 @@ class _Waiting:
         """Return the searches that a message meets, whoever may see it."""
         if not (self._by_token or self._without_tokens):
             return []
-        every = {token for token, _field, _annex in tokens}
-        candidates = {(each.officer, each.search_id): each for token in every for each in self._by_token.get(token, ())}
+        candidates = {
+            (each.officer, each.search_id): each
+            for token in {token for token, _field, _annex in tokens}
+            for each in self._by_token.get(token, ())
+        }
         candidates |= {(each.officer, each.search_id): each for each in self._without_tokens}
-        if not candidates:
-            return []
-        open_ones = {token for token, _field, annex in tokens if not annex}
-        return [
-            SearchMatch(each.officer, each.search_id, seq, not _meets(open_ones, each))
-            for each in candidates.values()
-            if seq > each.after_seq
-            and each.author in ("", header.author)
-            and each.kind in ("", header.kind)
-            and _meets(every, each)
-        ]
+        found = (match(each, seq, header.author, header.kind, tokens) for each in candidates.values())
+        return [each for each in found if each is not None]
+
+
+def match(
+    search: SavedSearch, seq: int, author: str, kind: str, tokens: Collection[tuple[bytes, str, bool]]
+) -> SearchMatch | None:
+    """Return the match of a message with these tokens: (token, field, whether it is in the annex); None without one."""
+    if seq <= search.after_seq or search.author not in ("", author) or search.kind not in ("", kind):
+        return None
+    if not _meets({token for token, _field, _annex in tokens}, search):
+        return None
+    open_ones = {token for token, _field, annex in tokens if not annex}
+    return SearchMatch(search.officer, search.search_id, seq, not _meets(open_ones, search))
 
 
 def store_matches(tx: LogTransaction, matches: Sequence[SearchMatch]) -> None:
