@@ -22,7 +22,7 @@ from sqlalchemy import (
 from paiza_node.core.log.model import FormerLog, Head, LogText, StoredEntry
 from paiza_node.core.storage import ReadConnection, WriteConnection
 from paiza_node.core.storage.lifecycle import Key, Lifecycle
-from paiza_node.core.storage.records import Records
+from paiza_node.core.storage.records import Records, check_types
 from paiza_node.core.storage.scanning import BLOCK, Rows
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import Query, blocks, insertion, replacement
@@ -99,9 +99,17 @@ former_log_table = Table(
 )
 
 
+_CHECK_HEAD: Final = check_types(log_head_table)
+
+
 def head(conn: ReadConnection) -> Head:
-    """Return the head of the log; an empty one if nothing was ever committed."""
-    for _id, size, root, messages, deliveries, last_time, batch in _HEAD.run(conn):
+    """Return the head of the log; an empty one if nothing was ever committed.
+
+    Unavailable("log_damaged") if a value is of another type than its column.
+    """
+    for row in _HEAD.run(conn):
+        _CHECK_HEAD(row)
+        _id, size, root, messages, deliveries, last_time, batch = row
         return Head(size, root, messages, deliveries, from_micros(last_time), batch)
     return Head(0, EMPTY_ROOT, 0, 0, EPOCH, b"")
 

@@ -6,10 +6,10 @@ that only reads cannot write.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVarTuple, overload
+from typing import Any, Final, TypeVarTuple, overload
 
 from sqlalchemy import Connection, CursorResult, Executable
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import TypedReturnsRows
 from typing_extensions import override
@@ -18,6 +18,8 @@ from paiza_wire.errors import Unavailable
 
 Columns = TypeVarTuple("Columns")
 Row = tuple[Any, ...]
+
+_NO_NUMBER: Final = "a stored row holds a number that no column can hold"
 
 
 class ReadConnection:
@@ -36,12 +38,17 @@ class ReadConnection:
     def execute(
         self, statement: TypedReturnsRows[*Columns], parameters: Mapping[str, Any] | None = None
     ) -> CursorResult[*Columns]:
-        """Run a statement that finds rows."""
-        return self._connection.execute(statement, parameters)
+        """Run a statement that finds rows.
+
+        Unavailable("log_damaged") for a parameter that does not fit its column: it comes of a damaged row.
+        """
+        with _damaged_parameters():
+            return self._connection.execute(statement, parameters)
 
     def scalar(self, statement: Executable) -> Any:
         """Return the one value a statement finds, or None."""
-        return self._connection.execute(statement).scalar_one_or_none()
+        with _damaged_parameters():
+            return self._connection.execute(statement).scalar_one_or_none()
 
     def run(self, sql: str, parameters: Row = ()) -> list[Row]:
         """Run SQL by the driver itself, and return the rows that it finds; for `statements`.
@@ -51,6 +58,8 @@ class ReadConnection:
         try:
             self._cursor.execute(sql, parameters)
             return self._cursor.fetchall() if self._cursor.description else []
+        except OverflowError as error:
+            raise Unavailable("log_damaged", _NO_NUMBER) from error
         except self._connection.dialect.loaded_dbapi.Error as error:
             raise self._failed(sql, error) from error
 
@@ -58,6 +67,8 @@ class ReadConnection:
         """Run SQL that finds nothing for each row of parameters by the driver itself; for `statements`."""
         try:
             self._cursor.executemany(sql, rows)
+        except OverflowError as error:
+            raise Unavailable("log_damaged", _NO_NUMBER) from error
         except self._connection.dialect.loaded_dbapi.Error as error:
             raise self._failed(sql, error) from error
 
@@ -95,8 +106,9 @@ class WriteConnection(ReadConnection):
 
     @override
     def execute(self, statement: Any, parameters: Any = None) -> CursorResult[Any]:
-        """Run a statement that finds or changes rows."""
-        return self._connection.execute(statement, parameters)
+        """Run a statement that finds or changes rows; otherwise as for reading."""
+        with _damaged_parameters():
+            return self._connection.execute(statement, parameters)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -116,6 +128,18 @@ class WriteConnection(ReadConnection):
             if isinstance(error, OperationalError) or error.connection_invalidated:
                 raise Unavailable("database_unavailable", f"the database failed: {said(error)}") from error
             raise
+
+
+@contextmanager
+def _damaged_parameters() -> Iterator[None]:
+    try:
+        yield
+    except OverflowError as error:
+        raise Unavailable("log_damaged", _NO_NUMBER) from error
+    except StatementError as error:
+        if isinstance(error, DBAPIError):
+            raise
+        raise Unavailable("log_damaged", f"a stored row holds a value of another type: {error.orig}") from error
 
 
 def said(error: DBAPIError) -> str:

@@ -8,9 +8,10 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
 
 from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
 from paiza_node.core.access.model import MessageQuery
@@ -253,6 +254,22 @@ def test_shortened_ids_compare_alike(digits: int, store: Store) -> None:
     with store.reads() as reads:
         found = listing.list_messages(reads, MessageQuery(id_prefix=prefix, limit=1000), "officer")
     assert {each.row.seq for each in found} == expected
+
+
+def test_a_parameter_that_no_column_holds_is_damage(tmp_path: Path) -> None:
+    """SQLite stores values of any type, so that a row that was found may give a look-up what it cannot take."""
+    store = open_store(f"sqlite:///{tmp_path / 'bent.db'}")
+    try:
+        digest = log_store.log_listed_table.c.digest
+        with store.reads() as reads:
+            for ask in (
+                lambda: reads.execute(select(digest).where(digest == "no bytes")).all(),
+                lambda: reads.run("SELECT ?", (2**63,)),
+            ):
+                with pytest.raises(Unavailable, match="log_damaged"):
+                    ask()
+    finally:
+        store.close()
 
 
 def test_reads_are_of_one_moment(store: Store) -> None:
