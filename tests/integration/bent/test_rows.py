@@ -23,6 +23,7 @@ EXEMPT: Final[Mapping[str, str]] = {
     "attachment.attempts": "it lengthens the next pause up to the longest",
     "caller_day": "what a caller used today for quotas: it is forgotten at midnight, and no log has it",
     "cosigned_path row doubled": "a row that no proof names is read by nobody",
+    "counter[saved_searches]": "it tells a running node that its copy of the searches is old; a start reads them anew",
     "counter[uncosigned_swept] row deleted": "the entries are read again, and nothing new is found",
     "delivery.attempts": "it lengthens the next pause up to the longest",
     "delivery.detail": "a text for the operator that decides nothing",
