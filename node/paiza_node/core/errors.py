@@ -78,6 +78,8 @@ def _filled(template: str, values: dict[str, object]) -> str:
 
 
 _OUT_OF_RANGE: Final = "Value out of range"  # so begins the error of a number that its protobuf field cannot hold
+# Typed code mixes no bytes, texts and numbers: where it does, a row holds a value of another type than its column.
+_MIXED: Final = re.compile(r"\bbytes\b|\bstr\b|^Strings must be encoded|^bad argument type")
 
 
 def damage_of(error: BaseException) -> Unavailable | None:
@@ -85,8 +87,10 @@ def damage_of(error: BaseException) -> Unavailable | None:
 
     Requests and answers of others were parsed before.
     """
-    if isinstance(error, (DecodeError, UnicodeDecodeError)) or (
-        isinstance(error, ValueError) and str(error).startswith(_OUT_OF_RANGE)
+    if (
+        isinstance(error, (DecodeError, UnicodeDecodeError))
+        or (isinstance(error, ValueError) and str(error).startswith(_OUT_OF_RANGE))
+        or (isinstance(error, TypeError) and _MIXED.search(str(error)))
     ):
         return Unavailable("log_damaged", "a stored row cannot be read; the operator finds it with `verify`")
     return None

@@ -33,7 +33,7 @@ from typing import Final, Generic, Protocol, TypeVar
 import structlog
 
 from paiza_node.core.blocking import held
-from paiza_node.core.errors import N_, NodeStopped
+from paiza_node.core.errors import N_, NodeStopped, damage_of
 from paiza_node.core.limits import Limits
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.changes import Change, ChangeFeed
@@ -461,10 +461,18 @@ def _do(item: Waiting, tx: LogTransaction) -> None:
     except Exception as error:
         if isinstance(error, Unavailable) and error.reason == "database_unavailable":
             raise
-        if not isinstance(error, PaizaError):
-            log.exception("work_failed")
         tx.rollback_to(mark)
-        answer(item.future, error)
+        answer(item.future, _told(error))
+
+
+def _told(error: Exception) -> Exception:
+    """Return the error that the caller of failed work gets; what is no refusal is logged."""
+    damage = damage_of(error)
+    if damage is not None:
+        log.error("row_damaged", detail=f"{type(error).__name__}: {error}")
+    elif not isinstance(error, PaizaError):
+        log.error("work_failed", exc_info=error)
+    return damage or error
 
 
 def _moved(expected: Head, found: Head) -> NodeStopped:
