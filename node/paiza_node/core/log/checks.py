@@ -130,7 +130,7 @@ def verify_log(
                 if time < last_time:
                     part.find("log_damaged", N_("The time runs backwards."), N_("entry {entry}"), entry=index)
                 last_time = (0, 0) if continues else time
-                if entry.message_digest != (digest or b""):
+                if entry.message_digest != (digest or b"") or digest == b"":
                     part.find(
                         "log_damaged",
                         N_("The entry is filed under another message than its own."),

@@ -91,7 +91,7 @@ class Noted(Check):
 
         1. Each name is known.
         2. Each setting is what the log gives, as far as the log still has that entry, and none is missing.
-        3. No counter of entries counts more of them than there are.
+        3. No counter of entries or messages counts more of them than there are.
         """
         settings: dict[str, bytes] = {}
         for rows in scanning.rows(self._scan, settings_store.setting_table):
@@ -114,8 +114,14 @@ class Noted(Check):
             if not agrees:
                 _find(part, N_("The setting is not what the log gives."), name)
         # 3.
-        if counters.get(upgrade_proofs.COUNTER, 0) > log_store.head(self._scan).size:
-            _find(part, N_("The counter counts more entries than the log has."), upgrade_proofs.COUNTER)
+        head = log_store.head(self._scan)
+        for name, most in (
+            (upgrade_proofs.COUNTER, head.size),
+            (log_index.CURSOR, head.size),
+            (index.CURSOR, head.messages),
+        ):
+            if counters.get(name, 0) > most:
+                _find(part, N_("The counter counts more than there is."), name)
         part.counts = {"settings": len(settings), "counters": len(counters)}
 
     def _checks(self) -> Mapping[str, Callable[[bytes | None], bool]]:
