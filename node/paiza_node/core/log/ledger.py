@@ -229,6 +229,7 @@ class Ledger:
                     first=first,
                     items=wanted,
                     least=wanted if together else extra + 1,
+                    is_rest=bool(done),
                     counts_messages=counts_messages,
                 )
             )
@@ -289,12 +290,19 @@ class Ledger:
         rides: bool = False,
         items: int = 1,
         least: int | None = None,
+        is_rest: bool = False,
         counts_messages: bool = False,
     ) -> "Future[Committed[T]]":
         if self._watch.is_slow:
             raise self._watch.refusal()
         return self._waiting.add(
-            work, first=first, rides=rides, items=max(1, items), least=least, counts_messages=counts_messages
+            work,
+            first=first,
+            rides=rides,
+            items=max(1, items),
+            least=least,
+            is_rest=is_rest,
+            counts_messages=counts_messages,
         )
 
     def _run(self) -> None:

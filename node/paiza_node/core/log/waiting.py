@@ -6,8 +6,8 @@ Urgent work comes first, up to a share of each group, so that a flood of it hold
 
 Who sends one message waits for the group under way. While such small or urgent work comes, groups are therefore short,
 and every other one leaves out what would make it longer; otherwise groups are long, which costs less for each message.
-Work that can be divided is granted only as many items as its group has room for when it is gathered, so that a batch
-that waits when a single message comes does not make a long group.
+Work that can be divided is granted no more items than a group holds when it is gathered, so that a batch that waits
+when a single message comes does not make a long group.
 
 Background work *rides*: it is added to groups of other work that hold nothing urgent, and makes one of its own only
 once nothing else came for a moment. In a flood of urgent work it rides once it is overdue, in a long group.
@@ -94,9 +94,13 @@ class WaitingWork:
         rides: bool = False,
         items: int = 1,
         least: int | None = None,
+        is_rest: bool = False,
         counts_messages: bool = False,
     ) -> "Future[Any]":
-        """Add work of the present caller, whole without ``least``; Unavailable("busy") if too much waits already."""
+        """Add work of the present caller, whole without ``least``; Unavailable("busy") if too much waits already.
+
+        ``is_rest``: of larger work, of which the other items were granted before.
+        """
         waiting = Waiting(work, CALLER.get(), items, items if least is None else least, counts_messages)
         with self._changed:
             if self._closed:
@@ -108,7 +112,8 @@ class WaitingWork:
                 self._changed.notify()
                 return waiting.future
             (self._first if first else self._rest).put(waiting.caller, waiting)
-            if first or (items <= SMALL_ITEMS and (counts_messages or waiting.caller.kind == "officer")):
+            is_small = items <= SMALL_ITEMS and not is_rest
+            if first or (is_small and (counts_messages or waiting.caller.kind == "officer")):
                 self._short_until = self._clock() + SHORT_SECONDS
             self._changed.notify()
         return waiting.future
@@ -159,10 +164,10 @@ class WaitingWork:
 
 
 def _fill(group: list[Waiting], turns: Turns[Waiting], most: int, items: int, *, strict: bool = False) -> bool:
-    """Move work to a group in turn, until it grew by ``most`` pieces or by ``items``.
+    """Move work to a group in turn, until it grew by ``most`` pieces or by ``items``; the last piece may go beyond.
 
-    The last piece is granted what is left, and goes beyond if it needs more. ``strict``: a piece that is not the first
-    is left out if it would be divided or go beyond; return whether one was.
+    A piece is granted at most ``items`` if it can be divided: not what is left, so that no tiny rest needs a group of
+    its own. ``strict``: the last may not go beyond, unless it is the first; return whether one was left out for that.
     """
     left, pieces, before = items, most, len(group)
     while left > 0 and pieces > 0 and (turn := turns.next()) is not None:
@@ -170,7 +175,7 @@ def _fill(group: list[Waiting], turns: Turns[Waiting], most: int, items: int, *,
         if strict and len(group) > before and waiting.items > left:
             return True
         turns.take()
-        waiting.granted = min(waiting.items, max(waiting.least, left))
+        waiting.granted = min(waiting.items, max(waiting.least, items))
         turns.charge(caller, waiting.granted)
         # From here on the caller can no longer cancel. Callers that did before are skipped; nothing was begun for them.
         if waiting.future.set_running_or_notify_cancel():

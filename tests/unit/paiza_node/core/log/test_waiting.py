@@ -220,3 +220,11 @@ def test_work_that_can_be_divided_is_granted_what_its_group_has_room_for() -> No
     assert granted() == [("batch", SHORT_GROUP_ITEMS)]
     assert granted() == [("whole", LONG_GROUP_ITEMS)]
     assert granted() == [("batch", SHORT_GROUP_ITEMS * 2)], "what it cannot do with less"
+    now[0] += SHORT_SECONDS + 1
+    queue.add("record", items=1)
+    with called_by(CALLERS[1]):
+        queue.add("batch", items=LONG_GROUP_ITEMS, least=1, counts_messages=True)
+    assert granted() == [("record", 1), ("batch", LONG_GROUP_ITEMS)], "no tiny rest is left for a group of its own"
+    with called_by(CALLERS[1]):
+        queue.add("rest", items=1, least=1, is_rest=True, counts_messages=True)
+    assert queue.group_items == LONG_GROUP_ITEMS, "the rest of a batch is no single message"
