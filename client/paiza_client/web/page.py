@@ -35,12 +35,13 @@ SAVED: Final = N_(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One line of the menu; ``counted`` names the count behind it."""
+    """One line of the menu; ``counted`` names the count behind it, ``opens``: nothing for roles that open nothing."""
 
     path: str
     label: str
     name: str
     counted: str = ""
+    opens: bool = False
 
 
 NAVIGATION: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
@@ -53,7 +54,7 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
             Place("/all", N_("All messages"), "all"),
             Place("/approve", N_("To sign"), "approve", "to_sign"),
             Place("/deliveries", N_("Deliveries"), "deliveries", "deliveries"),
-            Place("/operations", N_("Operations"), "operations"),
+            Place("/operations", N_("Operations"), "operations", opens=True),
         ),
     ),
     (
@@ -68,7 +69,10 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Place, ...]], ...]] = (
     ),
     (
         N_("Files"),
-        (Place("/export", N_("Export"), "export"), Place("/import", N_("Import"), "import")),
+        (
+            Place("/export", N_("Export"), "export", opens=True),
+            Place("/import", N_("Import"), "import", opens=True),
+        ),
     ),
     (
         N_("Oversight"),
@@ -210,8 +214,16 @@ async def _surroundings(request: Request) -> dict[str, Any]:
     }
     if not console.is_locked:
         found["may_write"] = await may_write(console.session)
+        if not found["may_write"]:
+            found["navigation"] = _without_opening()
         found["exercise"] = console.session.register().exercise
     return found
+
+
+def _without_opening() -> list[tuple[str, tuple[Place, ...]]]:
+    """Return the menu of a role that opens no message."""
+    left = [(heading, tuple(each for each in places if not each.opens)) for heading, places in NAVIGATION]
+    return [(heading, places) for heading, places in left if places]
 
 
 # Errors.

@@ -181,3 +181,16 @@ async def test_an_import_is_cancelled_between_two_rows(federation: Federation) -
         assert 0 < int(found[1]) < ROWS
         await console.post(path, {"act": "delete"})
     assert import_store.listed(profiles.load(federation.home / "kaz-liaison")) == []
+
+
+async def test_a_role_that_opens_nothing_is_offered_no_files() -> None:
+    """The menu of an auditor names neither export nor import, and their pages say why."""
+    async with browser("kaz-auditor") as auditor:
+        for path in ("/export", "/import"):
+            page = await auditor.get(path)
+            assert page.status == 200
+            assert f'href="{path}"' not in page.text
+            assert f'action="{path}"' not in page.text
+            assert "Не для вашей роли" in page.text
+    async with browser("kaz-liaison") as officer:
+        assert 'href="/export"' in (await officer.get("/import")).text
