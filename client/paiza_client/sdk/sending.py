@@ -71,7 +71,7 @@ async def try_out(session: Session, prepared: Prepared, *, now: datetime | None 
     resolved, composer, message = await _checked(session, prepared, now)
     sealed = await asyncio.to_thread(composer.seal_for_trial, message, now)
     outcome = await session.try_message(sealed)
-    _raise_unless_taken(sealed, outcome, saved=False)
+    _raise_unless_taken(prepared.source, outcome, saved=False)  # the id of a trial is nobody's
     return Tried(resolved, outcome.missing)
 
 
@@ -141,17 +141,17 @@ async def send(
     sealed = await asyncio.to_thread(composer.seal, message, progress=on_sealing)
     with session.attachments.telling(on_upload):
         outcome = (await session.submit([sealed]))[0]
-    _raise_unless_taken(sealed, outcome, saved=True)
+    _raise_unless_taken(sealed.id, outcome, saved=True)
     templates.remember(session.profile, prepared.kind, prepared.content)
     handed_in.note_sent(session.profile, prepared.source, sealed.id)
     return Sent(sealed, outcome)
 
 
-def _raise_unless_taken(sealed: Sealed, outcome: Outcome, *, saved: bool) -> None:
+def _raise_unless_taken(where: str, outcome: Outcome, *, saved: bool) -> None:
     if outcome.state == "refused":
-        raise Refused(_known(outcome.reason), sealed.id, outcome.detail, breaches.problems(outcome.breaches))
+        raise Refused(_known(outcome.reason), where, outcome.detail, breaches.problems(outcome.breaches))
     if outcome.state == "retry":
-        raise Unreachable(_known(outcome.reason), sealed.id, outcome.detail, saved=saved)
+        raise Unreachable(_known(outcome.reason), where, outcome.detail, saved=saved)
 
 
 def seal_offline(

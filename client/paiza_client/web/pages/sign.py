@@ -77,7 +77,8 @@ async def preview(request: Request) -> Response:
     try:
         await sending.try_out(session, ready.prepared)
     except Refused as refused:
-        return await _preview(request, page, controls, ready, refused, may_sign=False)
+        shown = Refused(refused.reason, "", refused.detail, refused.problems)  # the draft stands below
+        return await _preview(request, page, controls, ready, shown, may_sign=False)
     except Unreachable as error:
         why = of_the_client(error_help.remedy(error.reason).what)
         return await _preview(request, page, controls, ready, unasked=why)
