@@ -30,14 +30,17 @@ def note(size: int, time: datetime, *, again: bool = False) -> WitnessedNote:
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.booleans(), st.integers(0, 600)), unique_by=lambda each: each[:2]))
 def test_of_each_span_the_largest_stays(rows: list[tuple[int, bool, int]]) -> None:
-    """Each span of time that had a note keeps exactly one, and the largest of all is kept."""
+    """Each span of time that had a note keeps its largest one, and of each size that is kept the first note stays."""
     notes = [WitnessedTime(size, again, BEGIN + timedelta(seconds=second)) for size, again, second in rows]
     dropped = set(superfluous(notes, MINUTE))
     stays = [each for each in notes if (each.size, each.again) not in dropped]
-    minutes = [(each.time - BEGIN) // MINUTE for each in stays]
-    assert sorted(minutes) == sorted({(each.time - BEGIN) // MINUTE for each in notes})
-    if notes:
-        assert max((each.size, each.again) for each in stays) == max((each.size, each.again) for each in notes)
+    largest = {
+        max((each.size, each.again) for each in notes if (each.time - BEGIN) // MINUTE == minute)
+        for minute in {(each.time - BEGIN) // MINUTE for each in notes}
+    }
+    assert largest <= {(each.size, each.again) for each in stays}
+    firsts = {(size, False) for size, _ in largest}
+    assert {(each.size, each.again) for each in stays} == largest | (firsts & {(each[0], each[1]) for each in rows})
 
 
 async def test_notes_grow_fewer_as_they_grow_old(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
