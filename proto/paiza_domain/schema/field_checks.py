@@ -71,12 +71,16 @@ def nearest(value: str, known: Any) -> str:
     return by_lower[close[0]] if close else ""
 
 
-def between(least: int | None, greatest: int | None) -> Check:
-    """Return the check of an integer in a range; None leaves a side open."""
+def between(least: int | None, greatest: int | None, unit: int = 1) -> Check:
+    """Return the check of an integer in a range; None leaves a side open. Limits are shown in ``unit``s."""
+    shown = {
+        "least": least if least is None else least // unit,
+        "most": greatest if greatest is None else greatest // unit,
+    }
 
     def judge(value: int) -> Problem | None:
         if (least is not None and value < least) or (greatest is not None and value > greatest):
-            return "out_of_range", {"least": least, "most": greatest}
+            return "out_of_range", shown
         return None
 
     return judge

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
@@ -16,6 +16,8 @@ from paiza_domain.schema import field_checks
 from paiza_domain.schema.field_errors import FieldError, Problem
 from paiza_domain.schema.identifiers import member_problem
 from paiza_domain.schema.text_rules import MAX_LINE, MAX_TEXT
+
+_MICRO: Final = 10**6  # microdegrees in a degree
 
 
 class FieldType(StrEnum):
@@ -101,8 +103,10 @@ class Field:
                 judge = field_checks.lines(self.max_length or MAX_TEXT)
             case FieldType.CODE:
                 judge = field_checks.code(self.codes)
-            case FieldType.INTEGER | FieldType.DEGREES:
+            case FieldType.INTEGER:
                 judge = field_checks.between(self.least, self.greatest)
+            case FieldType.DEGREES:
+                judge = field_checks.between(self.least, self.greatest, _MICRO)
             case FieldType.DECIMAL:
                 judge = field_checks.decimal(self.least, self.greatest)
             case FieldType.QUANTITY:
