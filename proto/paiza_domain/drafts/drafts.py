@@ -5,8 +5,8 @@ federation (members, legal bases, the messages of ids) are not checked here.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -121,7 +121,8 @@ def examine(
         return Examined(None, (wrong.error,))
     above = ContentReader()
     if not isinstance(tree, Group):
-        above.add_error("", "expected_group", tree)
+        empty = isinstance(tree, Scalar) and tree.null
+        above.add_error("", "draft_empty" if empty else "expected_group", tree)
         return Examined(None, in_order(above.errors))
     nodes = above.keys(tree, list(_KEYS), "")
     kind = _kind(above, nodes, tree, lang)
@@ -147,13 +148,24 @@ def examine(
         places={**reader.places, **header.places},
     )
     errors = [
-        *above.errors,
+        *(_at_other_level(each, "key_inside", kind.shape.by_key) for each in above.errors),
         *header.errors,
-        *(_where_commented_out(each, text, reader.places) for each in reader.errors),
+        *(
+            _at_other_level(_where_commented_out(each, text, reader.places), "key_outside", _KEYS)
+            for each in reader.errors
+        ),
     ]
     if not errors:
         kind.derive(content)
     return Examined(draft, in_order(errors))
+
+
+def _at_other_level(error: FieldError, code: str, keys: Collection[str]) -> FieldError:
+    """Return the error of a field that is not known here as one of a field that is known one level off."""
+    value = error.values.get("value")
+    if error.code != "key_unknown" or error.path or value not in keys:
+        return error
+    return replace(error, code=code, values={"value": value})
 
 
 def _where_commented_out(error: FieldError, text: str, places: Mapping[str, Position]) -> FieldError:

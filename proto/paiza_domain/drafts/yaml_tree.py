@@ -32,8 +32,15 @@ _KNOWN: Final = {
     "yaml_tab": "found character '\\t'",
     "yaml_colon": "mapping values are not allowed here",
     "yaml_quote": "found unexpected end of stream",
+    "yaml_bracket": "expected ',' or",
+    "yaml_key": "could not find expected ':'",
+    "yaml_quoted": "expected <block end>, but found '<scalar>'",
+    "yaml_indent": "expected <block end>",
+    "yaml_sign": "that cannot start any token",
 }
 """What the parser says of the mistakes that people make most, by the code of the error."""
+_OPENED: Final = frozenset({"yaml_quote", "yaml_bracket", "yaml_key"})
+"""Mistakes that the parser notices further down; it knows where they begin."""
 _NULLS: Final = frozenset({"", "~", "null"})
 
 
@@ -165,8 +172,10 @@ def _said(wrong: YAMLError, text: str) -> FieldError:
     mark = getattr(wrong, "problem_mark", None)
     problem = _short(getattr(wrong, "problem", None) or str(wrong))
     code = next((code for code, known in _KNOWN.items() if known in problem), "yaml")
-    if code == "yaml_quote":
+    if code in _OPENED:
         mark = getattr(wrong, "context_mark", None) or mark
+    if code == "yaml_colon" and mark is not None and ": " not in text.split("\n")[mark.line][: mark.column]:
+        code = "yaml_indent"  # the first field of its line: the line before is a value and cannot hold fields
     values = {"problem": problem} if code == "yaml" else {}
     if mark is not None:
         return FieldError("", code, values, mark.line + 1, mark.column + 1)

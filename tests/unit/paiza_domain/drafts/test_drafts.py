@@ -55,7 +55,16 @@ def test_a_draft_with_all_header_fields_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "path", "code"),
     [
-        ("", 1, "", "expected_group"),
+        ("", 1, "", "draft_empty"),
+        ("# kind: free-message\n", 1, "", "draft_empty"),
+        ("seized_at: 2026-11-20\nkind: seizure-notice\n", 1, "", "key_inside"),
+        (FREE + "  urgency: flash\n", 5, "", "key_outside"),
+        ("kind: free-message\nto kaz\nurgency: flash\n", 2, "", "yaml_key"),
+        ("kind: free-message\nto: [kaz\nurgency: flash\n", 2, "", "yaml_bracket"),
+        ("kind: free-message\n  to: kaz\n", 2, "", "yaml_indent"),
+        ("kind: free-message\ncontent:\n    subject: a\n  text: b\n", 4, "", "yaml_indent"),
+        ("kind: free-message\ncontent:\n  subject: 'it's'\n", 3, "", "yaml_quoted"),
+        ("kind: free-message\ncontent:\n  subject: @home\n", 3, "", "yaml_sign"),
         ("- a\n", 1, "", "expected_group"),
         ("subject: a\n", 1, "kind", "missing"),
         ("# x\nkind: free-mesage\n", 2, "kind", "kind_unknown"),

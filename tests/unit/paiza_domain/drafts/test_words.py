@@ -97,7 +97,7 @@ def test_a_time_is_read_as_the_program_shows_it(text: str) -> None:
         ({"quantity": "1.200,5 кг"}, "amount_malformed", "one decimal point or comma"),
         ({"quantity": "12,5"}, "quantity_malformed", "a number and its unit"),
         ({"to": "Кыргызтан"}, "member_unknown", "Did you mean “kgz (Kyrgyzstan)”?"),
-        ({"to": "[Атлантида]"}, "member_unknown", "neither a member"),
+        ({"to": "[Атлантида]"}, "member_unknown", "is not a member of the federation"),
     ],
 )
 def test_a_word_that_means_nothing_is_answered_with_the_nearest(words: dict[str, str], code: str, said: str) -> None:
