@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from paiza.content.v1.recall_pb2 import CorrectedField, Correction
 from paiza.core.v1 import message_pb2
+from paiza_client.compose.composer import raise_field_problems
 from paiza_client.language import _
 from paiza_client.sdk import drafts, fitting, messages, replies
 from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
@@ -23,7 +24,9 @@ from paiza_client.sdk.session import Session
 from paiza_client.sdk.wording import kind_of
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.kinds.correction import MAX_CHANGES
-from paiza_domain.schema.diff import differences
+from paiza_domain.schema.diff import differences, value_text
+from paiza_domain.schema.field_errors import FieldError
+from paiza_domain.schema.scalars import ScalarError
 from paiza_officer.errors import misused
 
 _ANNEX: Final = message_pb2.PART_KIND_NOMINAL_ANNEX
@@ -126,7 +129,8 @@ def in_words(
 ) -> Prepared:
     """Return the correction of single fields: what each should say, as text by its path.
 
-    Misused where the message has no such field; its detail names those it has.
+    Misused where the message has no such field; its detail names those it has. Refused("invalid_draft") for what is no
+    value of its field.
     """
     correction = field_by_field(original, fields, because=because, explanation=explanation)
     return _announced(original, correction, [], overrides)
@@ -140,13 +144,20 @@ def texts(original: Original) -> dict[str, str]:
 
 def field_by_field(original: Original, fields: Mapping[str, str], *, because: str, explanation: str) -> Correction:
     """Return the content of the correction that `in_words` makes; errors as there."""
-    said = texts(original)
+    said, kind = texts(original), kind_of(original.message.header)
     correction = Correction(reason=because, explanation=explanation)
-    for path, after in fields.items():
+    wrong = []
+    for path, text in fields.items():
         if path not in said:
             what = _("the message has no field {name}; it has: {names}")
             raise misused("--field", what.format(name=path, names=", ".join(said)))
-        correction.changes.add(path=path, before=said[path], after=after)
+        try:
+            after = value_text(kind.shape, path, text)
+        except ScalarError as error:
+            wrong.append(FieldError(path, *error.problem))
+        else:
+            correction.changes.add(path=path, before=said[path], after=after)
+    raise_field_problems("--field", wrong, kind)
     return correction
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from google.protobuf.message import Message
 
-from paiza_domain.schema.scalars import write
+from paiza_domain.schema.scalars import ScalarError, read, write
 from paiza_domain.schema.shapes import FieldType, Shape
 
 MAX_VALUE: Final = 2_000  # characters of a value that a correction holds; a longer one is truncated
@@ -20,6 +20,26 @@ def differences(shape: Shape, before: Message, after: Message) -> list[tuple[str
         for path in paths
         if old.get(path) != new.get(path)
     ]
+
+
+def value_text(shape: Shape, path: str, text: str) -> str:
+    """Return what people write for the field at a path of `differences` as `differences` writes it.
+
+    Raise `ScalarError` for what is no value of the field, and KeyError for a path of no field.
+    """
+    *groups, last = [step.partition("[")[0] for step in path.split(".")]
+    for group in groups:
+        below = shape.by_key[group].shape
+        if below is None:
+            raise KeyError(path)
+        shape = below
+    field, message = shape.by_key[last], shape.message()
+    read(field, text.strip(), message)
+    value = getattr(message, field.name)[0] if field.most else getattr(message, field.name)
+    judge = field.checker()
+    if judge is not None and (problem := judge(value)):
+        raise ScalarError(problem)
+    return dict(_values(shape, message, ""))[f"{last}[0]" if field.most else last]
 
 
 def _values(shape: Shape, message: Message, prefix: str) -> Iterator[tuple[str, str]]:

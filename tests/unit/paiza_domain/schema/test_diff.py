@@ -1,11 +1,13 @@
 """A correction names every field that differs, and no other."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza_domain import kinds
-from paiza_domain.schema.diff import MAX_VALUE, differences
+from paiza_domain.schema.diff import MAX_VALUE, differences, value_text
+from paiza_domain.schema.scalars import ScalarError
 from tests.unit.paiza_domain.strategies import messages
 
 SEIZURE = kinds.get("seizure-notice", 1)
@@ -46,3 +48,33 @@ def test_equal_contents_do_not_differ_and_different_ones_do(data: st.DataObject)
         return
     there, back = differences(SEIZURE.shape, one, other), differences(SEIZURE.shape, other, one)
     assert sorted(path for path, _before, _after in there) == sorted(path for path, _before, _after in back)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "written"),
+    [
+        ("place.country", "Казахстан", "KAZ"),
+        ("substances[0].quantity", "12,5 кг", "12.5 kg"),
+        ("place.town", " Алматы ", "Алматы"),
+        ("seized_at", "28.11.2026", "2026-11-28"),
+    ],
+)
+def test_a_corrected_value_is_written_as_the_field_has_it(path: str, text: str, written: str) -> None:
+    """An officer's words become the code, the unit and the date that the message would hold."""
+    assert value_text(SEIZURE.shape, path, text) == written
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "code"),
+    [
+        ("place.country", "Казахстн", "code_unknown"),
+        ("substances[0].quantity", "12,5 килло", "code_unknown"),
+        ("substances[0].quantity", "0 кг", "not_positive"),
+        ("seized_at", "31.02.2026", "date_impossible"),
+    ],
+)
+def test_a_corrected_value_is_one_of_its_field(path: str, text: str, code: str) -> None:
+    """A correction says nothing that the message itself could not say."""
+    with pytest.raises(ScalarError) as caught:
+        value_text(SEIZURE.shape, path, text)
+    assert caught.value.problem[0] == code
