@@ -10,7 +10,7 @@ import click
 from paiza_cli.numbers import WholeNumber
 from paiza_client import error_help
 from paiza_client.cli import display
-from paiza_client.cli.options import TimeParameter, shared, split
+from paiza_client.cli.options import TimeParameter, check_period, shared, split
 from paiza_client.cli.paging import paged, tell_more
 from paiza_client.cli.terminal import current_terminal, lang, run
 from paiza_client.language import N_, _
@@ -58,6 +58,7 @@ def log(
     from paiza_client.reconciliation.log_queries import Question  # noqa: PLC0415 - as above
     from paiza_client.verify.logs import event_numbers  # noqa: PLC0415 - help does not need the protocol
 
+    check_period(since, until)
     terminal = current_terminal()
     named = tuple(name.upper() for name in split(tuple(events)))
     known = event_numbers()

@@ -15,7 +15,7 @@ import click
 
 from paiza_cli.exit_codes import ExitCode
 from paiza_client.cli import display
-from paiza_client.cli.options import CodeParameter, MembersParameter, TimeParameter, shared
+from paiza_client.cli.options import CodeParameter, KindParameter, MemberParameter, TimeParameter, check_period, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data import exports
 from paiza_client.data.exports import ExportResult
@@ -44,9 +44,9 @@ _PIECE: Final = 1 << 20  # bytes of the file handed on together
     help=N_("All that your node received or sent since: 2026-11-23, or 8h, 3d, 2w ago."),
 )
 @click.option("--until", type=TimeParameter(), help=N_("All that your node received or sent before this time."))
-@click.option("--kind", default="", metavar="KIND", help=N_("Only this kind."))
+@click.option("--kind", type=KindParameter(), default="", metavar="KIND", help=N_("Only this kind."))
 @click.option(
-    "--from", "author", type=MembersParameter(), default="", metavar="MEMBER", help=N_("Only from this member.")
+    "--from", "author", type=MemberParameter(), default="", metavar="MEMBER", help=N_("Only from this member.")
 )
 @click.option("--annex", is_flag=True, help=N_("Nominal annexes too; with the forms full and print."))
 @click.option(
@@ -104,6 +104,7 @@ def export(
         return
     if not ids and since is None and until is None:
         raise misused("paiza export", _("name messages, or --since"))
+    check_period(since, until)
     written = form or ("json" if terminal.wants_json and "json" in formats else formats[0])
     if wrong := exports.misfit(name, written, kind, annex=annex):
         raise misused(f"--{wrong[0]}", wrong[1])

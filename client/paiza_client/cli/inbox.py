@@ -9,7 +9,7 @@ import click
 from paiza.core.v1 import message_pb2
 from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import attachments, display, request_statuses, substance_notes, tasks
-from paiza_client.cli.options import TimeParameter, shared
+from paiza_client.cli.options import KindParameter, MemberParameter, TimeParameter, check_period, shared
 from paiza_client.cli.paging import paged, tell_more
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.language import N_, _
@@ -32,8 +32,10 @@ URGENT: Final = frozenset({message_pb2.URGENCY_FLASH, message_pb2.URGENCY_URGENT
 @click.option("--unread", is_flag=True, help=N_("Only what you have not opened."))
 @click.option("--sent", is_flag=True, help=N_("What your member sent, with its deliveries, instead."))
 @click.option("--all", "everything", is_flag=True, help=N_("What was received and what was sent."))
-@click.option("--kind", default="", metavar="KIND", help=N_("Only this kind."))
-@click.option("--from", "author", default="", metavar="MEMBER", help=N_("Only from this member."))
+@click.option("--kind", type=KindParameter(), default="", metavar="KIND", help=N_("Only this kind."))
+@click.option(
+    "--from", "author", type=MemberParameter(), default="", metavar="MEMBER", help=N_("Only from this member.")
+)
 @click.option(
     "--since",
     type=TimeParameter(),
@@ -58,6 +60,7 @@ def inbox(
     """List messages."""
     if sent and everything:
         raise misused("paiza inbox", _("--sent and --all contradict each other"))
+    check_period(since, until)
     terminal = current_terminal()
 
     async def work() -> "tuple[Page, dict[bytes, Task]]":

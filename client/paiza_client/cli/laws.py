@@ -15,6 +15,7 @@ from paiza_client.cli.reference import (
     data,
     day_text,
     days,
+    known_state,
     shown,
     span_object,
     standing_text,
@@ -114,7 +115,7 @@ def show(*, first: str, second: str, subject: str, on: date | None) -> None:
     subjects = reference.subjects(known)
     if subject and subject not in subjects:
         raise misused(subject, _("subjects: {names}").format(names=", ".join(subjects)))
-    pair = (state_id(first), state_id(second))
+    pair = (known_state(first), known_state(second))
     found = reference.shared_bases(known, pair, subject, on or datetime.now(UTC).date())
     if terminal.wants_json:
         terminal.json({"states": list(pair), "subject": subject, "bases": [_basis_object(each) for each in found]})
@@ -158,7 +159,7 @@ def ratification(*, within: tuple[str, ...], on: date | None) -> None:
 def border(*, first: str, second: str) -> None:
     """List crossing points."""
     terminal = current_terminal()
-    found = reference.crossings(data(terminal).reference, state_id(first), state_id(second))
+    found = reference.crossings(data(terminal).reference, known_state(first), known_state(second))
     if terminal.wants_json:
         terminal.json([_point_object(each) for each in found])
         return

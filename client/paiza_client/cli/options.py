@@ -13,12 +13,13 @@ from paiza_cli.language import LANGUAGES
 from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.language import N_, _
 from paiza_client.local import reference_data
-from paiza_domain import codes
+from paiza_domain import codes, kinds
 from paiza_domain.codes import lookup
 from paiza_domain.drafts.members import UNKNOWN
 from paiza_domain.schema import partial_times
 from paiza_domain.schema.field_checks import unknown_code
 from paiza_domain.schema.field_errors import FieldError
+from paiza_officer.errors import misused
 from paiza_wire.errors import PaizaError
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -72,6 +73,45 @@ class MembersParameter(click.ParamType[str]):
             known = UNKNOWN
         whole = known.find(str(value))
         return whole if whole != value else ",".join(known.find(each) for each in split((str(value),)))
+
+
+class MemberParameter(MembersParameter):
+    """One member, by id, by name in either language, or by its state; refused where the register knows no such one."""
+
+    name = "member"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id; a text as it is where no register is known yet."""
+        found = super().convert(value, param, ctx)
+        if not found or ctx is None:
+            return found
+        try:
+            problem = reference_data.members(ctx.ensure_object(Terminal).profile()).problem(found, lang())
+        except PaizaError:  # without a profile: the command says so
+            return found
+        if problem:
+            self.fail(FieldError("", *problem).message(lang()), param, ctx)
+        return found
+
+
+class KindParameter(click.ParamType[str]):
+    """A kind of message, by its name or title, or by a unique beginning of its name."""
+
+    name = "kind"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name of the kind."""
+        found = kinds.named(str(value).strip()) if value else [""]
+        if len(found) != 1:
+            self.fail(kinds.unknown(str(value).strip(), lang()).message(lang()), param, ctx)
+        return found[0]
+
+    @override
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete names."""
+        return [CompletionItem(each) for each in kinds.all_kinds() if each.startswith(incomplete)]
 
 
 class TimeParameter(click.ParamType[datetime]):
@@ -138,13 +178,16 @@ class UntilParameter(click.ParamType[datetime]):
             found = datetime.fromisoformat(text.strip())
             if len(text.strip()) == len("2026-12-31"):
                 found += timedelta(days=1)
-            return found.astimezone(UTC)
+            found = found.astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail(
                 _("{value!r} is not a time such as 2026-12-31, 2026-12-31T18:00+05:00 or 3d.").format(value=value),
                 param,
                 ctx,
             )
+        if found <= datetime.now(UTC):
+            self.fail(FieldError("", "in_past").message(lang()), param, ctx)
+        return found
 
 
 def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -181,6 +224,12 @@ def shared(command: _F) -> _F:
     ):
         command = option(command)
     return command
+
+
+def check_period(since: datetime | None, until: datetime | None) -> None:
+    """Raise Misused for a period that ends before it begins: nothing can be in it."""
+    if since is not None and until is not None and until <= since:
+        raise misused("--until", FieldError("", "period_reversed").message(lang()))
 
 
 def split(values: tuple[str, ...]) -> list[str]:

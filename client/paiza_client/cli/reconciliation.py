@@ -10,7 +10,7 @@ import click
 from paiza_cli.exit_codes import ExitCode
 from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display
-from paiza_client.cli.options import TimeParameter, shared
+from paiza_client.cli.options import TimeParameter, check_period, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.evidence import container
 from paiza_client.language import N_, _, number_text
@@ -136,6 +136,7 @@ def reconcile(
     root: Path | None,
 ) -> None:
     """Reconcile two members."""
+    check_period(since, until)
     if kept is not None:
         _check(current_terminal(), kept, root)
         return

@@ -15,6 +15,9 @@ from paiza_domain.codes import lookup
 from paiza_domain.reference import Standing
 from paiza_domain.reference.model import Evidence, Period
 from paiza_domain.schema import partial_times
+from paiza_domain.schema.field_checks import unknown_code
+from paiza_domain.schema.field_errors import FieldError
+from paiza_officer.errors import misused
 
 _LOOK_UP: Final = "show"
 
@@ -69,9 +72,17 @@ def state_id(text: str) -> str:
     return (lookup.find("country", text.strip()) or text.strip()).lower()
 
 
+def known_state(text: str) -> str:
+    """Return the id of a state from its code or its name in either language; Misused with the nearest for another."""
+    code = lookup.find("country", text.strip())
+    if not code:
+        raise misused(text, FieldError("", *unknown_code(text.strip(), "country")).message(lang()))
+    return code.lower()
+
+
 def states(values: tuple[str, ...], otherwise: tuple[str, ...]) -> tuple[str, ...]:
     """Read the states asked about."""
-    return tuple(dict.fromkeys(state_id(each) for each in split(values))) or otherwise
+    return tuple(dict.fromkeys(known_state(each) for each in split(values))) or otherwise
 
 
 def days(span: Period) -> str:

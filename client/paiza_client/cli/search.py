@@ -9,7 +9,7 @@ import click
 
 from paiza_cli.numbers import WholeNumber
 from paiza_client.cli import display
-from paiza_client.cli.options import MembersParameter, TimeParameter, shared
+from paiza_client.cli.options import KindParameter, MemberParameter, TimeParameter, check_period, shared
 from paiza_client.cli.paging import paged, tell_more
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.language import N_, _, ngettext, number_text
@@ -69,9 +69,9 @@ def _criteria(command: _C) -> _C:
 )
 @click.option("--by", multiple=True, metavar="FIELD=TEXT", help=N_("Any other field."))
 @click.option(
-    "--from", "author", type=MembersParameter(), default="", metavar="MEMBER", help=N_("Only from this member.")
+    "--from", "author", type=MemberParameter(), default="", metavar="MEMBER", help=N_("Only from this member.")
 )
-@click.option("--kind", default="", metavar="KIND", help=N_("Only this kind."))
+@click.option("--kind", type=KindParameter(), default="", metavar="KIND", help=N_("Only this kind."))
 @click.option("--since", type=TimeParameter(), help=N_("Only events since: 2026-11-23, or 8h, 3d, 2w ago."))
 @click.option("--until", type=TimeParameter(), help=N_("Only events before."))
 @click.option("--reason", default="", help=N_("Why you search for a person, telephone, document or account."))
@@ -96,6 +96,7 @@ def search(
     """Find messages."""
     if context.invoked_subcommand is not None:
         return
+    check_period(since, until)
     terminal, criteria = current_terminal(), criteria_of(texts, by)
 
     async def work() -> FoundPage:
@@ -154,9 +155,9 @@ def criteria_of(texts: Mapping[str, Sequence[str]], by: Sequence[str]) -> list[C
 @click.argument("called", metavar="NAME")
 @click.option("--by", multiple=True, metavar="FIELD=TEXT", help=N_("Any other field."))
 @click.option(
-    "--from", "author", type=MembersParameter(), default="", metavar="MEMBER", help=N_("Only from this member.")
+    "--from", "author", type=MemberParameter(), default="", metavar="MEMBER", help=N_("Only from this member.")
 )
-@click.option("--kind", default="", metavar="KIND", help=N_("Only this kind."))
+@click.option("--kind", type=KindParameter(), default="", metavar="KIND", help=N_("Only this kind."))
 @click.option("--reason", default="", help=N_("Why you search for a person, telephone, document or account."))
 @shared
 def save(*, called: str, by: tuple[str, ...], author: str, kind: str, reason: str, **texts: tuple[str, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from paiza_client.cli.exports import end_incomplete, note_exercises, note_superseded, warn_left_out
-from paiza_client.cli.options import DayParameter, MembersParameter, TimeParameter, shared
+from paiza_client.cli.options import DayParameter, MemberParameter, TimeParameter, check_period, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data.exports import missing_package
 from paiza_client.data.statistics import DIMENSIONS, HIDDEN, REASON, Measure, Period, Statistics, count_seizures
@@ -48,7 +48,7 @@ FORMATS: Final = ("csv", "xlsx", "json")
     "--until", type=TimeParameter(), help=N_("Only notices that your node received or sent before this time.")
 )
 @click.option(
-    "--from", "author", type=MembersParameter(), default="", metavar="MEMBER", help=N_("Only from this member.")
+    "--from", "author", type=MemberParameter(), default="", metavar="MEMBER", help=N_("Only from this member.")
 )
 @click.option("--reason", default=REASON, show_default=True, help=N_("Why you open them."))
 @click.option("--format", "form", type=click.Choice(FORMATS), default=None, help=N_("Format of the file; else CSV."))
@@ -73,6 +73,7 @@ def statistics(
         raise misused("--across", _("rows and columns are the same"))
     if seized_since and seized_until and seized_until < seized_since:
         raise misused("--seized-until", _("the last day is before the first"))
+    check_period(since, until)
     if form and output is None:
         raise misused("--format", _("name the file with --output"))
     if missing := missing_package(form or ""):

@@ -15,10 +15,12 @@ from typing import Final
 
 from paiza_domain.codes import lookup
 from paiza_domain.i18n import add_texts
+from paiza_domain.schema.field_errors import FieldError, entry_text
 from paiza_domain.schema.kind import Kind
 from paiza_wire.errors import Rejected
 
 ENTRY_POINT_GROUP: Final = "paiza.kinds"
+MAX_WORD: Final = 64  # characters of a name that an error repeats
 
 
 def _defined_in(module: ModuleType) -> Iterable[Kind]:
@@ -58,6 +60,19 @@ def find(text: str) -> str:
     wanted = lookup.name_key(text)
     found = [name for name, kind in all_kinds().items() if wanted in map(lookup.name_key, kind.titles.values())]
     return found[0] if len(found) == 1 else ""
+
+
+def named(text: str) -> list[str]:
+    """Return the names of the kinds that ``text`` names: by name or title, else by the beginning of a name."""
+    exact = find(text)
+    return [exact] if exact else [name for name in all_kinds() if text and name.startswith(text)]
+
+
+def unknown(text: str, lang: str) -> FieldError:
+    """Return the error of a text that names no kind, or several, with those that come nearest."""
+    known = all_kinds()
+    near = [entry_text(each, known[each].titles[lang]) for each in named(text) or nearest(text)]
+    return FieldError("", "kind_unknown", {"value": text[:MAX_WORD], "suggestion": ", ".join(near)})
 
 
 def nearest(text: str) -> tuple[str, ...]:
