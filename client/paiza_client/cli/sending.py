@@ -25,7 +25,8 @@ from paiza_client.verify.model import Outcome
 from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.schema.kind import Kind
-from paiza_officer.errors import FieldProblem, Unreachable, misused
+from paiza_officer.errors import FieldProblem, Refused, Unreachable, misused
+from paiza_wire.errors import PaizaError
 
 URGENCIES = ("flash", "urgent", "priority", "routine", "information")
 
@@ -160,7 +161,12 @@ def _prepared(
     """Read or ask for a draft; the draft itself is given where it exists nowhere else and must not be lost."""
     now = drafts.writing_time()
     if path is not None:
-        draft = drafting.read(terminal, path, now, overrides=overrides)
+        try:
+            draft = drafting.read(terminal, path, now, overrides=overrides)
+        except Refused as wrong:
+            if kind is None or not overrides.second or wrong.reason != "invalid_draft":
+                raise
+            raise run(_with_second(terminal, wrong, overrides.second, kind)) from wrong
         if kind is not None:
             drafts.check_kind(draft, kind.name, path)
         return drafts.prepare(draft, path, overrides, now), None
@@ -168,6 +174,19 @@ def _prepared(
         raise misused("paiza send", _("no draft: name a file, or use -i or --template"))
     draft = interactive.fill(terminal, kind, "long" if full else "short", now, overrides.recipients)
     return drafts.prepare(draft, kind.name, overrides, now), draft
+
+
+async def _with_second(terminal: Terminal, wrong: Refused, second: str, kind: Kind) -> Refused:
+    """Return the refusal of a draft together with what is wrong with the second officer, if the node can be asked."""
+    try:
+        async with terminal.session() as session:
+            await session.approvals.second(second, kind)
+    except Refused as also:
+        problems = [*wrong.problems, *sending.as_problems([also])]
+        return Refused(wrong.reason, wrong.where, wrong.detail, problems)
+    except PaizaError:
+        return wrong
+    return wrong
 
 
 def finish(

@@ -64,6 +64,8 @@ def _as_in_draft(error: FieldError, header: message_pb2.Header) -> FieldError:
 
 def _recipients(header: message_pb2.Header, register: Register) -> Iterator[FieldError]:
     for each in header.recipients:
+        if not each.member:
+            continue  # stands for those of a message that was not found, which is told by itself
         known = register.members.get(each.member)
         if known is None:
             names = Members({member.id: member.names for member in register.members.values()})

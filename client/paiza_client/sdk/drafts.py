@@ -7,6 +7,7 @@
 Nothing here is sent. The node logs only that a request is opened to be compared with its answer (`check_asked`).
 """
 
+import codecs
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -32,8 +33,7 @@ from paiza_domain.codes import lookup
 from paiza_domain.drafts import drafts as written
 from paiza_domain.drafts.content import Position, position
 from paiza_domain.drafts.drafts import Draft, DraftError, Examined
-from paiza_domain.drafts.header import MAX_WORD
-from paiza_domain.schema.field_errors import FieldError, entry_text
+from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.kind import Kind
 from paiza_domain.threads import asked
 from paiza_officer.errors import FieldProblem, NotProven, Refused, misused
@@ -98,14 +98,10 @@ def find_kind(wanted: str) -> Kind:
 
     Misused names the kinds that come nearest.
     """
-    known = kinds.all_kinds()
-    exact = kinds.find(wanted)
-    found = [exact] if exact else [name for name in known if name.startswith(wanted)]
+    found = kinds.named(wanted)
     if len(found) == 1:
-        return known[found[0]]
-    near = [entry_text(each, known[each].titles[language()]) for each in found or kinds.nearest(wanted)]
-    unknown = FieldError("", "kind_unknown", {"value": wanted[:MAX_WORD], "suggestion": ", ".join(near)})
-    raise misused("paiza send", unknown.message(language()))
+        return kinds.all_kinds()[found[0]]
+    raise misused("paiza send", kinds.unknown(wanted, language()).message(language()))
 
 
 def kind_of_content(content: Message) -> Kind:
@@ -148,11 +144,14 @@ def decoded(data: bytes, source: str) -> str:
     """Return the text of a draft; Refused("too_large"), or ("invalid_draft") where it is not UTF-8."""
     if len(data) > MAX_DRAFT_BYTES:
         raise Refused("too_large", source, f"over {MAX_DRAFT_BYTES} bytes")
+    if b"\0" in data and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        what = _("This is no text. Pictures and documents go with --attach; paiza send KIND --template prints a draft.")
+        raise Refused("invalid_draft", source, "not a text", [FieldProblem(source, what, "encoding")])
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        problem = FieldProblem(source, _("The file is not in UTF-8."), "encoding")
-        raise Refused("invalid_draft", source, "not UTF-8", [problem]) from error
+        what = _("The file is not in UTF-8: open it in an editor and save it as UTF-8.")
+        raise Refused("invalid_draft", source, "not UTF-8", [FieldProblem(source, what, "encoding")]) from error
 
 
 def parse(
@@ -203,6 +202,9 @@ def examine(
         found = replace(found, draft=replace(found.draft, legal_bases=bases))
     if found.draft is not None and beside is not None:
         found = replace(found, errors=written.in_order([*found.errors, *_missing_files(found.draft, beside)]))
+        absent = [each for each in (overrides.attach if overrides else ()) if not Path(each).is_file()]
+        errors = [*found.errors, *(FieldError("attachments", "file_missing", {"value": each}) for each in absent)]
+        found = replace(found, errors=written.in_order(errors))
     if overrides is None or found.draft is None:
         return found
     kind, content = found.draft.kind, found.draft.content

@@ -93,15 +93,24 @@ async def _checked(session: Session, prepared: Prepared, now: datetime) -> tuple
     try:
         validated = validate(composer, resolved, now)
     except Refused as invalid:
-        if invalid.reason != "invalid_draft" or not unresolved:
+        if not unresolved:
             raise
-        problems = [*_as_problems(unresolved), *invalid.problems]
-        raise Refused("invalid_draft", prepared.source, invalid.detail, problems) from invalid
-    if len(unresolved) == 1:
-        raise unresolved[0]
+        raise _gathered(prepared, unresolved, invalid) from invalid
     if unresolved:
-        raise Refused("invalid_draft", prepared.source, problems=_as_problems(unresolved))
+        raise _gathered(prepared, unresolved)
     return resolved, composer, validated
+
+
+def _gathered(prepared: Prepared, unresolved: Sequence[Refused], invalid: Refused | None = None) -> Refused:
+    """Return one refusal of what was not found and of the fields that are wrong.
+
+    Another refusal than of fields is left out: it may follow from what stands in the place of what was not found.
+    """
+    fields = invalid.problems if invalid is not None and invalid.reason == "invalid_draft" else ()
+    if len(unresolved) == 1 and not fields:
+        return unresolved[0]
+    detail = invalid.detail if invalid is not None and fields else ""
+    return Refused("invalid_draft", prepared.source, detail, [*as_problems(unresolved), *fields])
 
 
 def validate(composer: Composer, prepared: Prepared, now: datetime) -> Validated:
@@ -111,7 +120,7 @@ def validate(composer: Composer, prepared: Prepared, now: datetime) -> Validated
     )
 
 
-def _as_problems(refused: Sequence[Refused]) -> list[FieldProblem]:
+def as_problems(refused: Sequence[Refused]) -> list[FieldProblem]:
     """Return refusals as problems among others."""
     found: list[FieldProblem] = []
     for each in refused:

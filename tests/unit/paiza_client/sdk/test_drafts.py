@@ -53,3 +53,19 @@ def test_marks_are_raised_to_those_of_what_is_quoted_and_never_lowered() -> None
     raised = drafts.raise_marks(prepared(), [quoted]).envelope.handling
     assert (raised.tlp, raised.code, raised.classification) == ("RED", "H2", 2)
     assert drafts.raise_marks(prepared(), []).envelope.handling == prepared().envelope.handling
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("тема: Казахстан".encode("cp1251"), "save it as UTF-8"),
+        ("тема: Казахстан".encode("utf-16"), "save it as UTF-8"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00", "go with --attach"),
+        (b"PK\x03\x04\x14\x00\x00", "go with --attach"),
+    ],
+)
+def test_a_file_that_is_no_draft_is_named_for_what_it_is(data: bytes, said: str) -> None:
+    """The remedy differs: another encoding is saved anew, a picture is attached."""
+    with pytest.raises(Refused) as caught:
+        drafts.decoded(data, "draft.yaml")
+    assert said in caught.value.problems[0].what
