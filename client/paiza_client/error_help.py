@@ -208,7 +208,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         "invalid_content": Remedy(
             N_("The content does not match its kind."), N_("Correct the named field and send it again.")
         ),
-        "invalid_draft": Remedy(N_("The draft is not complete or not correct."), N_("Correct the named fields.")),
+        "invalid_draft": Remedy(N_("The draft is not complete or not correct."), N_("Correct what is named above.")),
         "invalid_header": Remedy(
             N_("The message lacks a required field or contradicts itself."),
             N_("Correct the named field and send it again."),
@@ -364,7 +364,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "not_addressed": Remedy(
             N_("The message does not name your member among its recipients."),
-            N_("Ask the author for a message addressed to you."),
+            N_("Ask the author for a message addressed to you. What became of your own message: paiza thread ID"),
         ),
         "opening_budget": Remedy(
             N_("You have reached today's limit for opening messages together."),
@@ -468,7 +468,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Your certificates are valid for more than a month."), N_("They are renewed in their last month.")
         ),
         "role_missing": Remedy(
-            N_("None of your roles may send this kind of message."),
+            N_("No role of yours, or of the second officer that is named, may send this kind of message."),
             N_("Ask the operator of your node for the role, or an officer who holds it to send the message."),
         ),
         "search_empty": Remedy(
@@ -529,7 +529,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "unknown_file": Remedy(N_("The register has no such file."), _ASK_OPERATOR),
         "unknown_id": Remedy(
-            N_("No message matches this id."), N_("Check the id with: paiza inbox, or paiza inbox --sent")
+            N_("Nothing was found under this id."), N_("Check the id with: paiza inbox, or paiza inbox --sent")
         ),
         "unknown_kind": Remedy(
             N_("The message is of a kind this program does not know."),

@@ -350,4 +350,4 @@ def test_the_process_itself_exits_with_the_code(desk: Desk) -> None:
     command = [sys.executable, "-m", "paiza_client", "open", "ffffffffffff", "--profile", "kaz-liaison", "--lang", "ru"]
     done = subprocess.run(command, env={**os.environ, "PAIZA_HOME": str(desk.home)}, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (3, b"")
-    assert done.stderr.decode().startswith("Ошибка: Сообщения с таким номером нет.")
+    assert done.stderr.decode().startswith("Ошибка: По этому номеру ничего не найдено.")

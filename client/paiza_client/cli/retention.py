@@ -1,7 +1,7 @@
 """Commands of lawfulness: have messages erased, see how that stands; legal hold; review dates."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -16,12 +16,14 @@ from paiza_client.sdk import as_json, fitting, messages, recalls
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.verify.model import Proof
-from paiza_officer.errors import Refused, misused
+from paiza_domain.schema.partial_times import iso_date
+from paiza_officer.errors import misused
 
 if TYPE_CHECKING:
     from paiza_client.sdk.retention import Erasure, Hold, Review
 
 MAX_DAYS: Final = 36_525  # days ahead that can be asked for: a century
+LONGEST_KEPT: Final = timedelta(days=3653)  # ten years: the node reviews a message again by then
 
 _STATES: Final = {
     "asked": N_("no answer yet"),
@@ -257,11 +259,13 @@ def review(*, message: str, keep_until: str, erased: bool, reason: str) -> None:
 
 def _date(text: str) -> datetime:
     try:
-        found = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+        found = datetime.strptime(iso_date(text.strip()), "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         raise misused("--keep-until", _("{value!r} is not a date such as 2027-12-31").format(value=text)) from None
     if found <= datetime.now(UTC):
-        raise Refused("usage", "--keep-until", _("that day is past"))
+        raise misused("--keep-until", _("that day is past"))
+    if found > datetime.now(UTC) + LONGEST_KEPT:
+        raise misused("--keep-until", _("a message is kept for at most ten more years, and reviewed again then"))
     return found
 
 

@@ -89,7 +89,7 @@ async def status(session: Session, text: str) -> workflow_pb2.GetWorkflowRespons
     """
     found = await threads.workflow(session, text)
     if found.status.workflow != WORKFLOW:
-        raise Refused("unknown_id", text, "not a controlled delivery")
+        raise threads.no_workflow(text)
     return found
 
 

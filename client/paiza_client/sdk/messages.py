@@ -11,7 +11,7 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from paiza.core.v1 import message_pb2
-from paiza_client.language import language
+from paiza_client.language import _, language
 from paiza_client.sdk import fitting
 from paiza_client.sdk.fitting import Fits
 from paiza_client.sdk.model import Box, MessageSummary, Page
@@ -19,6 +19,7 @@ from paiza_client.sdk.session import Session
 from paiza_client.sdk.wording import kind_of, kind_title, sender, when
 from paiza_client.verify.model import OpenedPart
 from paiza_domain.schema import subjects
+from paiza_domain.terms.folding import LOOKALIKES
 from paiza_officer.errors import FieldProblem, Misused, Refused, located
 from paiza_wire.message import parse_strictly
 
@@ -26,6 +27,9 @@ MAX_CANDIDATES: Final = 20  # messages named where only one may be meant
 PAGE: Final = 500  # the most the node gives at once
 
 _HEX: Final = re.compile(r"[0-9a-f]{4,64}\Z")
+_LEAST: Final = 4  # digits of an id by which the node looks it up
+_HEX_DIGITS: Final = frozenset("0123456789abcdef")
+_TYPED: Final = LOOKALIKES | {ord("З"): "Z"}  # a thread's name typed on a Russian keyboard
 _THREAD: Final = re.compile(r"(?P<begin>[A-Z][A-Z0-9-]{1,15}-[0-9]{4})-(?P<number>[0-9]{1,9})\Z")
 
 
@@ -85,7 +89,7 @@ async def find_own(session: Session, text: str, fits: Fits = fitting.of_all) -> 
 
 def is_thread_name(text: str) -> bool:
     """Return whether a text is written as the short name of a thread ("TJK-2026-00123")."""
-    return _THREAD.match(text.strip().upper()) is not None
+    return _THREAD.match(_latin(text)) is not None
 
 
 async def candidates(session: Session, messages: Sequence[MessageSummary]) -> list[FieldProblem]:
@@ -110,12 +114,19 @@ def described(message: MessageSummary) -> str:
 
 def _prefix(text: str) -> str:
     """Return a name as the node looks it up; the number of a thread may be written without its zeros."""
-    if found := _THREAD.match(text.strip().upper()):
+    if found := _THREAD.match(_latin(text)):
         return f"{found['begin']}-{int(found['number']):05d}"
     wanted = text.strip().replace("-", "").lower()
     if _HEX.match(wanted):
         return wanted
+    if wanted and len(wanted) < _LEAST and _HEX_DIGITS.issuperset(wanted):
+        what = _("An id is shortened to four digits or more.")
+        raise Refused("unknown_id", text, problems=[FieldProblem("", what, "too_short")])
     raise Refused("unknown_id", text)
+
+
+def _latin(text: str) -> str:
+    return text.strip().upper().translate(_TYPED)
 
 
 def unread(

@@ -10,6 +10,7 @@ from paiza.content.v1.acknowledgement_pb2 import Acknowledgement
 from paiza.content.v1.feedback_pb2 import Feedback
 from paiza.core.v1 import message_pb2
 from paiza_client.files.attaching import Progress
+from paiza_client.language import _
 from paiza_client.sdk import drafts, sending
 from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
 from paiza_client.sdk.model import MessageSummary
@@ -18,7 +19,7 @@ from paiza_client.sdk.session import Session
 from paiza_domain import kinds
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.schema.kind import Kind
-from paiza_officer.errors import Refused
+from paiza_officer.errors import FieldProblem, Refused
 
 
 async def reply(
@@ -116,7 +117,8 @@ def feedback(
 def check_foreign(session: Session, message: MessageSummary, why: str) -> None:
     """Raise Refused("not_addressed") with the detail ``why`` for a message of our own member."""
     if message.header.author == session.profile.member:
-        raise Refused("not_addressed", message.id, why)
+        what = _("It is a message of your own member.")
+        raise Refused("not_addressed", message.id, why, [FieldProblem("", what, "own")])
 
 
 def _to_author(session: Session, message: MessageSummary, content: Message, overrides: Overrides) -> Prepared:

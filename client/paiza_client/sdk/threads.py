@@ -12,6 +12,7 @@ from typing import Final
 
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import workflow_pb2
+from paiza_client.language import _
 from paiza_client.sdk import messages
 from paiza_client.sdk.approvals import WaitingSummary
 from paiza_client.sdk.model import MessageSummary
@@ -21,7 +22,7 @@ from paiza_domain import kinds
 from paiza_domain.threads import request_status, thread
 from paiza_domain.threads.request_status import RequestStatus
 from paiza_domain.threads.thread import ThreadMessage
-from paiza_officer.errors import NotProven, Refused
+from paiza_officer.errors import FieldProblem, NotProven, Refused
 from paiza_wire.errors import Rejected
 
 PAGE: Final = 500  # the most the node gives at once
@@ -193,10 +194,22 @@ async def workflow(session: Session, text: str) -> workflow_pb2.GetWorkflowRespo
     Refused("unknown_id") where the thread is no workflow. The state is the own node's word; its steps are messages,
     each proven on opening.
     """
-    found = await session.workflows.get(thread_id=await find(session, text))
+    thread_id = await find(session, text)
+    try:
+        found = await session.workflows.get(thread_id=thread_id)
+    except Refused as error:
+        if error.reason != "unknown_id":
+            raise
+        raise no_workflow(text) from error
     if not found.status.workflow or not found.steps:
-        raise Refused("unknown_id", text, "not a workflow")
+        raise no_workflow(text)
     return found
+
+
+def no_workflow(text: str) -> Refused:
+    """Return the refusal of a thread that is there, and is no controlled delivery or other workflow."""
+    what = _("It is the id of a thread that is no controlled delivery: paiza thread ID shows it.")
+    return Refused("unknown_id", text, "not a workflow", [FieldProblem("", what, "no_workflow")])
 
 
 def _closed(message: MessageSummary) -> ThreadMessage:

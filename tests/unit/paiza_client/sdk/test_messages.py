@@ -65,7 +65,7 @@ def session_with(stored: list[MessageSummary]) -> tuple[Any, list[tuple[str, str
         ((fitting.with_attachments,), READ),
     ],
 )
-@pytest.mark.parametrize("text", [THREAD, "tjk-2026-12", "0102"])
+@pytest.mark.parametrize("text", [THREAD, "tjk-2026-12", "ТJК-2026-12", "0102"])
 def test_the_newest_that_fits_is_meant_and_told(
     text: str, wanted: tuple[fitting.Fits, ...], meant: MessageSummary
 ) -> None:
@@ -108,3 +108,11 @@ def test_a_thread_without_own_messages_is_refused_as_anothers() -> None:
     with pytest.raises(Refused) as caught:
         asyncio.run(messages.find_own(session, THREAD))
     assert caught.value.reason == "not_author"
+
+
+def test_an_id_that_is_too_short_is_named_as_such() -> None:
+    """“Nothing was found” alone would be believed."""
+    session, _told = session_with(STORED_HERE)
+    with pytest.raises(Refused) as caught:
+        asyncio.run(messages.find(session, "01"))
+    assert [each.code for each in caught.value.problems] == ["too_short"]
