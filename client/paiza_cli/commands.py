@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, Final
 
 import click
+from click.exceptions import NoSuchCommand
 from typing_extensions import override
 
 Translate = Callable[[str], str]
@@ -35,6 +36,15 @@ class LazyGroup(click.Group):
         command = getattr(import_module(module), name)
         assert isinstance(command, click.Command)
         return localised(command, self.translate)
+
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:  # click knows only the commands that are loaded
+            raise NoSuchCommand(error.command_name, possibilities=self.places, ctx=ctx) from None
 
 
 def localised(command: click.Command, translate: Translate) -> click.Command:

@@ -20,6 +20,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from difflib import get_close_matches
 from functools import partial
 from gettext import gettext as _  # these texts are in the catalogue of paiza_cli
 from pathlib import Path
@@ -153,7 +154,12 @@ def find(name: str | None, environ: Mapping[str, str] | None = None) -> Profile:
             raise Misused("profile_ambiguous", str(folder), ", ".join(known))
         wanted = known[0]
     if wanted not in known:
-        raise ProfileProblem("unknown_profile", str(folder / Path(wanted).name), f"known: {', '.join(known)}")
+        near = get_close_matches(wanted, known, n=3)
+        raise ProfileProblem(
+            "unknown_profile",
+            str(folder / Path(wanted).name),
+            f"{'nearest' if near else 'known'}: {', '.join(near or known)}",
+        )
     return load(folder / wanted)
 
 
