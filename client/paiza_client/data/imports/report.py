@@ -241,7 +241,7 @@ def explain(rejected: RejectedRow, say: Callable[[str], str] = _) -> str:
     """Return one line with row, column, fault and text."""
     where = say(N_("row {row}")).format(row=rejected.row)
     column = f", {rejected.column}" if rejected.column else ""
-    text = f": “{rejected.text}”" if rejected.text else ""
+    text = ": " + say(N_("“{text}”")).format(text=rejected.text) if rejected.text else ""
     return f"{where}{column}: {say(REASONS[rejected.reason])}{text}"
 
 

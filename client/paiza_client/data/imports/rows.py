@@ -108,7 +108,10 @@ class RowReader:
         lines = layouts.first_lines(sample, encoding or layout.encoding)
         if separator := layouts.wrong_separator(lines, layout.separator, layout.quote, layout.used()):
             what = _(N_("the cells are separated by {found}; the map says {stated}"))
-            shown = {mark: "TAB" if mark == "\t" else f"“{mark}”" for mark in (separator, layout.separator)}
+            shown = {
+                mark: "TAB" if mark == "\t" else _("“{text}”").format(text=mark)
+                for mark in (separator, layout.separator)
+            }
             yield "file.separator", what.format(found=shown[separator], stated=shown[layout.separator])
 
     def __iter__(self) -> Iterator[SourceRow]:
