@@ -424,7 +424,7 @@ async def check_asked(session: Session, prepared: Prepared, answered: Sequence[M
         return
     by_question = bool(asked.numbers_answered(prepared.content))
     parents = [(each.header, await _content(session, each) if by_question else None) for each in answered]
-    found = asked.errors(prepared.kind.name, prepared.content, parents)
+    found = asked.errors(prepared.kind.name, session.profile.member, prepared.content, parents)
     raise_field_problems(prepared.source, found, prepared.kind, prepared.places)
 
 

@@ -92,6 +92,7 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "officer_unknown": N_("No officer in the list has the id “{value}”.{suggestion}"),
     "offset_missing": N_("The time needs its time zone, such as: {expected}."),
     "out_of_range": N_("Must be between {least} and {most}."),
+    "own_request": N_("This is a request of your own member: those whom it asked answer it."),
     "period_order": N_("The period ends before it begins."),
     "period_reversed": N_("The period ends before it begins."),
     "precursor_unknown": N_(

@@ -20,9 +20,12 @@ def is_answer(kind: str) -> bool:
     return kind in _answers()
 
 
-def errors(kind: str, content: Message, parents: Sequence[tuple[Header, Message | None]]) -> list[FieldError]:
+def errors(
+    kind: str, author: str, content: Message, parents: Sequence[tuple[Header, Message | None]]
+) -> list[FieldError]:
     """Return what an answer answers although it was not asked; paths are those of a draft.
 
+    ``author`` is the member that answers: nobody is asked by their own request.
     ``parents`` are the messages that it follows from, as far as they are known: header, and content if it was opened.
     The numbers of questions are checked only if the content of every request is there.
     """
@@ -31,6 +34,8 @@ def errors(kind: str, content: Message, parents: Sequence[tuple[Header, Message 
     requests = [content for header, content in parents if kind in _answered_by(header.kind)]
     if not requests:
         return [FieldError("in_reply_to", "nothing_asked")]
+    if all(header.author == author for header, _content in parents if kind in _answered_by(header.kind)):
+        return [FieldError("in_reply_to", "own_request")]
     if any(each is None for each in requests):
         return []
     asked: Any = requests

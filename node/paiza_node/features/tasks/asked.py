@@ -37,7 +37,7 @@ def asked_stage(decryption_keys: DecryptionKeys) -> ReleaseStage:
                 return None
             rows = [messages_store.message(at.conn, digest) for digest in header.parent_digests]
             parents = [_opened(at.conn, row, decryption_keys) for row in rows if row is not None]
-            errors = asked.errors(header.kind, content, parents)
+            errors = asked.errors(header.kind, header.author, content, parents)
             return Rejected("not_asked", f"{errors[0].path}: {errors[0].code}") if errors else None
 
         return ReleaseSession(judge=judge)

@@ -42,8 +42,18 @@ def test_an_answer_is_compared_with_what_was_asked(
     kind: str, content: Message, parents: list[tuple[str, Message | None]], expected: list[str]
 ) -> None:
     """Every wrong number is named; a request that was not opened leaves the numbers to the node."""
-    found = asked.errors(kind, content, [(Header(kind=name), opened) for name, opened in parents])
+    found = asked.errors(kind, "tjk", content, [(Header(kind=name, author="kaz"), opened) for name, opened in parents])
     assert [each.path for each in found] == expected
+
+
+def test_nobody_is_asked_by_their_own_request() -> None:
+    """Who asked cannot answer in the place of those who were asked."""
+    own = Header(kind="information-request", author="kaz")
+    assert [each.code for each in asked.errors("information-answer", "kaz", answer(1), [(own, None)])] == [
+        "own_request"
+    ]
+    foreign = Header(kind="information-request", author="uzb")
+    assert asked.errors("information-answer", "kaz", answer(1), [(own, None), (foreign, None)]) == []
 
 
 def test_every_answer_of_a_kind_is_compared() -> None:
