@@ -9,7 +9,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser.conftest import PROFILE
 from tests.browser.surroundings import Morning, second_link
 from tests.browser.test_pages import faults
-from tests.demo import waiting
 
 ROUTE = """\
     coordinates:
@@ -42,9 +41,17 @@ def located(at: Morning) -> str:
     draft = draft.replace("    place_type: warehouse\n", "    place_type: warehouse\n" + ROUTE)
     draft = draft.replace("    - surname: Fictional\n", "    - surname: '<b>Fictional</b>'\n", 1)
     (folder / "located.yaml").write_text(draft)
-    sent = at.day.send("tjk-liaison", "send", "seizure-notice", "located.yaml")
-    waiting.until_settled(at.home, "tjk-liaison", sent["id"], ("kaz",))
-    return str(sent["id"])
+    return str(at.day.send("tjk-liaison", "send", "seizure-notice", "located.yaml")["id"])
+
+
+def look_at(page: Page, address: str) -> None:
+    """Open the page of a message as soon as it has arrived."""
+    for _second in range(60):
+        answer = page.goto(address)
+        if answer is not None and answer.status == 200:
+            return
+        page.wait_for_timeout(1000)
+    pytest.fail(f"no answer from {address}")
 
 
 @pytest.fixture
@@ -61,7 +68,7 @@ def plain(browser: Browser, at: Morning, origin: str) -> Iterator[BrowserContext
 
 def test_a_message_shows_its_places_and_each_person(page: Page, origin: str, located: str) -> None:
     """What is known has its number on the map, the list says what is not; each person of the annex is a card."""
-    page.goto(f"{origin}/message/{located}")
+    look_at(page, f"{origin}/message/{located}")
     expect(page.locator(".map .mark")).to_have_count(3)
     expect(page.locator(".map .way")).to_have_count(1)
     expect(page.locator(".map-list li")).to_have_count(4)
@@ -119,7 +126,7 @@ def test_the_map_of_a_form_is_usable_by_everybody(page: Page, origin: str, width
 def test_what_is_printed_has_its_marks_on_each_sheet(page: Page, origin: str, at: Morning, located: str) -> None:
     """The head with mark and number repeats, nothing to press is printed, and the button opens the dialog."""
     for path in (f"/message/{located}/print", "/thread/KAZ-2026-00002/print", f"/deliveries/{at.delivery}/print"):
-        page.goto(origin + path)
+        look_at(page, origin + path)
         assert faults(page) == []
         expect(page.locator("[data-print]")).to_be_visible()
         expect(page.locator(".nav")).to_be_hidden()
