@@ -82,6 +82,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
     return asyncio.run(Base.make(tmp_path_factory.mktemp("bent") / "f"))
 
 
+@pytest.mark.timeout(600)
 def test_what_only_one_check_sees_is_named(base: Base) -> None:
     """Each is found in the row that was bent, and nothing in the unbent database."""
     assert base.verified(None) == []

@@ -74,6 +74,8 @@ class Records(Generic[R]):
         """
         values = tuple(row)
         self._check(values)
+        if any(isinstance(value, int) and value < 0 for value in values):
+            raise Unavailable("log_damaged", f"a row of {self._table} holds a negative number")
         try:
             fields = {
                 field: value if kept is None or value is None else kept.to_field(value)

@@ -100,8 +100,8 @@ def test_columns_left_out_at_the_end_keep_their_defaults(engine: Engine) -> None
         assert THINGS.find(conn, narrow) == [Thing("a", Step.BEGUN, NOON)]
 
 
-@pytest.mark.parametrize("bent", [("x", "name"), (1, b"\xff"), (1, None)])
-def test_a_value_of_another_type_is_damage(bent: tuple[object, object]) -> None:
+@pytest.mark.parametrize("bent", [("x", "name"), (1, b"\xff"), (1, None), (-1, "name")])
+def test_a_value_that_no_column_holds_is_damage(bent: tuple[object, object]) -> None:
     """SQLite stores values of any type in a column: such a row is refused by name, and fails nowhere later."""
     state, name = bent
     with pytest.raises(Unavailable, match="log_damaged"):
