@@ -353,6 +353,7 @@ async def test_no_form_shows_too_much_at_first() -> None:
             assert len(form.shown - {"q"}) <= 25, (kind, form.shown)
             if kind == "cd-request":
                 assert "Заполнить: Планируемый маршрут" in form.text
+                assert "«3 года»" in form.text
                 answer = await press(console, path, form.with_values({}), "check")
                 wrong = Form(answer.text)  # a part with a fault is open, and all faults have their fields
                 assert "content.route[0].entry" in wrong.shown
@@ -403,6 +404,7 @@ async def test_a_delivery_is_requested_and_taken_back_by_a_step() -> None:
         offered = re.findall(r'name="kind" value="(cd-[a-z-]+)"', page.text)
         assert offered == ["cd-conditions", "cd-authorisation", "cd-refusal", "cd-route-change", "cd-withdrawal"]
         assert "шагов сейчас невозможны" in Form(page.text).text
+        assert "countdown mine" not in page.text, "a deadline of one's own is red only when it has passed"
         assert "Нет разрешения государства Таджикистан" in html.unescape(page.text)
         await _begins_with_the_request(console, thread[0])
         begun = await console.post(f"/deliveries/{thread[0]}/step", {"kind": "cd-withdrawal"})
