@@ -32,9 +32,15 @@ def pages(at: Morning) -> dict[str, str]:
     """Return the paths by the name of their picture."""
     return {
         "tasks": "/tasks",
+        "awaited": "/tasks/awaited",
+        "shift": "/tasks/shift",
         "inbox": "/inbox",
         "sent": "/sent",
-        "message": f"/message/{at.wolves}",
+        "message": "/message/KAZ-2026-00001",
+        "foreign-kind": f"/message/{at.wolves}",
+        "message-print": "/message/KAZ-2026-00001/print",
+        "correct": "/correct/KAZ-2026-00001",
+        "pass-on": f"/pass/{at.hostile}",
         "thread": "/thread/KAZ-2026-00002?open=1",
         "deliveries": "/deliveries",
         "delivery": f"/deliveries/{at.delivery}",
@@ -46,7 +52,13 @@ def pages(at: Morning) -> dict[str, str]:
         "write": "/write",
         "form": "/write",
         "approve": "/approve",
+        "export": "/export",
+        "import": "/import",
+        "operations": "/operations",
+        "retention": "/retention?days=365",
         "audit": "/audit",
+        "reconcile": "/audit/reconcile",
+        "evidence": "/audit/evidence/KAZ-2026-00001",
         "settings": "/settings",
     }
 
