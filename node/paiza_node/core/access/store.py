@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from sqlalchemy import (
     BigInteger,
@@ -46,6 +46,7 @@ from paiza_node.core.storage.records import TIME, Kept, Records
 from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import Lookup, blocks, insertion, replacement
 from paiza_node.core.storage.times import to_micros
+from paiza_wire.identity import CertificateUse
 
 officer_table = Table(
     "officer",
@@ -275,6 +276,7 @@ _OFFICERS: Final = Records(
 _CERTIFICATES: Final = Records(
     officer_certificate_table,
     OfficerCertificate,
+    use=Kept(str, {each: each for each in get_args(CertificateUse)}.__getitem__),
     not_before=TIME,
     not_after=TIME,
     state=Kept(str, CertificateState),

@@ -110,6 +110,8 @@ def head(conn: ReadConnection) -> Head:
     for row in _HEAD.run(conn):
         _CHECK_HEAD(row)
         _id, size, root, messages, deliveries, last_time, batch = row
+        if min(size, messages, deliveries) < 0:
+            raise Unavailable("log_damaged", "the head of the log counts less than nothing")
         return Head(size, root, messages, deliveries, from_micros(last_time), batch)
     return Head(0, EMPTY_ROOT, 0, 0, EPOCH, b"")
 
@@ -120,7 +122,7 @@ _HEAD: Final = Query(select(log_head_table).where(log_head_table.c.id == literal
 def tile(conn: ReadConnection, level: int, index: int) -> bytes:
     """Return one tile of the log's tree; Unavailable("log_damaged") if it is missing."""
     found = _TILE.run(conn, level, index)
-    if not found:
+    if not found or not isinstance(found[0][0], bytes | memoryview):
         raise Unavailable("log_damaged", f"tile {level}/{index} of the log is missing in the database")
     return bytes(found[0][0])
 

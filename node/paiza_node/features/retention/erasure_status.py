@@ -20,6 +20,7 @@ from paiza_node.core.storage import ReadConnection
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.acknowledge import asked_of
 from paiza_node.features.retention.model import ErasureAnswer, ErasureRow, ErasureStep
+from paiza_wire.errors import Unavailable
 
 ANSWER_WITHIN: Final = timedelta(hours=72)  # from the release: covers a weekend on which a node is offline
 MAX_LISTED: Final = 500  # requests of our own, and of others, the newest
@@ -85,6 +86,8 @@ class ErasureStatus:
         )
         if answer is not None:
             entry = log_pb2.LogEntry.FromString(answer.entry)
+            if entry.event not in _SAID:
+                raise Unavailable("log_damaged", f"the stored answer of {holder} is none")
             shown.state = _SAID[entry.event]
             shown.answer.CopyFrom(foreign_proof(answer))
         return self._timed(shown, request.stored_time)
