@@ -3,6 +3,9 @@
 JPEG, TIFF and WebP keep their size: what names a place is blanked where it stands. PNG loses the pieces that hold it.
 The picture itself stays as it is, bit for bit. Of what is not understood nothing is claimed: then it is
 Refused("location_unremovable").
+
+Received pictures are looked through as well, so the work on a file is bounded: an entry of a few bytes can name a
+stretch of the whole file, and thousands of entries can name the same one.
 """
 
 import mmap
@@ -21,6 +24,8 @@ MAX_SEARCHED_BYTES: Final = 256 * 1024 * 1024  # of a JPEG, PNG or WebP, which a
 MAX_ENTRIES: Final = 4096  # of one directory of a TIFF
 MAX_DIRECTORIES: Final = 64  # pages and sub-directories of a TIFF that are followed
 MAX_XMP_BYTES: Final = 8 * 1024 * 1024
+MAX_STEPS: Final = 200_000  # segments, chunks and entries of a file that are looked at
+MAX_BLANKED_BYTES: Final = 64 * 1024 * 1024  # of a file
 
 GPS: Final = N_("GPS position (EXIF)")
 XMP: Final = N_("XMP block (it may name places)")
@@ -60,9 +65,20 @@ class Removal:
     patches: list[tuple[int, bytes]] = field(default_factory=list)
     left_out: list[tuple[int, int]] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
+    steps: int = 0
+    blanked_bytes: int = 0
+
+    def step(self) -> None:
+        """Count what is looked at."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise _NotUnderstood("too many pieces")
 
     def blank(self, at: int, size: int, with_byte: bytes, what: str) -> None:
         """Write over a stretch."""
+        self.blanked_bytes += size
+        if self.blanked_bytes > MAX_BLANKED_BYTES:
+            raise _NotUnderstood("too much that names a place")
         self.patches.append((at, with_byte * size))
         self.say(what)
 
@@ -129,6 +145,7 @@ def _jpeg(data: mmap.mmap, removal: Removal) -> None:
     """Walk the segments before the picture, then look for further pictures behind or inside it."""
     at = 2
     while True:
+        removal.step()
         if data[at] != _MARKER:
             raise _NotUnderstood("a JPEG segment does not begin with a marker")
         marker = data[at + 1]
@@ -165,6 +182,7 @@ def _further(data: mmap.mmap, first: int, removal: Removal) -> None:
     """Look behind the first picture: cameras append previews, which have a place of their own."""
     at = data.find(_EXIF, first)
     while at >= 0:
+        removal.step()
         (length,) = struct.unpack_from(">H", data, at - 2)
         if data[at - 4 : at - 2] != b"\xff\xe1":
             raise _NotUnderstood("EXIF outside a segment")
@@ -173,6 +191,7 @@ def _further(data: mmap.mmap, first: int, removal: Removal) -> None:
     for header in _XMP_HEADERS:
         at = data.find(header, first)
         while at >= 0:
+            removal.step()
             (length,) = struct.unpack_from(">H", data, at - 2)
             if data[at - 4 : at - 2] != b"\xff\xe1" or at - 2 + length > len(data):
                 raise _NotUnderstood("XMP outside a segment")
@@ -201,6 +220,8 @@ def _tiff(data: mmap.mmap, base: int, end: int, removal: Removal) -> None:
             raise _NotUnderstood("directories that lead in a circle, or too many")
         seen.add(offset)
         waiting += _directory(data, base, end, order, offset, removal)
+        if len(waiting) > MAX_DIRECTORIES:
+            raise _NotUnderstood("too many directories")
 
 
 def _directory(data: mmap.mmap, base: int, end: int, order: str, offset: int, removal: Removal) -> list[int]:
@@ -209,6 +230,7 @@ def _directory(data: mmap.mmap, base: int, end: int, order: str, offset: int, re
     count = _count(data, at, end, order)
     leads: list[int] = []
     for entry in range(at + 2, at + 2 + 12 * count, 12):
+        removal.step()
         tag, kind, number = struct.unpack_from(f"{order}HHI", data, entry)
         place, size = _value(data, base, end, order, entry, kind, number)
         if tag == _GPS_DIRECTORY:
@@ -218,6 +240,8 @@ def _directory(data: mmap.mmap, base: int, end: int, order: str, offset: int, re
         elif tag in _BLANKED:
             removal.blank(place, size, b"\x00", _BLANKED[tag])
         elif tag in (_EXIF_DIRECTORY, _SUB_DIRECTORIES):
+            if len(leads) + number > MAX_DIRECTORIES:
+                raise _NotUnderstood("too many directories")
             leads += struct.unpack_from(f"{order}{number}I", data, place)
     (following,) = struct.unpack_from(f"{order}I", data, at + 2 + 12 * count)
     return [*leads, following]
@@ -228,6 +252,7 @@ def _blank_directory(data: mmap.mmap, base: int, end: int, order: str, offset: i
     at = base + offset
     count = _count(data, at, end, order)
     for entry in range(at + 2, at + 2 + 12 * count, 12):
+        removal.step()
         _tag, kind, number = struct.unpack_from(f"{order}HHI", data, entry)
         place, size = _value(data, base, end, order, entry, kind, number)
         removal.blank(place, size, b"\x00", GPS)
@@ -254,6 +279,7 @@ def _png(data: mmap.mmap, removal: Removal) -> None:
     """Leave out the chunks that may name a place; the others stay as they are."""
     at = 8
     while at < len(data):
+        removal.step()
         (length,) = struct.unpack_from(">I", data, at)
         kind, first, end = data[at + 4 : at + 8], at + 8, at + 8 + length
         if end + 4 > len(data):
@@ -275,6 +301,7 @@ def _png(data: mmap.mmap, removal: Removal) -> None:
 def _webp(data: mmap.mmap, removal: Removal) -> None:
     at = 12
     while at + 8 <= len(data):
+        removal.step()
         kind, (length,) = data[at : at + 4], struct.unpack_from("<I", data, at + 4)
         first, end = at + 8, at + 8 + length
         if end > len(data):

@@ -1,6 +1,7 @@
 """The place a picture was taken, taken out of it: found wherever it stands, and nothing else changed."""
 
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -169,6 +170,35 @@ def test_a_damaged_picture_is_refused_or_understood(tmp_path: Path, data: st.Dat
     except Refused as refused:
         unremovable = refused.reason
     assert unremovable in ("", "location_unremovable")
+
+
+def _directory(tag: int, kind: int, count: int, entries: int) -> bytes:
+    """Write an EXIF block of one directory whose entries all name the same stretch."""
+    every = (entry(tag, kind, count, struct.pack("<I", 8)) for _ in range(entries))
+    return b"II*\x00\x08\x00\x00\x00" + struct.pack("<H", entries) + b"".join(every) + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (jpeg(segment(0xE1, b"Exif\x00\x00" + _directory(0x02BC, 1, 49_000, 4090))), JPEG),  # 200 MB to be blanked
+        (jpeg(segment(0xE1, b"Exif\x00\x00" + _directory(0x8769, 4, 12_000, 4090))), JPEG),  # 49 million directories
+        (webp((b"EXIF", exif(place=False)), *[(b"ICCP", b"")] * location.MAX_STEPS), WEBP),
+        (png(*[(b"tEXt", b"")] * location.MAX_STEPS), PNG),
+    ],
+    ids=["blanks", "leads", "webp", "png"],
+)
+def test_a_small_picture_that_asks_for_much_work_is_refused(tmp_path: Path, data: bytes, kind: FileType) -> None:
+    """Received pictures are looked through: what a few bytes name costs neither memory nor time without bound."""
+    path = tmp_path / "picture"
+    path.write_bytes(data)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused, match="location_unremovable"):
+            location.find(path, kind)
+        assert tracemalloc.get_traced_memory()[1] < 2 * location.MAX_BLANKED_BYTES
+    finally:
+        tracemalloc.stop()
 
 
 def test_kinds_that_are_not_understood_are_refused(tmp_path: Path) -> None:
