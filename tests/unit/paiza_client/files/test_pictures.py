@@ -1,5 +1,6 @@
 """Pictures that may be shown: the size by the head of a file, and nothing shown whose size cannot be told."""
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ def png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes(8)
 
 
-def gif(width: int, height: int) -> bytes:
-    """Return the beginning of a GIF."""
-    return b"GIF89a" + width.to_bytes(2, "little") + height.to_bytes(2, "little") + bytes(8)
+def gif(width: int, height: int, frame: tuple[int, int, int, int] = (0, 0, 1, 1)) -> bytes:
+    """Return the beginning of a GIF: two colours, a comment, then a frame with left, top, width and height."""
+    named = width.to_bytes(2, "little") + height.to_bytes(2, "little")
+    comment = b"!\xfe\x02,,\x01,\x00"
+    return b"GIF89a" + named + b"\x80\x00\x00" + bytes(6) + comment + b"," + struct.pack("<4H", *frame) + bytes(8)
 
 
 def jpeg(width: int, height: int) -> bytes:
@@ -27,6 +30,11 @@ def jpeg(width: int, height: int) -> bytes:
     return b"\xff\xd8" + exif + table + frame
 
 
+def hidden(one: bytes, other: bytes) -> bytes:
+    """Return two JPEGs, the first behind a zero that is no marker: a decoder sees it, and one who skips it does not."""
+    return b"\xff\xd8\xff\x00" + len(one).to_bytes(2, "big") + one[2:] + other[2:]
+
+
 def webp(kind: bytes, rest: bytes) -> bytes:
     """Return the beginning of a WebP."""
     return b"RIFF\x00\x00\x00\x00WEBP" + kind + b"\x00\x00\x00\x00" + rest
@@ -35,6 +43,7 @@ def webp(kind: bytes, rest: bytes) -> bytes:
 HEADS = [
     ("image/png", png(640, 480)),
     ("image/gif", gif(640, 480)),
+    ("image/gif", gif(1, 480, (600, 0, 40, 480))),
     ("image/jpeg", jpeg(640, 480)),
     ("image/webp", webp(b"VP8X", bytes(4) + (639).to_bytes(3, "little") + (479).to_bytes(3, "little"))),
     (
@@ -57,7 +66,18 @@ def test_the_head_of_a_picture_tells_its_size(tmp_path: Path, media_type: str, h
 
 
 @pytest.mark.parametrize(
-    "head", [png(100_000, 100_000), png(0, 10), gif(0, 0), b"<svg/>", b"", b"\xff\xd8\xff\xda\x00\x02"]
+    "head",
+    [
+        png(100_000, 100_000),
+        png(0, 10),
+        gif(0, 0, (0, 0, 0, 0)),
+        gif(1, 1, (0, 0, 60_000, 60_000)),  # browsers make the picture as large as its first frame
+        gif(1, 1)[:30],
+        b"<svg/>",
+        b"",
+        b"\xff\xd8\xff\xda\x00\x02",
+        hidden(jpeg(60_000, 60_000), jpeg(1, 1)),
+    ],
 )
 def test_what_could_fill_the_memory_is_not_shown(tmp_path: Path, head: bytes) -> None:
     """A few bytes that name a huge picture, or none, are saved and never shown."""
