@@ -139,7 +139,8 @@ class Approvals:
         if not found or str(self._profile.id) == found[0].id:
             if found:
                 raise Refused("self_approval", wanted)
-            raise misused(wanted, _("Your member has no such officer; paiza approve --officers lists them."))
+            what = _("Your member has no officer of this name; names: the first column of paiza approve --officers.")
+            raise misused(wanted, what)
         roles = [role for role in (kind.second_role, *found[0].roles) if role in found[0].roles]
         role = next((role for role in roles if role in kind.sender_roles), None)
         if role is None:
