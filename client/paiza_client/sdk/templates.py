@@ -24,6 +24,7 @@ from paiza_domain.drafts.drafts import DraftError
 from paiza_domain.drafts.sections import Section
 from paiza_domain.drafts.templates import Form, Known
 from paiza_domain.schema import scalars
+from paiza_domain.schema.field_errors import entry_text
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.shapes import Field, Shape
 from paiza_officer.errors import misused
@@ -90,15 +91,15 @@ def add(path: str | Path, names: tuple[str, ...]) -> tuple[Section, ...]:
 
 
 def _section(kind: Kind, name: str) -> Section:
-    """Return the section of a name; Misused with the keys of those that it may mean, or of all."""
+    """Return the section of a name; Misused with keys and titles of those that it may mean, or of all."""
     found = sections.find(kind, name)
     if len(found) == 1:
         return found[0]
     what = _("There is no section “{wanted}”; there are: {names}")
     if found:
         what = _("“{wanted}” is the name of several: {names}")
-    keys = ", ".join(each.key for each in found or sections.sections(kind))
-    raise misused(name, what.format(wanted=name, names=keys))
+    known = (entry_text(each.key, each.titles[language()]) for each in found or sections.sections(kind))
+    raise misused(name, what.format(wanted=name, names=", ".join(known)))
 
 
 def _text(path: str | Path) -> str:

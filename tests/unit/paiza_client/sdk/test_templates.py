@@ -75,8 +75,9 @@ def test_a_message_that_went_is_sent_though_nothing_can_be_kept(profile: Profile
 def test_sections_are_added_in_one_write(draft: Path) -> None:
     """Several at once, by key or name; one that is unknown or there leaves the file as it was."""
     before = draft.read_text()
-    with pytest.raises(Misused):
+    with pytest.raises(Misused) as unknown:
         templates.add(draft, ("route", "погода"))
+    assert "route (Route), " in unknown.value.problems[0].what
     with pytest.raises(Refused) as wrong:
         templates.add(draft, ("routing", "routing"))
     assert wrong.value.problems[0].code == "section_present"
