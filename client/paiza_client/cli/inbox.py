@@ -195,9 +195,8 @@ def show(terminal: Terminal, opened: OpenedPart, rows: list[tuple[str, str]]) ->
                     )
                 )
                 continue
-            part = "annex" if header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX else str(number)
-            terminal.note(
-                _('Also: {part}. To open it: paiza open {id} --part {name} --reason "…"').format(
-                    part=display.part_name(header, number), id=header.message_id.hex()[: display.SHORT_ID], name=part
-                )
-            )
+            told = _("Also: {part}. To open it: paiza open {id}")
+            if header.parts[number].kind == message_pb2.PART_KIND_NOMINAL_ANNEX:
+                told = _('Also: {part}. To open it: paiza open {id} --part annex --reason "…"')
+            part, message = display.part_name(header, number), header.message_id.hex()[: display.SHORT_ID]
+            terminal.note(told.format(part=part, id=message))
