@@ -65,7 +65,8 @@ COMMANDS: Final = {
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     help=N_("Exchange sealed and signed messages with other members."),
     epilog=N_(
-        "Exit codes: 0 done, 1 defect, 2 usage, 3 refused, 4 not now, 5 not proven, 6 profile or key, 130 interrupted."
+        "Exit codes: 0 done, 1 defect, 2 usage, 3 refused, 4 not now, 5 not proven, 6 profile or key, 7 done in part, "
+        "130 interrupted."
     ),
 )
 @click.version_option(package_name="paiza", prog_name="paiza")
