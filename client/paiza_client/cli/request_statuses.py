@@ -22,6 +22,11 @@ _STATES: Final = {
     AnswerState.REFUSED: N_("refused"),
     AnswerState.ANSWERED: N_("answered"),
 }
+_RECALL_STATES: Final = {
+    **_STATES,
+    AnswerState.NO_ANSWER: N_("not acknowledged"),
+    AnswerState.ANSWERED: N_("acknowledged"),
+}
 
 
 def tell(terminal: Terminal, found: Sequence[RequestStatus], ids: Mapping[bytes, str], now: datetime) -> None:
@@ -32,12 +37,13 @@ def tell(terminal: Terminal, found: Sequence[RequestStatus], ids: Mapping[bytes,
     for status in found:
         terminal.say()
         terminal.say(_headline(status, ids[status.digest], now), "bold red" if status.overdue(now) else "bold")
+        states = _RECALL_STATES if status.kind == thread.RECALL else _STATES
         rows = [
             (
                 addressee.member,
                 str(question.number or ""),
                 question.text,
-                _(_STATES[question.state]) + (" ✔" if addressee.acknowledged and not question.answer else ""),
+                _(states[question.state]) + (" ✔" if addressee.acknowledged and not question.answer else ""),
                 display.when(question.since),
                 display.when(question.expected) if question.expected else "",
             )

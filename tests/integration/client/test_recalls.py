@@ -56,7 +56,9 @@ def test_a_recall_is_signed_by_two_reaches_the_holder_and_is_acknowledged(
     assert paiza("tjk-liaison", "open", note, "--reason", "needed for the file").code == 0
     (recall,) = [each for each in paiza("kaz-liaison", "thread", note, "--json").json if each["kind"] == "recall"]
     assert recall["answers"]["without_answer"] == ["tjk"]
-    assert "Not acknowledged by: tjk" in paiza("kaz-liaison", "thread", note).err
+    thread = paiza("kaz-liaison", "thread", note)
+    assert "Not acknowledged by: tjk" in thread.err
+    assert "not acknowledged" in thread.out
     noted = paiza("tjk-liaison", "acknowledge", sent["id"], "--json").json
     at(federation, "kaz-liaison", noted["id"])
     (recall,) = [each for each in paiza("kaz-liaison", "thread", note, "--json").json if each["kind"] == "recall"]
