@@ -72,7 +72,7 @@ def _header(kind: Kind, writer: "Writer") -> list[str]:
         f"urgency: routine  # {urgencies}",
         *marks,
         writer.line("legal_bases", "[]", N_("codes of legal bases; see: paiza law STATE STATE")),
-        writer.line("review", "3 years", N_("a date, or years")),
+        writer.line("review", writer.text(N_("3 years")), N_("a date, or years")),
         writer.line("in_reply_to", "[]", N_("ids of the messages that this one answers")),
     ]
 

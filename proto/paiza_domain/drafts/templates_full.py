@@ -79,7 +79,7 @@ class _Template:
             *comment(
                 self.text(N_("When the need to keep the message is to be reviewed: a date, or for example 3 years")), ""
             ),
-            "review: 3 years",
+            f"review: {self.text(N_('3 years'))}",
             *comment(self.text(N_("Messages this one answers or follows from: their ids")), ""),
             "in_reply_to: []",
             *comment(self.text(N_("files beside the draft, for example [photo.jpg]")), ""),

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from paiza_domain.drafts import adding, drafts
 from paiza_domain.drafts.drafts import DraftError
 from paiza_domain.drafts.sections import Section, find, sections
 from paiza_domain.drafts.template_lines import WIDTH
-from paiza_domain.drafts.templates import MAX_LINES, Known, template
+from paiza_domain.drafts.templates import MAX_LINES, Form, Known, template
 from paiza_domain.drafts.yaml_tree import TreeError, parse
 from paiza_domain.i18n import LANGUAGES
 from paiza_domain.schema.field_errors import FieldError
@@ -283,3 +284,10 @@ def test_sections_are_found_by_their_names() -> None:
     assert {"packaging", "place"} <= {each.key for each in find(NOTICE, "p")}
     incident = {each.key: each.root for each in sections(kinds.all_kinds()["precursor-incident"])}
     assert (incident["companies"], incident["annex.companies"]) == ("content", "annex")
+
+
+@pytest.mark.parametrize(("lang", "written"), [("ru", "3 года"), ("en", "3 years")])
+def test_the_review_period_is_written_in_the_language_of_the_template(lang: str, written: str) -> None:
+    """A draft is read with either."""
+    for form in get_args(Form):
+        assert f"\nreview: {written}" in template(NOTICE, lang, form)
