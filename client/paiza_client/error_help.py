@@ -515,8 +515,8 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The node does not know your certificate."), N_("Use the certificate issued by your own member's node.")
         ),
         "unconfirmed": Remedy(
-            N_("Something in the draft is probably a slip, and nobody was there to confirm it."),
-            N_("Correct the named fields, or confirm that they are right: --yes"),
+            N_("Something is unusual or probably a slip, and nobody was there to confirm it."),
+            N_("Correct what is named, or confirm that it is right: --yes"),
         ),
         "unexpected_answer": Remedy(N_("The node's answer is not allowed by the protocol."), _ASK_OPERATOR),
         "unit_missing": Remedy(
