@@ -71,8 +71,9 @@ class Handler(BaseHTTPRequestHandler):
         assert isinstance(server, Server)
         _empty, _slash, path = self.path.partition("/")
         profile, _slash, secret = path.partition("/")
-        expected = server.secrets.get(profile, "")
-        if self.headers.get("Host") != server.host or not hmac.compare_digest(secret.encode(), expected.encode()):
+        expected = server.secrets.get(profile)
+        is_known = expected is not None and hmac.compare_digest(secret.encode(), expected.encode())
+        if self.headers.get("Host") != server.host or not is_known:
             self.send_error(404)
             return
         try:
