@@ -113,17 +113,18 @@ class Stored:
 
 
 def add(profile: Profile, name: str, file: IO[bytes]) -> Stored:
-    """Keep a table; errors of the disk as of `disk_problem`."""
+    """Keep a table, wholly or not at all; errors of the disk as of `disk_problem`."""
     folder = profile.folder / FOLDER / secrets.token_hex(6)
     try:
         folder.parent.mkdir(mode=0o700, exist_ok=True)
         folder.mkdir(mode=0o700)
         with (folder / _TABLE).open("xb") as written:
             shutil.copyfileobj(file, written, _COPY)
+        stored = Stored(folder, Choices(name[:200]))
+        stored.write()
     except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
         raise disk_problem(error, str(folder)) from error
-    stored = Stored(folder, Choices(name[:200]))
-    stored.write()
     return stored
 
 
@@ -138,7 +139,8 @@ def find(profile: Profile, wanted: str) -> Stored:
 def listed(profile: Profile) -> list[Stored]:
     """Return all tables, the newest first."""
     above = profile.folder / FOLDER
-    folders = [each for each in above.iterdir() if _ID.match(each.name)] if above.is_dir() else []
+    found = [each for each in above.iterdir() if _ID.match(each.name)] if above.is_dir() else []
+    folders = [each for each in found if (each / _ABOUT).exists()]  # the others are being written
     return sorted(map(_read, folders), key=lambda each: each.time, reverse=True)
 
 
