@@ -61,7 +61,7 @@ def _authorisation_summary(content: pb.ControlledDeliveryAuthorisation, lang: st
     until = translate(N_("authorised until {time}"), lang).format(
         time=timestamp_text(content.scope.valid_until_time, lang)
     )
-    return f"{content.reference}: {until}; {amounts}; {', '.join(content.scope.border_points)}"
+    return f"{content.reference}: {'; '.join(filter(None, (until, amounts, ', '.join(content.scope.border_points))))}"
 
 
 def _refusal_summary(content: pb.ControlledDeliveryRefusal, lang: str) -> str:

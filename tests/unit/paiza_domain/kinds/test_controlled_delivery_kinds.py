@@ -150,6 +150,8 @@ def test_an_authorisation_says_what_it_permits() -> None:
     )
     content.duty_contact.MergeFrom(pb.ControlledDeliveryContact(name="В", telephone="+70000000000"))
     assert found("cd-authorisation", content) == set()
+    del content.scope.border_points[:]
+    assert kinds.all_kinds()["cd-authorisation"].summary(content, "ru")[-1] != ";"
     content.conditions.add(number=2, type="escort", text="Г")
     content.scope.quantities.add(millionths=1, unit="kg")
     assert found("cd-authorisation", content) == {
