@@ -163,10 +163,10 @@ def when(moment: datetime) -> str:
     return time_text(moment)
 
 
-def handling(mark: message_pb2.Handling, *, purposes: bool = True) -> str:
-    """Write a mark on one line; an unmarked text says that there is none."""
+def handling(mark: message_pb2.Handling, *, purposes: bool = True, level: str = "") -> str:
+    """Write a mark on one line; an unmarked text says that there is none. ``level`` is the name of its level."""
     words = [f"TLP:{mark.tlp}" if mark.tlp else "", mark.code, mark.code_text]
-    words += [f"PAP:{mark.pap}" if mark.pap else "", _("level {n}").format(n=mark.classification)]
+    words += [f"PAP:{mark.pap}" if mark.pap else "", level or _("level {n}").format(n=mark.classification)]
     if mark.evaluation:
         words.append(f"{mark.evaluation} ({mark.evaluation_scheme})")
     if purposes and mark.purposes:

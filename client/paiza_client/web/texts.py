@@ -188,6 +188,11 @@ def level(number: int) -> str:
     return _levels.get(number, {}).get(language(), "") or _("level {n}").format(n=number)
 
 
+def limits(mark: message_pb2.Handling) -> str:
+    """Return a mark on one line, with the own member's name of its level."""
+    return wording.handling(mark, level=level(mark.classification))
+
+
 def code(value: str, list_name: str) -> str:
     """Return the text of a code."""
     return code_text(list_name, value, language())

@@ -16,6 +16,7 @@ from starlette.responses import FileResponse, Response
 from paiza.core.v1 import message_pb2
 from paiza_client.sdk import Session, messages, wording
 from paiza_client.sdk.approvals import WaitingSummary, contents
+from paiza_client.sdk.as_json import URGENCIES
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.model import Outcome
 from paiza_client.web import envelope, texts, writing
@@ -148,13 +149,14 @@ def _envelope(session: Session, header: message_pb2.Header) -> list[tuple[str, s
     """Return what is signed beside the content, as (label, text): a changed mark is no less a change than a field."""
     known = session.register().legal_bases
     names = [(writing.name_of(session, each.member), each.attention) for each in header.recipients]
+    urgency = URGENCIES.get(header.urgency, "").lower()
     reason = texts.code(header.urgency_reason, "urgency_reason") if header.urgency_reason else ""
     files = [header.parts[number].ciphertext_size for number in attachment.part_numbers(header)]
-    annexes = [wording.handling(each.handling) for each in header.parts if each.kind == _ANNEX]
+    annexes = [texts.limits(each.handling) for each in header.parts if each.kind == _ANNEX]
     rows = [
         (_("To whom"), ", ".join(f"{name} ({attention})" if attention else name for name, attention in names)),
-        (_("Urgency"), ": ".join(filter(None, (wording.urgency(header), reason)))),
-        (_("Limits on use"), wording.handling(header.handling)),
+        (_("Urgency"), ": ".join(filter(None, (texts.code(urgency, "urgency"), reason)))),
+        (_("Limits on use"), texts.limits(header.handling)),
         (_("Nominal annex"), "; ".join(annexes)),
         (_("Legal bases"), "; ".join(known.get(each, {}).get(language(), each) for each in header.legal_bases)),
         (_("To be reviewed"), texts.day(texts.stamp(header.review_time))),

@@ -18,7 +18,7 @@ from paiza_client.data import exports
 from paiza_client.data.exports import ExportResult, Intent, Order
 from paiza_client.sdk import wording
 from paiza_client.sdk.model import OnProgress
-from paiza_client.web import refusals, writing
+from paiza_client.web import refusals, texts, writing
 from paiza_client.web.language import N_, _, language
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, session_of, text_of
 from paiza_client.web.pages.messages import day_of
@@ -102,7 +102,7 @@ async def result(request: Request, found: ExportResult) -> Response:
         found=found,
         file_name=found.path.name,
         is_there=found.path.name in {each.name for each in _ready(session.profile)},
-        mark=wording.handling(found.mark),
+        mark=texts.limits(found.mark),
         left_out=wording.left_out(found.left_out),
         first=[(each.name, wording.why_left_out(each.reason, each.detail)) for each in found.left_out.first],
     )

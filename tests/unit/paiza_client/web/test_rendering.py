@@ -7,7 +7,8 @@ import pytest
 from google.protobuf.message import Message
 
 from paiza.content.v1 import nominal_annex_pb2, seizure_notice_pb2
-from paiza_client.web import language
+from paiza.core.v1 import message_pb2
+from paiza_client.web import language, texts
 from paiza_client.web.content import Section, annex_sections, sections
 from paiza_client.web.rendering import TEMPLATES, environment
 from paiza_domain import kinds
@@ -118,6 +119,16 @@ def test_a_group_on_one_line_leaves_no_value_without_its_label() -> None:
     shown = _texts(sections(kinds.all_kinds()["seizure-notice"].shape, notice))
     assert "Kazakhstan, Invented" in shown
     assert re.search(r"Kilograms: 12\.5; [^\n]+: 1\b", shown)
+
+
+def test_a_mark_names_its_level_as_the_member_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A level with a name is not a number for the reader; one without keeps its number."""
+    language.use("ru")
+    monkeypatch.setitem(texts._levels, 1, {"ru": "для служебного пользования"})
+    assert texts.limits(message_pb2.Handling(tlp="AMBER", code="H2", classification=1)) == (
+        "TLP:AMBER, H2, для служебного пользования"
+    )
+    assert texts.limits(message_pb2.Handling(tlp="AMBER", code="H2", classification=9)).endswith("уровень 9")
 
 
 HOSTILE = '"><script>alert(1)</script>{{ 7*191 }}</textarea><b onclick=x>\u202e\x1b[31m'
