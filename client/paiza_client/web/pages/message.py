@@ -36,7 +36,7 @@ from paiza_client.web.page import (
 )
 from paiza_client.web.pages.correct import may_correct
 from paiza_client.web.roles import may_write
-from paiza_client.web.texts import subject
+from paiza_client.web.texts import member_name, subject
 from paiza_domain import handling, kinds
 from paiza_officer.errors import NotProven, Refused
 from paiza_wire.errors import PaizaError, Rejected
@@ -254,7 +254,7 @@ def _statuses(session: Session, opened: OpenedPart) -> list[tuple[str, str]]:
         if each.substance is not None:
             name = each.substance.name(language())
             found += [(f"{name}: {label}", text) for label, text in substances.numbers(each.substance)]
-            found += [(f"{name}, {at.state.upper()}", at.text(language())) for at in each.statuses]
+            found += [(f"{name}, {member_name(at.state)}", at.text(language())) for at in each.statuses]
         if each.remark is not None:
             found.append((each.name, each.remark.message(language())))
     return found
