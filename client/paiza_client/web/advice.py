@@ -11,6 +11,7 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType({
     "erased": N_("“Logs and evidence” says when it was erased and why."),
     "grant_missing": N_("Ask its author for consent, or leave the nominal annex behind."),
     "legal_hold": N_("Lift the hold first."),
+    "not_addressed": N_("Ask the author for a message addressed to you. “Sent” shows what became of your own."),
     "not_asked": N_("Answer a request, and only the questions that it asks."),
     "not_author": N_("Write to its author."),
     "not_signer": N_("What waits for you stands under “To sign”."),
