@@ -83,7 +83,7 @@ NAMES: Final = (
 """The fields for the name of a substance."""
 DRUG: Final = (
     Field("drug_group", N_("Drug group"), FieldType.CODE, required=True, codes="drug_group", term="drug-group"),
-    Field("drug_type", N_("Drug type"), FieldType.CODE, codes="drug_type", term="substance", short=True),
+    Field("drug_type", N_("Drug type"), FieldType.CODE, opened=True, codes="drug_type", term="substance", short=True),
     Field("form", N_("Form"), FieldType.CODE, codes="form", short=True),
 )
 """The fields for the drug type of a substance."""
