@@ -90,7 +90,7 @@ class Officer:
         page = self.page
         for name in given:
             self._open(name, given)
-        page.evaluate("for (const each of document.querySelectorAll('details.more')) each.open = true")
+        self._unfold()
         for name, text in given.items():
             found = page.locator(f'#draft [name="{name}"]')
             if text == "" or found.count() == 0:
@@ -106,7 +106,12 @@ class Officer:
         group = found["group"] if (found := _ENTRY.match(name)) else name
         button = page.locator(f'button[name=_do][value="add:{group}"]')
         if given[name] == "" and button.count() > 0:
+            self._unfold()
             self.press(button.first)
+
+    def _unfold(self) -> None:
+        """Open what the form folds away."""
+        self.page.evaluate("for (const each of document.querySelectorAll('#draft details')) each.open = true")
 
     def _put(self, found: Locator, text: str) -> None:
         what = found.first.evaluate("each => each.tagName + ':' + (each.type || '')")
