@@ -17,7 +17,7 @@ from paiza_client.language import _ as of_the_client
 from paiza_client.sdk import Session
 from paiza_client.web import counts, form_body, refusals, rendering, texts
 from paiza_client.web.advice import ADVICE
-from paiza_client.web.console import Console, LockedError, Login, Secret
+from paiza_client.web.console import KEEP_MINUTES, Console, LockedError, Login, Secret
 from paiza_client.web.form_body import UnreadableFormError
 from paiza_client.web.language import N_, _, language
 from paiza_client.web.roles import may_write
@@ -151,11 +151,15 @@ def text_of(request: Request, name: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
+def offered(text: str, numbers: Sequence[int], otherwise: int) -> int:
+    """Return the number that a form offers and a text names; ``otherwise`` for a text that names none of them."""
+    return next((each for each in numbers if str(each) == text), otherwise)
+
+
 def secret_of(request: Request) -> Secret:
     """Return what was typed into `sign.html`, for `Console.signing`."""
     value = form_of(request).get("secret", "")
-    keep = text_of(request, "keep_minutes")
-    return Secret(value if isinstance(value, str) else "", int(keep) if keep.isdecimal() else 0)
+    return Secret(value if isinstance(value, str) else "", offered(text_of(request, "keep_minutes"), KEEP_MINUTES, 0))
 
 
 def redirect(path: str) -> Response:

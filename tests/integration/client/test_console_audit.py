@@ -46,6 +46,8 @@ async def test_two_members_are_reconciled(paiza: Paiza, federation: Federation, 
     async with browser("kaz-coordinator") as console:
         asked = {"one": "kaz", "other": "tjk", "since": "01.01.2020", "keep": "1", "overdue": "1440"}
         assert (await console.post("/audit/reconcile", {**asked, "other": "kaz"})).status == 400
+        assert (await console.post("/audit/reconcile", {**asked, "other": "kaz", "overdue": "9" * 20})).status == 400
+        assert (await console.post("/audit/reconcile", {**asked, "other": "kaz", "overdue": "9" * 5000})).status == 400
         started = await console.post("/audit/reconcile", asked)
         page = await finished(console, started)
         assert "сходятся" in page.text

@@ -35,7 +35,13 @@ async def test_a_message_is_held_kept_and_erased(paiza: Paiza, tmp_path: Path) -
         await console.post(f"{asked}/delete", {})
         await console.post(path, {"act": "erase", "reason": "не нужно"})
         assert await shown(console, wanted, "Содержание на нашем узле удалено")
-        for listed in ("/retention", "/retention?days=365", "/retention/erasures", "/retention/erasures?overdue=1"):
+        for listed in (
+            "/retention",
+            "/retention?days=365",
+            f"/retention?days={'9' * 5000}",
+            "/retention/erasures",
+            "/retention/erasures?overdue=1",
+        ):
             assert (await console.get(listed)).status == 200, listed
     async with browser("kaz-auditor") as auditor:
         for listed in ("/retention", "/retention/holds", "/retention/erasures"):

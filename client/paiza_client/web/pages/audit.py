@@ -12,7 +12,7 @@ from paiza_client.sdk.audit_query import Matrix
 from paiza_client.sdk.model import OnProgress
 from paiza_client.verify.model import LogState
 from paiza_client.web.language import _
-from paiza_client.web.page import console_of, redirect, render, route, session_of, text_of
+from paiza_client.web.page import console_of, offered, redirect, render, route, session_of, text_of
 from paiza_client.web.pages.messages import day_of
 
 OVERDUE_MINUTES: Final = (15, 60, 240, 1440)
@@ -28,8 +28,7 @@ async def count(request: Request) -> Response:
     """Ask every member for its counts."""
     session = session_of(request)
     since, until = day_of(text_of(request, "since")), day_of(text_of(request, "until"))
-    minutes = text_of(request, "overdue")
-    overdue = int(minutes) if minutes.isdecimal() and int(minutes) in OVERDUE_MINUTES else 60
+    overdue = offered(text_of(request, "overdue"), OVERDUE_MINUTES, 60)
 
     async def work(_on_progress: OnProgress) -> Any:
         end = None if until is None else until + timedelta(days=1)

@@ -24,7 +24,18 @@ from paiza_client.sdk.comparisons import Reconciliation
 from paiza_client.sdk.model import OnProgress
 from paiza_client.web import refusals, texts, writing
 from paiza_client.web.language import _
-from paiza_client.web.page import console_of, form_of, note, problem, redirect, render, route, session_of, text_of
+from paiza_client.web.page import (
+    console_of,
+    form_of,
+    note,
+    offered,
+    problem,
+    redirect,
+    render,
+    route,
+    session_of,
+    text_of,
+)
 from paiza_client.web.pages.messages import day_of
 from paiza_officer.errors import Misused, Refused
 from paiza_officer.register_cache import bootstrap_root
@@ -64,8 +75,7 @@ async def page(request: Request) -> Response:
 async def compare(request: Request) -> Response:
     """Start the comparison."""
     session, wanted = session_of(request), {name: text_of(request, name) for name in _FIELDS}
-    minutes = wanted["overdue"]
-    allowed = timedelta(minutes=int(minutes) if minutes.isdecimal() and int(minutes) > 0 else USUAL_MINUTES)
+    allowed = timedelta(minutes=offered(wanted["overdue"], OVERDUE_MINUTES, USUAL_MINUTES))
     try:
         until = day_of(wanted["until"])
         until = None if until is None else min(until + timedelta(days=1), datetime.now(UTC))

@@ -11,7 +11,7 @@ from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.retention import Hold
 from paiza_client.web import refusals, subjects
 from paiza_client.web.language import N_, _
-from paiza_client.web.page import console_of, note, problem, redirect, render, route, session_of, text_of
+from paiza_client.web.page import console_of, note, offered, problem, redirect, render, route, session_of, text_of
 from paiza_client.web.pages.messages import day_of
 from paiza_domain.threads import thread
 from paiza_officer.errors import Refused, misused
@@ -31,8 +31,7 @@ _HOLDERS: Final = frozenset({"duty", "authoriser", "coordinator"})
 
 async def reviews(request: Request) -> Response:
     """List the messages whose review date has come, or comes soon."""
-    session, given = session_of(request), request.query_params.get("days", "")
-    days = int(given) if given.isdecimal() and int(given) in AHEAD else 0
+    session, days = session_of(request), offered(request.query_params.get("days", ""), AHEAD, 0)
     return await render(
         request,
         "retention_reviews.html",
