@@ -1,12 +1,13 @@
 """The differences between two contents of one kind, field by field, for a correction."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from paiza_domain.schema import reading
 from paiza_domain.schema.scalars import ScalarError, read, write
-from paiza_domain.schema.shapes import FieldType, Shape
+from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 MAX_VALUE: Final = 2_000  # characters of a value that a correction holds; a longer one is truncated
 
@@ -27,19 +28,39 @@ def value_text(shape: Shape, path: str, text: str) -> str:
 
     Raise `ScalarError` for what is no value of the field, and KeyError for a path of no field.
     """
+    shape, field = _at(shape, path)
+    message = shape.message()
+    read(field, text.strip(), message)
+    judge = field.checker()
+    if judge is not None and (problem := judge(_value(field, message))):
+        raise ScalarError(problem)
+    return dict(_values(shape, message, ""))[f"{field.key}[0]" if field.most else field.key]
+
+
+def shown_text(shape: Shape, path: str, text: str, lang: str) -> str:
+    """Return a value of `differences` for a reader: the name of a code, a date, a quantity; else the text as it is."""
+    try:
+        below, field = _at(shape, path)
+        message = below.message()
+        read(field, text.strip(), message)
+        return reading.value_text(field, _value(field, message), lang)
+    except (ScalarError, KeyError, IndexError):  # a value that was truncated, or of the annex, which holds none
+        return text
+
+
+def _at(shape: Shape, path: str) -> tuple[Shape, Field]:
+    """Return the field at a path of `differences`, and the shape that it stands in; KeyError for a path of none."""
     *groups, last = [step.partition("[")[0] for step in path.split(".")]
     for group in groups:
         below = shape.by_key[group].shape
         if below is None:
             raise KeyError(path)
         shape = below
-    field, message = shape.by_key[last], shape.message()
-    read(field, text.strip(), message)
-    value = getattr(message, field.name)[0] if field.most else getattr(message, field.name)
-    judge = field.checker()
-    if judge is not None and (problem := judge(value)):
-        raise ScalarError(problem)
-    return dict(_values(shape, message, ""))[f"{last}[0]" if field.most else last]
+    return shape, shape.by_key[last]
+
+
+def _value(field: Field, message: Message) -> Any:
+    return getattr(message, field.name)[0] if field.most else getattr(message, field.name)
 
 
 def _values(shape: Shape, message: Message, prefix: str) -> Iterator[tuple[str, str]]:

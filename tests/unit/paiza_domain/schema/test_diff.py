@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza_domain import kinds
-from paiza_domain.schema.diff import MAX_VALUE, differences, value_text
+from paiza_domain.schema.diff import MAX_VALUE, differences, shown_text, value_text
 from paiza_domain.schema.scalars import ScalarError
 from tests.unit.paiza_domain.strategies import messages
 
@@ -78,3 +78,19 @@ def test_a_corrected_value_is_one_of_its_field(path: str, text: str, code: str) 
     with pytest.raises(ScalarError) as caught:
         value_text(SEIZURE.shape, path, text)
     assert caught.value.problem[0] == code
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "shown"),
+    [
+        ("substances[0].quantity", "2.4 kg", "2,4 кг"),
+        ("substances[0].drug_group", "opioids", "Опиоиды"),
+        ("route_unknown", "true", "да"),
+        ("place.town", "Вымышленный", "Вымышленный"),
+        ("substances[0].quantity", "2.4 k", "2.4 k"),
+        ("annex.persons[0].surname", "", ""),
+    ],
+)
+def test_a_corrected_value_is_shown_to_a_reader(path: str, text: str, shown: str) -> None:
+    """Names for codes and the reader's writing of numbers; a text, and what is no value, stay as they are."""
+    assert shown_text(SEIZURE.shape, path, text, "ru") == shown
