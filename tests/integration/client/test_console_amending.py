@@ -87,6 +87,7 @@ async def test_a_field_is_corrected_at_every_holder(paiza: Paiza, federation: Fe
         assert "Исправляет" in text
         assert "The lorry is red." in text
         assert "The lorry is grey." in text
+        assert "Описка: Текст" in text
         foreign = await holder.get(f"/correct/{wanted}")
         assert foreign.status == 400
 

@@ -19,7 +19,7 @@ from paiza_client.sdk.approvals import WaitingSummary, contents
 from paiza_client.sdk.as_json import URGENCIES
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.model import Outcome
-from paiza_client.web import envelope, texts, writing
+from paiza_client.web import corrected, envelope, texts, writing
 from paiza_client.web.content import Section, annex_sections, sections
 from paiza_client.web.language import _, language
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, secret_of, session_of, text_of
@@ -94,7 +94,10 @@ async def _page(request: Request, summary: WaitingSummary, error: PaizaError | N
     header = summary.header
     own = str(session.profile.id)
     opened = None if summary.submitted_by == own else await _open(session, summary)
-    parts = [] if opened is None else [_boxes(header, number, each) for number, each in contents(opened).items()]
+    first_parent = header.parent_digests[0].hex() if header.parent_digests else ""
+    corrects = await corrected.kind_of_corrected(session, header.kind, first_parent)
+    found = {} if opened is None else contents(opened)
+    parts = [_boxes(header, number, each, corrects) for number, each in found.items()]
     before = None if opened is None else await _before(session, opened)
     return await render(
         request,
@@ -106,7 +109,7 @@ async def _page(request: Request, summary: WaitingSummary, error: PaizaError | N
         summary=summary,
         header=header,
         exercise=header.exercise or session.register().exercise,
-        headline=_headline(header, opened),
+        headline=_headline(header, opened, corrects),
         opened=opened,
         parts=parts,
         files=attachment.part_numbers(header),
@@ -138,11 +141,15 @@ def _part(header: message_pb2.Header, number: int, content: Message) -> Part:
     return wording.part_name(header, number), annex, rows
 
 
-def _boxes(header: message_pb2.Header, number: int, content: Message) -> tuple[bool, list[Section]]:
+def _boxes(
+    header: message_pb2.Header, number: int, content: Message, corrects: Kind | None
+) -> tuple[bool, list[Section]]:
     """Return a part for the page: whether it is the nominal annex, and its boxes."""
     kind = wording.kind_of(header)
     annex = header.parts[number].kind == _ANNEX
-    return annex, annex_sections(kind, content) if annex else sections(kind.shape, content)
+    if annex:
+        return annex, annex_sections(kind, content)
+    return annex, sections(kind.shape, corrected.in_words(content, corrects))
 
 
 def _envelope(session: Session, header: message_pb2.Header) -> list[tuple[str, str]]:
@@ -179,11 +186,11 @@ def _contents(opened: OpenedWaiting) -> list[Part]:
     return [_part(opened.message.header, number, each) for number, each in contents(opened).items()]
 
 
-def _headline(header: message_pb2.Header, opened: OpenedWaiting | None) -> str:
+def _headline(header: message_pb2.Header, opened: OpenedWaiting | None, corrects: Kind | None) -> str:
     kind = kinds.all_kinds().get(header.kind)
     if opened is None or kind is None:
         return wording.kind_title(header)
-    return kind.summary(contents(opened)[0], language())
+    return kind.summary(corrected.in_words(contents(opened)[0], corrects), language())
 
 
 def _why_two(header: message_pb2.Header) -> str:

@@ -14,12 +14,15 @@ from paiza.core.v1 import message_pb2
 from paiza_client.sdk import corrections, messages, replies
 from paiza_client.sdk.corrections import Original
 from paiza_client.sdk.model import MessageSummary
-from paiza_client.web import subjects, texts, writing
+from paiza_client.web import corrected, subjects, writing
 from paiza_client.web.language import _, language
 from paiza_client.web.page import console_of, form_of, note, redirect, render, route, session_of, text_of
 from paiza_domain import kinds
 from paiza_domain.forms import layout
-from paiza_domain.forms.description import Description, InputType, describe
+from paiza_domain.forms.description import InputType, describe
+from paiza_domain.schema.diff import shown_text, value_text
+from paiza_domain.schema.scalars import ScalarError
+from paiza_domain.schema.shapes import Shape
 from paiza_officer.errors import Refused
 
 FIELD: Final = "field:"
@@ -77,6 +80,8 @@ async def by_fields(request: Request) -> Response:
         for name, text in form.multi_items()
         if isinstance(text, str) and name.startswith(FIELD)
     }
+    shown = {each.path: each.text for each in _fields(original)}
+    given = {path: text for path, text in given.items() if text != shown.get(path)}
     codes = {each.path: each.codes for each in _inputs(original)}
     given = {path: writing.code_of(codes[path], text) if codes.get(path) else text for path, text in given.items()}
     changed = {path: text for path, text in given.items() if text != said.get(path, "")}
@@ -126,14 +131,26 @@ class _Field:
 
 
 def _fields(original: Original) -> list[Said]:
-    """Return the fields of a message that a form asks, with codes by their names."""
+    """Return the fields of a message that a form asks, with their values as a reader sees them."""
     said, found = corrections.texts(original), list[Said]()
+    shape = kinds.all_kinds()[original.message.header.kind].shape
     for each in _inputs(original):
         text = said[each.path]
-        if each.codes and not each.choices:
-            text = texts.code(text, each.codes)
+        if not each.choices:
+            text = _editable(shape, each, text)
         found.append(Said(each.path, each.label, text, "\n" in text or len(text) > LINE, each.choices))
     return found
+
+
+def _editable(shape: Shape, field: _Field, text: str) -> str:
+    """Return a value as a reader sees it, unless it would not come back from the form as it was."""
+    shown = shown_text(shape, field.path, text, language())
+    if field.codes:
+        return shown
+    try:
+        return shown if value_text(shape, field.path, shown) == text else text
+    except ScalarError:
+        return text
 
 
 def _inputs(original: Original) -> list[_Field]:
@@ -141,27 +158,14 @@ def _inputs(original: Original) -> list[_Field]:
     description = describe(kinds.all_kinds()[original.message.header.kind], language())
     found = []
     for path in corrections.texts(original):
-        *groups, last = path.split(".")
-        bare = ".".join(["content", *groups, last.partition("[")[0]])
-        entered = layout.find_input(description, bare)
+        entered = corrected.field_at(description, path)
         if entered is None:
             continue
-        words = [_numbered(_group(description, groups[: n + 1]), step) for n, step in enumerate(groups)]
-        label = " · ".join([*words, _numbered(entered.label, last)])
+        label = corrected.label_of(description, path)
         of_codes = entered.input_type is InputType.CODE
         short = layout.choices(entered.codes, language()) if of_codes and layout.is_short_list(entered) else ()
         found.append(_Field(path, label, entered.codes if of_codes else "", short))
     return found
-
-
-def _group(description: Description, steps: list[str]) -> str:
-    group = layout.find(description, ".".join(["content", *steps]))
-    return group.label if group is not None else steps[-1]
-
-
-def _numbered(label: str, step: str) -> str:
-    index = step.partition("[")[2].rstrip("]")
-    return f"{label} {int(index) + 1}" if index.isdecimal() and int(index) else label
 
 
 async def _original(request: Request, reason: str = "") -> Original:

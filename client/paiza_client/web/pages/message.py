@@ -16,7 +16,7 @@ from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.search import LinkedMessage
 from paiza_client.sdk.tasks import Task
 from paiza_client.verify.model import OpenedPart, Proof
-from paiza_client.web import refusals
+from paiza_client.web import corrected, refusals
 from paiza_client.web.content import Section, annex_sections, sections
 from paiza_client.web.guard import ALONE
 from paiza_client.web.language import N_, _, language
@@ -38,6 +38,7 @@ from paiza_client.web.pages.correct import may_correct
 from paiza_client.web.roles import may_write
 from paiza_client.web.texts import member_name, subject
 from paiza_domain import handling, kinds
+from paiza_domain.schema.kind import Kind
 from paiza_officer.errors import NotProven, Refused
 from paiza_wire.errors import PaizaError, Rejected
 
@@ -165,8 +166,10 @@ async def _page(
     parts: list[Section] = []
     remarks: list[str] = []
     statuses: list[tuple[str, str]] = []
+    first_parent = header.parent_digests[0].hex() if header.parent_digests else ""
+    corrects = await corrected.kind_of_corrected(session, header.kind, first_parent)
     if opened is not None:
-        parts, remarks = _content(opened)
+        parts, remarks = _content(opened, corrects)
         statuses = _statuses(session, opened)
     annex_number = next((number for number, each in enumerate(header.parts) if each.kind == _ANNEX), None)
     annex = None if annex_number is None else console_of(request).opened.known(found, annex_number)
@@ -174,7 +177,7 @@ async def _page(
         request,
         "message.html",
         title=wording.kind_title(header),
-        heading=_heading(found, opened),
+        heading=_heading(found, opened, corrects),
         place="inbox" if found.received else "sent",
         status=200 if error is None else 400,
         error=None if error is None else problem(error),
@@ -221,17 +224,18 @@ def _may_recall(found: MessageSummary) -> bool:
     return not (found.received or found.recalled_by or found.erased)
 
 
-def _heading(found: MessageSummary, opened: OpenedPart | None) -> str:
+def _heading(found: MessageSummary, opened: OpenedPart | None, corrects: Kind | None) -> str:
     """Return what a message is in one line: the summary of its content, else its subject or kind."""
     try:
         kind = wording.kind_of(found.header)
-        told = "" if opened is None else kind.summary(messages.content(opened), language())
+        content = None if opened is None else corrected.in_words(messages.content(opened), corrects)
+        told = "" if content is None else kind.summary(content, language())
     except Refused:  # a kind that this program does not know
         told = ""
     return told or subject(found)
 
 
-def _content(opened: OpenedPart) -> tuple[list[Section], list[str]]:
+def _content(opened: OpenedPart, corrects: Kind | None = None) -> tuple[list[Section], list[str]]:
     """Return the content as sections with the remarks for a reader; raw rows for a kind that is not known here."""
     header = opened.message.header
     kind = wording.kind_of(header)
@@ -239,7 +243,8 @@ def _content(opened: OpenedPart) -> tuple[list[Section], list[str]]:
     if header.parts[opened.part_number].kind == _ANNEX:
         return annex_sections(kind, content), []
     reported = header.author_time.ToDatetime().astimezone()
-    return sections(kind.shape, content), list(kind.remarks(content, reported, language()))
+    remarks = list(kind.remarks(content, reported, language()))
+    return sections(kind.shape, corrected.in_words(content, corrects)), remarks
 
 
 def _map(opened: OpenedPart) -> Figure | None:

@@ -14,7 +14,7 @@ from paiza_client.language import _ as of_the_client
 from paiza_client.sdk import Session, doubts, draft_store, drafts, duplicates, handed_in, messages, sending, substances
 from paiza_client.sdk.drafts import Prepared
 from paiza_client.sdk.sending import Sent
-from paiza_client.web import texts, writing
+from paiza_client.web import corrected, texts, writing
 from paiza_client.web.content import annex_sections, sections
 from paiza_client.web.envelope import answered
 from paiza_client.web.language import _, language
@@ -100,6 +100,8 @@ async def _preview(
     envelope, kind = prepared.envelope, prepared.kind
     now = drafts.writing_time()
     second = None if envelope.second is None else texts.officer(envelope.second[0])
+    first_parent = next(iter(page.values.get("in_reply_to", "").split()), "")
+    content = corrected.in_words(prepared.content, await corrected.kind_of_corrected(session, kind.name, first_parent))
     notes = substances.of_prepared(session.register(), session.profile.member, prepared, now)
     return await render(
         request,
@@ -113,8 +115,8 @@ async def _preview(
         page=page,
         controls=controls,
         query=controls.query(check=False),
-        summary=kind.summary(prepared.content, language()),
-        content=sections(kind.shape, prepared.content),
+        summary=kind.summary(content, language()),
+        content=sections(kind.shape, content),
         annex=annex_sections(kind, prepared.annex),
         exercise=envelope.exercise or session.register().exercise,
         envelope=envelope,

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from google.protobuf.message import Message
 
-from paiza.content.v1 import nominal_annex_pb2, seizure_notice_pb2
+from paiza.content.v1 import nominal_annex_pb2, recall_pb2, seizure_notice_pb2
 from paiza.core.v1 import message_pb2
-from paiza_client.web import language, texts
+from paiza_client.web import corrected, language, texts
 from paiza_client.web.content import Section, annex_sections, sections
 from paiza_client.web.rendering import TEMPLATES, environment
 from paiza_domain import kinds
@@ -129,6 +129,24 @@ def test_a_mark_names_its_level_as_the_member_does(monkeypatch: pytest.MonkeyPat
         "TLP:AMBER, H2, для служебного пользования"
     )
     assert texts.limits(message_pb2.Handling(tlp="AMBER", code="H2", classification=9)).endswith("уровень 9")
+
+
+def test_a_correction_names_its_fields_and_not_their_paths() -> None:
+    """Labels below those of their groups, values as a reader sees them; the content itself stays as it was signed."""
+    language.use("ru")
+    correction = recall_pb2.Correction(reason="slip", explanation="Описка")
+    correction.changes.add(path="substances[1].quantity", before="2.4 kg", after="2.5 kg")
+    correction.changes.add(path="annex.persons[0].surname")
+    correction.changes.add(path="never[0].known", before="a", after="b")
+    shown = corrected.in_words(correction, kinds.all_kinds()["seizure-notice"])
+    assert isinstance(shown, recall_pb2.Correction)
+    assert [(each.path, each.before, each.after) for each in shown.changes][::2] == [
+        ("Вещество 2 · Количество", "2,4 кг", "2,5 кг"),
+        ("never[0].known", "a", "b"),
+    ]
+    assert shown.changes[1].path.startswith("Лица · ")
+    assert correction.changes[0].path == "substances[1].quantity"
+    assert corrected.in_words(correction, None) is correction
 
 
 HOSTILE = '"><script>alert(1)</script>{{ 7*191 }}</textarea><b onclick=x>\u202e\x1b[31m'
