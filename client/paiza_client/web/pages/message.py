@@ -290,20 +290,24 @@ async def _links(session: Session, found: MessageSummary) -> Sequence[LinkedMess
 
 async def _related(session: Session, found: MessageSummary) -> list[tuple[str, MessageSummary]]:
     """Return the history of a message, each with what it is to it: earlier versions first, then what came after."""
-    told = await _earlier(session, found)
     named = [(_("Recall"), each) for each in found.recalled_by]
     named += [(_("Correction"), each) for each in found.corrected_by]
     if found.replaced_by:
         named.append((_("Replaced by"), found.replaced_by))
-    return told + [(what, await messages.find(session, digest.hex())) for what, digest in named]
+    if not named and not found.header.parent_digests:
+        return []
+    thread = await threads.list_messages(session, found.header.thread_id)  # together: there may be hundreds
+    here = {each.digest: each for each in thread}
+    return _earlier(found, thread) + [
+        (what, here.get(digest) or await messages.find(session, digest.hex())) for what, digest in named
+    ]
 
 
-async def _earlier(session: Session, found: MessageSummary) -> list[tuple[str, MessageSummary]]:
+def _earlier(found: MessageSummary, thread: Sequence[MessageSummary]) -> list[tuple[str, MessageSummary]]:
     """Return what a message recalls or corrects, and the versions that it replaces, the oldest first."""
     if not found.header.parent_digests:
         return []  # it begins its thread
     told: list[tuple[str, MessageSummary]] = []
-    thread = await threads.list_messages(session, found.header.thread_id)
     told += [(_("Recalls"), each) for each in thread if found.digest in each.recalled_by]
     told += [(_("Corrects"), each) for each in thread if found.digest in each.corrected_by]
     replaced = {each.replaced_by: each for each in thread if each.replaced_by}
@@ -311,7 +315,7 @@ async def _earlier(session: Session, found: MessageSummary) -> list[tuple[str, M
     while at in replaced and len(versions) < len(replaced):
         versions.insert(0, (_("Earlier version"), replaced[at]))
         at = replaced[at].digest
-    return [(what, await messages.find(session, each.id)) for what, each in versions + told]
+    return versions + told
 
 
 async def _openings(session: Session, found: MessageSummary) -> list[Opening]:
