@@ -40,7 +40,7 @@ def _request_in_time(content: pb.ControlledDeliveryRequest, annex: object, now: 
 
 def _request_summary(content: pb.ControlledDeliveryRequest, lang: str) -> str:
     name = substance_text(content.substances[0], lang)
-    way = " → ".join(leg.member for leg in content.route)
+    way = shapes.way_text(content.route, lang)
     return f"{content.reference}: {name}, {quantity_text(content.quantities[0], lang)}; {way}"
 
 
@@ -80,7 +80,7 @@ def _counter_needs_text(answer: pb.ControlledDeliveryConditionAnswer) -> Iterato
 
 def _answer_summary(content: pb.ControlledDeliveryConditionsAnswer, lang: str) -> str:
     answers = (f"{each.number} – {code_text('cd_condition_answer', each.status, lang)}" for each in content.answers)
-    return f"{content.member}: {'; '.join(answers)}"
+    return f"{shapes.state_text(content.member, lang)}: {'; '.join(answers)}"
 
 
 def _withdrawal_summary(content: pb.ControlledDeliveryWithdrawal, lang: str) -> str:

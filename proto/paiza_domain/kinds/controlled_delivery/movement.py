@@ -24,8 +24,8 @@ from paiza_domain.schema.rules import all_of, not_in_future, not_in_past, once
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 
-def _plan_summary(content: pb.ControlledDeliveryPlan, _lang: str) -> str:
-    return f"{content.reference}: {' → '.join(leg.member for leg in content.route)}"
+def _plan_summary(content: pb.ControlledDeliveryPlan, lang: str) -> str:
+    return f"{content.reference}: {shapes.way_text(content.route, lang)}"
 
 
 def _new_states_need_time(change: pb.ControlledDeliveryRouteChange) -> Iterator[tuple[str, Problem]]:
@@ -33,8 +33,8 @@ def _new_states_need_time(change: pb.ControlledDeliveryRouteChange) -> Iterator[
         yield "latest_decision", ("missing", {})
 
 
-def _route_change_summary(content: pb.ControlledDeliveryRouteChange, _lang: str) -> str:
-    return f"{' → '.join(leg.member for leg in content.route)}: {content.reason}"
+def _route_change_summary(content: pb.ControlledDeliveryRouteChange, lang: str) -> str:
+    return f"{shapes.way_text(content.route, lang)}: {content.reason}"
 
 
 def _activation_summary(content: pb.ControlledDeliveryActivation, lang: str) -> str:
@@ -45,8 +45,8 @@ def _substitution_summary(content: pb.ControlledDeliverySubstitution, lang: str)
     return f"{code_text('cd_substituted', content.mode, lang)}, {partial_time_text(content.substituted_at, lang)}"
 
 
-def _offer_summary(content: pb.ControlledDeliveryHandoverOffer, _lang: str) -> str:
-    return f"→ {content.taker}: {content.point}"
+def _offer_summary(content: pb.ControlledDeliveryHandoverOffer, lang: str) -> str:
+    return f"→ {shapes.state_text(content.taker, lang)}: {content.point}"
 
 
 def _acceptance_summary(content: pb.ControlledDeliveryHandoverAcceptance, lang: str) -> str:

@@ -1,17 +1,19 @@
 """The shared shapes of the steps of a controlled delivery: senders, states, legs, scopes, conditions, limits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
 from paiza.content.v1 import controlled_delivery_pb2 as pb
+from paiza_domain import codes
 from paiza_domain.i18n import N_
 from paiza_domain.kinds.seizure_notice import COUNTS, MAX_SEALS, PLACE, TRANSPORT
 from paiza_domain.kinds.seizure_notice import MAX_ENTRIES as MAX_WAYS
 from paiza_domain.schema.field_errors import Problem
 from paiza_domain.schema.identifiers import member_problem, telephone_problem
 from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.reading import code_text
 from paiza_domain.schema.shapes import Field, FieldType, Shape
 
 WORKFLOW: Final = "controlled-delivery"
@@ -92,6 +94,17 @@ CONTACT: Final = Shape(
 def contact(name: str, label: str, *, required: bool = False) -> Field:
     """Describe an officer who can be reached."""
     return Field(name, label, FieldType.GROUP, required=required, shape=CONTACT)
+
+
+def state_text(member_id: str, lang: str) -> str:
+    """Return the name of the state that a member id stands for; the id where it is none."""
+    code = member_id.upper()
+    return code_text("country", code, lang) if code in codes.load("country") else member_id
+
+
+def way_text(legs: Iterable[pb.ControlledDeliveryLeg], lang: str) -> str:
+    """Return the states of a route, in its order."""
+    return " → ".join(state_text(leg.member, lang) for leg in legs)
 
 
 STATE: Final = Shape(
