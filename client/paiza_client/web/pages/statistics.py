@@ -35,6 +35,7 @@ PERIODS: Final[Mapping[str, str]] = {
 }
 MOST_CHARTS: Final = 8
 BAR: Final = 28
+SLOT: Final = 60  # of a bar with its label, which is wider
 HEIGHT: Final = 96
 
 
@@ -176,8 +177,8 @@ def _chart(title: str, labels: list[str], cells: Any) -> Chart:
     for place, (label, value, cell) in enumerate(zip(labels, values, cells, strict=True)):
         height = HEIGHT // 4 if value is None else int(value / most * HEIGHT)
         text = _("hid.") if value is None else str(cell)
-        bars.append(Bar(place * (BAR + 12) + 6, HEIGHT + 18 - height, height, label, text, value is None))
-    return Chart(title, max(len(labels) * (BAR + 12) + 12, 200), tuple(bars))
+        bars.append(Bar(place * SLOT + (SLOT - BAR) // 2, HEIGHT + 18 - height, height, label, text, value is None))
+    return Chart(title, max(len(labels) * SLOT, 480), tuple(bars))
 
 
 ROUTES: Final = (
