@@ -121,10 +121,11 @@ def thread_of(raw: bytes) -> bytes:
 
 
 def comparable(found: Workflow) -> Workflow:
-    """Return a workflow without what each node sees for itself: the clock and the other workflows."""
+    """Return a workflow without what each node sees for itself: clock, other workflows, its next steps."""
     plain = Workflow()
     plain.CopyFrom(found)
     del plain.status.overlaps[:]
+    del plain.next_steps[:]
     for deadline in plain.status.deadlines:
         deadline.overdue = False
     return plain
