@@ -87,6 +87,8 @@ class Row:
     waiting: int = field(default=0)
     """Messages that must be in the outbox of the profile afterwards."""
     profile: str = "kaz-liaison"
+    more: str = ""
+    """A text of the catalogue that follows the sentence of the reason."""
 
 
 def _expired(desk: Desk) -> list[str]:
@@ -198,7 +200,8 @@ TABLE = (
     Row("a role that may not send", _draft, "role_missing", 3, "free-message", profile="kaz-auditor"),
     Row("an unknown id", lambda _: ["open", "ffffffffffff"], "unknown_id", 3, "ffffffffffff"),
     Row("an id that is none", lambda _: ["open", "никакой"], "unknown_id", 3, "никакой"),
-    Row("an ambiguous id", lambda _: ["open", "01"], "unknown_id", 3, "01"),
+    Row("an id of two digits", lambda _: ["open", "01"], "unknown_id", 3, "01",
+        more="An id is shortened to four digits or more."),
     Row("an ambiguous prefix", lambda d: ["recall", d.sent[:4], "--reason", "-"], "ambiguous_id", 3, ""),
     Row("a part that is not there", lambda d: ["open", d.sent, "--part", "7"], "part_missing", 3, "7"),
     Row("a wrong setting in the profile", _without_node, "bad_configuration", 6, "profile.toml: node"),
@@ -298,6 +301,8 @@ def test_each_error_is_told_and_loses_nothing(
     language.use("ru" if lang == "ru" else "en")
     what, where, to_do, reason = LABELS[lang]
     sentence = "" if row.reason == "usage" else language._(told.what)  # of the command line, the fault itself is told
+    if row.more:
+        sentence += f" {language._(row.more)}"
     assert re.search(rf"^{what} {re.escape(sentence) or '.+'}$", text, re.MULTILINE), text
     assert row.where in text
     assert not row.where or where in text
