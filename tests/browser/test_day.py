@@ -135,8 +135,9 @@ def test_the_sender_of_a_plate_and_evidence_for_a_court(play: Play, tmp_path: Pa
     expect(found.first).to_be_visible()
     tjk.press(found.first)
     tjk.press(tjk.page.locator("a[href^='/audit/trail/']").first)
+    tjk.press(tjk.page.locator("main a[href^='/audit/evidence/']"))
     with tjk.page.expect_download() as saving:
-        tjk.page.locator("form[action^='/audit/evidence/'] button").click()
+        tjk.page.locator("form[action^='/audit/evidence/'] button.primary").click()
     file = tmp_path / saving.value.suggested_filename
     saving.value.save_as(file)
     tjk.go("/audit")
