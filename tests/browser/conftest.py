@@ -13,7 +13,11 @@ PROFILE = "kaz-liaison"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests of this folder where there is no browser, and give each the time that a browser takes."""
+    """Skip the tests of this folder where there is no browser, and give each the time that a browser takes.
+
+    The working day comes last: it writes many messages, and leaves a console in its language.
+    """
+    items.sort(key=lambda item: item.path == HERE / "test_day.py")
     absent = pytest.mark.skip(reason="no Chromium: apt-get install chromium")
     for item in items:
         if item.path.is_relative_to(HERE):
