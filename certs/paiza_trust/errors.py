@@ -47,6 +47,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("Set its mode to 0600; if others had access for long, make a new key."),
     ),
     "key_unsealed": (N_("The key is under no passphrase"), N_("Seal it; sealed = false is for exercises.")),
+    "log_damaged": (
+        N_("The database of your node is damaged"),
+        N_("Ask its operator: paiza-node verify shows what is damaged."),
+    ),
     "malformed": (N_("This is refused as it stands"), N_("Correct what is named, or ask for the file again.")),
     "member_suspended": (
         N_("The member is suspended from the federation"),

@@ -352,7 +352,7 @@ def test_a_rejection_code_has_its_sentence_and_the_report_says_it() -> None:
     for planned in plan(GOOD, GOOD | {"AMOUNT": "0"}, GOOD | {"HIDING_PLACE": "Inserted"}):
         report.add(planned)
     lines = report.text(lambda text: f"<{text}>").splitlines()
-    assert f"  <row 3>, AMOUNT: <{REASONS['amount_not_positive']}>: “0”" in lines
+    assert f"  <row 3>, AMOUNT: <{REASONS['amount_not_positive']}>: <“0”>" in lines
     assert "        3  <rows in the file>" in lines
     assert "        1  Inserted: <into the body or into a thing is not said>" in lines
     assert report.to_json()["unmapped"] == {
