@@ -7,9 +7,8 @@ from typing import Final
 
 import click
 
-from paiza_client.cli.options import shared
+from paiza_client.cli.options import DayParameter, shared
 from paiza_client.cli.reference import (
-    Day,
     DefaultShow,
     as_object,
     data,
@@ -106,7 +105,7 @@ def law() -> None:
 @click.argument("first", metavar="STATE")
 @click.argument("second", metavar="STATE")
 @click.argument("subject", required=False, default="")
-@click.option("--on", type=Day(), default=None, help=N_("The law of this day; else of today."))
+@click.option("--on", type=DayParameter(), default=None, help=N_("The law of this day; else of today."))
 @shared
 def show(*, first: str, second: str, subject: str, on: date | None) -> None:
     """Show shared legal bases."""
@@ -128,7 +127,7 @@ def show(*, first: str, second: str, subject: str, on: date | None) -> None:
 
 @law.command(help=N_("Show who has signed and ratified which treaty, since when it binds, reservations, and the gaps."))
 @click.option("--in", "within", multiple=True, metavar="STATES", help=N_("Only these states: kaz,tjk."))
-@click.option("--on", type=Day(), default=None, help=N_("The law of this day; else of today."))
+@click.option("--on", type=DayParameter(), default=None, help=N_("The law of this day; else of today."))
 @shared
 def ratification(*, within: tuple[str, ...], on: date | None) -> None:
     """Show the position of states towards treaties."""

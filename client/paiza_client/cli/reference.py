@@ -1,12 +1,12 @@
 """Shared parts of the commands on reference data: the data in use, queried days and states, evidence in words."""
 
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 import click
 from typing_extensions import override
 
-from paiza_client.cli.options import not_a_time, split
+from paiza_client.cli.options import split
 from paiza_client.cli.terminal import Terminal, lang, run
 from paiza_client.language import _, date_text
 from paiza_client.local.reference_data import ReferenceData
@@ -14,7 +14,6 @@ from paiza_client.sdk import reference
 from paiza_domain.codes import lookup
 from paiza_domain.reference import Standing
 from paiza_domain.reference.model import Evidence, Period
-from paiza_domain.schema import partial_times
 from paiza_domain.schema.field_checks import unknown_code
 from paiza_domain.schema.field_errors import FieldError
 from paiza_officer.errors import misused
@@ -32,22 +31,6 @@ class DefaultShow(click.Group):
         if args and not {*self.commands, *ctx.help_option_names} & set(args):
             args = [_LOOK_UP, *args]
         return super().parse_args(ctx, args)
-
-
-class Day(click.ParamType[date]):
-    """A calendar day: 2026-11-23 or 23.11.2026."""
-
-    name = "day"
-
-    @override
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Return the day."""
-        if isinstance(value, date):
-            return value
-        try:
-            return date.fromisoformat(partial_times.iso_date(str(value).strip()))
-        except ValueError:
-            self.fail(not_a_time(str(value), _("{value!r} is not a day such as 2026-11-23 or 23.11.2026.")), param, ctx)
 
 
 def data(terminal: Terminal) -> ReferenceData:

@@ -7,9 +7,8 @@ from typing import Any
 import click
 
 from paiza_cli.exit_codes import ExitCode
-from paiza_client.cli.options import shared
+from paiza_client.cli.options import DayParameter, shared
 from paiza_client.cli.reference import (
-    Day,
     DefaultShow,
     as_object,
     data,
@@ -44,8 +43,10 @@ from paiza_officer.errors import FieldProblem, Refused
 def _asked(command: Any) -> Any:
     """Add the states and days that are asked about."""
     for option in (
-        click.option("--known-at", type=Day(), default=None, help=N_("As it was recorded on this day; else as now.")),
-        click.option("--on", type=Day(), default=None, help=N_("The law of this day; else of today.")),
+        click.option(
+            "--known-at", type=DayParameter(), default=None, help=N_("As it was recorded on this day; else as now.")
+        ),
+        click.option("--on", type=DayParameter(), default=None, help=N_("The law of this day; else of today.")),
         click.option("--in", "within", multiple=True, metavar="STATES", help=N_("Only these states: kaz,tjk.")),
     ):
         command = option(command)
