@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from tests.browser.surroundings import Morning, chromium, launch, morning, second_link, serving
 
@@ -71,3 +71,10 @@ def context(browser: Browser, at: Morning, origin: str) -> BrowserContext:
 def page(context: BrowserContext) -> Page:
     """A page of that window."""
     return context.new_page()
+
+
+def speak(page: Page, origin: str, wanted: str) -> None:
+    """Choose the language of the console, which remembers it: who changes it for a test changes it back."""
+    page.goto(f"{origin}/settings")
+    page.locator(f"#main button[name=language][value={wanted}]").click()
+    expect(page.locator("html")).to_have_attribute("lang", wanted)

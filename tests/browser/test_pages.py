@@ -1,12 +1,13 @@
 """Every page in a real browser: nothing for axe-core to say, nothing cut, by keyboard alone, without the script."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import PROFILE
+from tests.browser.conftest import PROFILE, speak
 from tests.browser.surroundings import HOSTILE, Morning, second_link
 
 NARROW = 390
@@ -26,15 +27,14 @@ PLACES = (
 
 
 @pytest.fixture(params=["en", "ru"])
-def lang(request: pytest.FixtureRequest, context: BrowserContext, origin: str) -> str:
+def lang(request: pytest.FixtureRequest, context: BrowserContext, origin: str) -> Iterator[str]:
     """Each language in turn."""
     wanted = str(request.param)
     page = context.new_page()
-    page.goto(f"{origin}/settings")
-    page.locator(f"#main button[name=language][value={wanted}]").click()
-    expect(page.locator("html")).to_have_attribute("lang", wanted)
+    speak(page, origin, wanted)
     page.close()
-    return wanted
+    yield wanted
+    speak(context.new_page(), origin, "en")
 
 
 def paths(at: Morning) -> list[str]:

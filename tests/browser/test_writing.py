@@ -1,8 +1,11 @@
 """Writing and signing in a real browser: a notice in Russian, its form for everybody, the second officer."""
 
+from collections.abc import Iterator
+
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.conftest import speak
 from tests.browser.test_pages import faults
 
 NOTICE = {
@@ -18,13 +21,12 @@ PREVIEW = "main form.sign button.primary"
 
 
 @pytest.fixture
-def russian(context: BrowserContext, origin: str) -> Page:
+def russian(context: BrowserContext, origin: str) -> Iterator[Page]:
     """A page in Russian."""
     page = context.new_page()
-    page.goto(f"{origin}/settings")
-    page.locator("#main button[name=language][value=ru]").click()
-    expect(page.locator("html")).to_have_attribute("lang", "ru")
-    return page
+    speak(page, origin, "ru")
+    yield page
+    speak(context.new_page(), origin, "en")
 
 
 def begin(page: Page, origin: str, kind: str) -> None:
