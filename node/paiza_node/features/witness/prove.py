@@ -1,7 +1,9 @@
 """Prove: entries of our log are proven to checkpoints that a quorum cosigned, for members that store them as evidence.
 
-Entries that are asked for together share a span of up to `SPAN_TIME`, which may begin where the caller's last one
-ended: the caller then stores one note for all of them. An entry asked for alone gets the two notes nearest to it.
+Entries that are asked for together share a span, which may begin where the caller's last one ended: the caller then
+stores one note for all of them. Its end is at most `SPAN_TIME` later than the first note that holds any of them. Those
+that only a later note holds are left to another span if the log was not witnessed within `SPAN_TIME` before that first
+note: else a gap would count as theirs too. An entry asked for alone gets the two notes nearest to it.
 
 The answer contains hashes and notes, no entry: callers have the entries, and siblings cannot be guessed. Nothing is
 written.
@@ -60,14 +62,18 @@ class ProveEntries:
         """Return the span of the first of these entries and of those shortly after it; None if it is not witnessed."""
         if indices[0] >= witnessed or (first := witness_store.witnessed_after(reads, indices[0] + 1)) is None:
             return None
-        sizes = witness_store.witnessed_until(reads, first.time, first.time + SPAN_TIME)
-        reach = max((first.size, *(size for size in sizes if size <= witnessed)))
+        before = witness_store.witnessed_before(reads, indices[0])
+        reach = first.size
+        # After a gap, or the beginning of the log, later entries have a beginning of their own that is much nearer.
+        if before is not None and before.time >= first.time - SPAN_TIME:
+            sizes = witness_store.witnessed_until(reads, first.time, first.time + SPAN_TIME)
+            reach = max((reach, *(size for size in sizes if size <= witnessed)))
         together = [index for index in indices if index < reach]
         note = witness_store.witnessed_after(reads, together[-1] + 1)
         if note is None or note.size > witnessed:
             return None
         span = log_pb2.WitnessedSpan(note=note.note)
-        if (before := witness_store.witnessed_before(reads, indices[0])) is not None:
+        if before is not None:
             begins = before.size
             if 0 < held <= before.size and witness_store.was_witnessed(reads, held, before.time - SPAN_TIME):
                 begins, span.continues = held, True

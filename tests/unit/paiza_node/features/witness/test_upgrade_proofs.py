@@ -4,7 +4,7 @@ import random
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -163,6 +163,8 @@ async def test_many_receipts_go_in_batches_over_several_notes(fleet: Fleet, monk
 async def test_entries_asked_for_together_share_a_span_that_goes_on_from_the_last(fleet: Fleet) -> None:
     """Receipts of several rounds need one note more than the holder has, and every one of them is proven."""
     kaz, tjk = fleet["kaz"], fleet["tjk"]
+    tjk.grow(1)
+    await rounds(fleet)
     notes = []
     for _ in range(3):
         kept = []
@@ -205,6 +207,37 @@ async def test_an_entry_asked_for_alone_lies_between_the_nearest_notes(fleet: Fl
     assert (before.time, after.time) == (again, again + timedelta(seconds=1))
 
 
+async def witnessed(fleet: Fleet, member: str) -> datetime:
+    """Exchange checkpoints until a member's log is cosigned whole; return when that was."""
+    node = fleet[member]
+    while True:
+        await rounds(fleet)
+        with node.store.reads() as reads:
+            note = witness_store.witnessed_after(reads, node.ledger.checkpoint.size)
+        if note is not None:
+            return note.time
+
+
+@pytest.mark.parametrize("gap", [None, SPAN_TIME.total_seconds() + 1])
+async def test_a_time_without_witnesses_is_not_laid_to_later_entries(fleet: Fleet, gap: float | None) -> None:
+    """An entry from before the first cosigned note, or from a gap, widens no span of an entry behind it."""
+    kaz, tjk = fleet["kaz"], fleet["tjk"]
+    if gap is not None:
+        tjk.grow(1)
+        await witnessed(fleet, "tjk")
+        fleet.clock.move(gap)
+    early = receipt(kaz, tjk)
+    first = await witnessed(fleet, "tjk")
+    late = receipt(kaz, tjk)
+    await witnessed(fleet, "tjk")
+    await kaz.upgrade.sweep()
+    assert await kaz.upgrade.upgrade(kaz.peers.session("tjk"))
+    before = [proof.span.before for each in (early, late) if (proof := cosigned(kaz, each)) is not None]
+    assert [bool(note) for note in before] == [gap is not None, True]
+    register = fleet.register_cache.current
+    assert judge_note(before[1], register.member("tjk"), register, fleet.clock.now).time == first
+
+
 @pytest.mark.parametrize("seed", range(8))
 async def test_every_span_holds_its_entries_and_is_no_wider_than_stated(make_fleet: MakeFleet, seed: int) -> None:
     """Whatever is asked and held: all that is witnessed is proven, and a span is widened by 15 s at most."""
@@ -242,6 +275,10 @@ async def test_every_span_holds_its_entries_and_is_no_wider_than_stated(make_fle
             assert judged.after.time <= after.time + SPAN_TIME
             assert (begin is None) == (before is None)
             assert begin is None or before is None or begin.time >= before.time - SPAN_TIME
+            for each in span.entries:
+                before, _after = nearest[each.index]
+                assert (begin is None) == (before is None)
+                assert begin is None or before is None or begin.time >= before.time - 3 * SPAN_TIME
             proven += [proof.index for proof in judged.proofs]
     assert proven == [index for index in indices if index < witnessed]
 
