@@ -7,7 +7,8 @@ In rounds, one a second, and one at once when a member announces another registe
    accepted, since another publisher made it at the same time, goes to the publisher, which merges it. Another root of a
    known version is shown to the reader, which proves a fork. Proofs of misbehaviour are passed on.
 3. Older versions that messages name are fetched and archived.
-4. What the publisher decides to publish is accepted here, and so stored, before others can see it.
+4. What the publisher decides to publish is accepted here, and so stored, before others can see it; then all others are
+   told, before the next in order takes its turn.
 5. A member that was silent for a while is asked what it holds, beside the rounds: so all have a new version within a
    minute, also while no register is in force. One that answers, but not this, is asked for files: it does so if it
    suspended this member.
@@ -262,10 +263,7 @@ class RegisterRefresh:
             if known.serves_files_only and monotonic() >= known.left_alone_until:
                 await self._take_files(known, source)
             if self._is_silent(member):
-                greeting = asyncio.create_task(self._greet(member, source))
-                self._greetings.add(greeting)
-                greeting.add_done_callback(self._greetings.discard)
-                known.greeted = monotonic()
+                self._begin_greeting(member, source)
 
     def _member(self, member: str) -> _Member:
         return self._members.setdefault(member, _Member())
@@ -461,6 +459,8 @@ class RegisterRefresh:
             raise
         await self._follow(made)
         log.info("register_published", version=made.register.version.hex(), timestamp=made.timestamp.version)
+        for member, source in self._sources().items():
+            self._begin_greeting(member, source)
 
     async def _sign_node_role(self, publisher: Publisher, now: datetime) -> None:
         """Sign the role of this node with revocations that were asked for, with a new directory, or before it expires.
@@ -498,6 +498,12 @@ class RegisterRefresh:
     def _is_silent(self, member: str) -> bool:
         known, now = self._member(member), monotonic()
         return now >= max(known.heard, known.greeted) + SILENT_SECONDS
+
+    def _begin_greeting(self, member: str, source: RegisterSource) -> None:
+        greeting = asyncio.create_task(self._greet(member, source))
+        self._greetings.add(greeting)
+        greeting.add_done_callback(self._greetings.discard)
+        self._member(member).greeted = monotonic()
 
     async def _greet(self, member: str, source: RegisterSource) -> PaizaError | None:
         """Ask a member what it holds; return why it did not answer."""

@@ -72,6 +72,7 @@ class Node:
         self.away = self.slow = False
         self.lie: Callable[[str, bytes], bytes | None] = lambda _path, _version: None
         self.asked: list[str] = []
+        self.told: list[int] = []
         self.start()
 
     def start(self) -> None:
@@ -120,6 +121,7 @@ class Node:
         if self.away:
             raise Unavailable("peer_unreachable", "away")
         assert len(state.register_version) == 32
+        self.told.append(state.timestamp_version)
         return self.cache.state
 
     @property
@@ -212,6 +214,16 @@ async def test_first_in_order_is_away_and_the_next_renews(scene: Scene) -> None:
     scene[FIRST].away = False
     await scene.rounds(2)
     assert scene[FIRST].cache.last.timestamp_version == scene.held.timestamp.version + 1
+
+
+async def test_all_are_told_of_a_renewal_at_once(scene: Scene) -> None:
+    """Not only when they ask, half a minute later: the next in order would renew it a second time."""
+    await scene.rounds(2, 1800)
+    await scene.rounds(1, 1800)
+    renewed = scene[FIRST].cache.last.timestamp_version
+    assert renewed > scene.held.timestamp.version
+    assert renewed in scene[MIDDLE].told
+    assert renewed in scene[LAST].told
 
 
 async def test_cut_off_node_does_not_renew(scene: Scene) -> None:
