@@ -272,5 +272,5 @@ def _lines(file: Path) -> list[dict[str, Any]]:
     """Return the whole lines of an unfinished export."""
     if not beside(file).exists():
         return []
-    with beside(file).open("rb") as lines:
-        return [json.loads(line) for line in lines if line.endswith(b"\n")]
+    written = beside(file).read_bytes()  # at once: read on while it grows, the end of a line would count as one
+    return [json.loads(line) for line in written.splitlines(keepends=True) if line.endswith(b"\n")]
