@@ -20,9 +20,10 @@ MAX_ORIGINAL: Final = 60  # characters of a number as it was reported, with its 
 MAX_MILLIONTHS: Final = 10**18  # a billion tonnes in grams is less; also well inside int64
 MAX_CODE: Final = 64  # characters of a code; longer ones are not compared
 MAX_OFFSET_MINUTES: Final = 14 * 60  # the widest offset from UTC in use
-# Years 1900 to 9999: what a Timestamp may hold and a date of birth or of a seizure can be.
+# Years 1900 to 9998: what a date of birth or of a seizure can be. A year below what a Timestamp may hold: whatever a
+# message says is shown in every time zone, and a term is added to it.
 MIN_SECONDS: Final = -2_208_988_800
-MAX_SECONDS: Final = 253_402_300_799
+MAX_SECONDS: Final = 253_370_764_799
 DIGEST_SIZE: Final = 32  # bytes of SHA-256
 
 _DATE: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
