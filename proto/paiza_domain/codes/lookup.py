@@ -16,7 +16,7 @@ from paiza_domain.codes import Code, load
 
 MAX_TEXT: Final = 200  # characters of a text that is looked up; the longest name has fewer
 MAX_NEAREST: Final = 3  # entries that are suggested for a word that names none
-_MIN_SIMILARITY: Final = 0.6  # of `difflib`: four letters of ten may be wrong
+MIN_SIMILARITY: Final = 0.6  # of `difflib`: four letters of ten may be wrong
 _SPREAD: Final = 0.2  # of a suggestion below the most alike one
 _MIN_BEGINNING: Final = 3  # letters of a name by which it is suggested
 _OF_A_WORD: Final = 0.9  # how much a word of a name counts
@@ -33,15 +33,17 @@ def find(list_name: str, text: str) -> str:
     return _by_name(list_name).get(name_key(text), "")
 
 
-def nearest(list_name: str, text: str) -> tuple[str, ...]:
+def nearest(list_name: str, text: str, least: float = MIN_SIMILARITY) -> tuple[str, ...]:
     """Return the codes of the entries whose names are most like ``text``, the most alike first, at most `MAX_NEAREST`.
+
+    ``least`` is how alike a name must be, from `MIN_SIMILARITY` to 1.
 
     Words that fit several entries ("Korea") suggest all of them. Empty if no name is alike, or the text is overlong.
     """
-    return nearest_names(text, {entry.code: tuple(_names(entry)) for entry in load(list_name).values()})
+    return nearest_names(text, {entry.code: tuple(_names(entry)) for entry in load(list_name).values()}, least)
 
 
-def nearest_names(text: str, names: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+def nearest_names(text: str, names: Mapping[str, Collection[str]], least: float = MIN_SIMILARITY) -> tuple[str, ...]:
     """Return the keys of ``names`` that `nearest` would return for entries with these names."""
     wanted = name_key(text)
     if not wanted or len(text) > MAX_TEXT:
@@ -50,7 +52,7 @@ def nearest_names(text: str, names: Mapping[str, Collection[str]]) -> tuple[str,
     matcher.set_seq2(wanted)  # the matcher caches what it finds out about its second text
     best = {key: max((_likeness(matcher, wanted, name_key(name)) for name in each), default=0.0)
             for key, each in names.items()}  # fmt: skip
-    least = max(_MIN_SIMILARITY, max(best.values(), default=0.0) - _SPREAD)
+    least = max(least, max(best.values(), default=0.0) - _SPREAD)
     near = sorted((key for key, likeness in best.items() if likeness >= least), key=lambda key: -best[key])
     return tuple(near[:MAX_NEAREST])
 
@@ -68,7 +70,7 @@ def _likeness(matcher: SequenceMatcher[str], wanted: str, name: str) -> float:
 
 def _ratio(matcher: SequenceMatcher[str], name: str) -> float:
     matcher.set_seq1(name)
-    if matcher.real_quick_ratio() < _MIN_SIMILARITY or matcher.quick_ratio() < _MIN_SIMILARITY:
+    if matcher.real_quick_ratio() < MIN_SIMILARITY or matcher.quick_ratio() < MIN_SIMILARITY:
         return 0.0
     return matcher.ratio()
 

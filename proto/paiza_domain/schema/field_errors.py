@@ -169,12 +169,14 @@ _NAMED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({
 })  # fmt: skip
 """Values of an error that are codes, by the list that names them."""
 _MAX_ENTRIES: Final = 30  # the entries of a longer list are not named
+_LEAST_ALIKE: Final[Mapping[str, float]] = MappingProxyType({"unit": 0.75})
+"""How alike an entry must be to be suggested, where the words of a list are short: «фунтов» is not «кустов»."""
 
 
 def _nearest_entries(value: str, list_name: str, lang: str) -> str:
     """Return the entries of a list that are nearest to a text, else all if the list is short, each with its name."""
     entries = code_lists.load(list_name)
-    near = lookup.nearest(list_name, value) if value else ()
+    near = lookup.nearest(list_name, value, _LEAST_ALIKE.get(list_name, lookup.MIN_SIMILARITY)) if value else ()
     if not near and len(entries) > _MAX_ENTRIES:
         return ""
     named = ", ".join(entry_text(code, entries.text(code, lang)) for code in near or entries)

@@ -108,10 +108,11 @@ def test_a_word_that_means_nothing_is_answered_with_the_nearest(words: dict[str,
     assert said in str(wrong.value)
 
 
-def test_an_unknown_word_of_a_short_list_is_answered_with_the_whole_list() -> None:
-    """Where nothing is near, the entries of a short list are all named."""
+@pytest.mark.parametrize("quantity", ["3 ведра", "12 фунтов"])
+def test_an_unknown_word_of_a_short_list_is_answered_with_the_whole_list(quantity: str) -> None:
+    """Where nothing is near, the entries of a short list are all named: pounds are no plants («кустов»)."""
     with pytest.raises(DraftError) as wrong:
-        read(quantity="3 ведра")
+        read(quantity=quantity)
     assert all(f"{code} ({entry.names['en']})" in str(wrong.value) for code, entry in codes.load("unit").items())
 
 
