@@ -117,7 +117,8 @@ def _international(row: Row) -> dict[str, Any]:
 
 
 def _ceiling(row: Row) -> dict[str, Any]:
-    return {**_kept(row, "type", "form", "unit", "amount"), **_evidence(row)}
+    note = {lang: row[f"note_{lang}"] for lang in ("en", "ru") if row[f"note_{lang}"]}
+    return {**_kept(row, "type", "form", "unit", "amount"), "note": note, **_evidence(row)}
 
 
 def _control(row: Row) -> dict[str, Any]:

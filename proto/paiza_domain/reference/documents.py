@@ -159,6 +159,7 @@ def _ceiling(record: Record) -> Ceiling:
         form=record.code("form", "form", needed=False),
         unit=record.code("unit", "unit"),
         millionths=millionths,
+        note=record.texts("note", MAX_NOTE, needed=()),
         evidence=record.evidence(),
     )
 

@@ -84,7 +84,7 @@ def _amounts(path: str, message: Any, drug_type: str, reference: Reference, lang
         values = {
             "value": amount_text(quantity.millionths, quantity.unit, lang),
             "most": amount_text(ceiling.millionths, ceiling.unit, lang),
-            "source": ceiling.evidence.source,
+            "source": ": ".join(filter(None, (ceiling.evidence.source, ceiling.note.get(lang, "")))),
         }
         yield FieldError(f"{path}quantity", "amount_above_ceiling", values)
     if lang == "en" and _THOUSANDS.fullmatch(quantity.original):

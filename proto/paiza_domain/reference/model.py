@@ -327,13 +327,15 @@ class Profile:
 class Ceiling:
     """An amount above which a seizure is probably a slip of the pen; a warning, never a rule.
 
-    ``drug_type`` and ``form`` are empty where it holds for all; ``millionths`` is in ``unit``.
+    ``drug_type`` and ``form`` are empty where it holds for all; ``millionths`` is in ``unit``. ``note`` names the
+    seizure and the data compared, by language.
     """
 
     drug_type: str
     form: str
     unit: str
     millionths: int
+    note: Texts
     evidence: Evidence
 
 

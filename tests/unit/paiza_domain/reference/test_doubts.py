@@ -59,6 +59,16 @@ def test_an_amount_over_the_ceiling_is_warned_of(quantity: str, *, warned: bool)
     assert all("UNODC" in each.message("ru") for each in found)
 
 
+def test_the_source_of_a_ceiling_is_named_in_the_language_of_the_reader() -> None:
+    """A Russian warning has no English prose; the name of the collection stays as it is."""
+    (found,) = doubts(quantity="600 kg", lang="ru")
+    said = found.message("ru")
+    assert "самое крупное изъятие из 3 054 — Азербайджан, 17.04.2016" in said
+    assert "seizures," not in said
+    (found,) = doubts(quantity="600 kg")
+    assert "the largest of 3,054 seizures, Azerbaijan, 17 April 2016" in found.message("en")
+
+
 def test_the_ceiling_of_the_drug_type_wins() -> None:
     """What has no ceiling of its own has that of its unit."""
     assert doubts(name="неизвестное", quantity="900 kg") == []
