@@ -412,7 +412,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "policy_denied": Remedy(
             N_("The rules do not allow this for you or for that member."),
-            N_("See the rule in the detail; ask an officer whose role allows it, or your coordinator."),
+            N_("Ask an officer whose role allows it, or your coordinator."),
         ),
         "policy_invalid": Remedy(N_("A policy of the node is not well formed."), _ASK_OPERATOR),
         "profile_ambiguous": Remedy(

@@ -5,12 +5,11 @@ from typing import Any
 
 import click
 
-from paiza_client import error_help
 from paiza_client.cli import display
 from paiza_client.cli.options import CodeParameter, MembersParameter, shared, split
 from paiza_client.cli.terminal import Terminal, current_terminal, lang, run
 from paiza_client.language import N_, _
-from paiza_client.sdk import as_json, fitting, messages
+from paiza_client.sdk import as_json, fitting, messages, wording
 from paiza_client.sdk.forwarding import Permission
 from paiza_client.sdk.model import MessageSummary
 from paiza_domain import handling
@@ -107,7 +106,7 @@ async def _holders(terminal: Terminal, message: str) -> list[Any]:
 
 
 def _why(permission: Permission) -> str:
-    return f"{_(error_help.remedy(permission.reason).what)} ({permission.detail})"
+    return wording.refusal(permission.reason, permission.detail)
 
 
 def _object(permission: Permission) -> dict[str, Any]:

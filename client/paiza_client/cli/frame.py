@@ -17,6 +17,7 @@ from paiza_cli.exit_codes import ExitCode
 from paiza_cli.language import choose
 from paiza_client import error_help, language
 from paiza_client.language import N_, _
+from paiza_domain import policy_rules
 from paiza_officer import profiles
 from paiza_officer.errors import FieldProblem, Refused, Unreachable, disk_problem, exit_code, misused
 from paiza_wire.errors import PaizaError, Rejected
@@ -61,7 +62,9 @@ def report(error: PaizaError, code: ExitCode) -> ErrorReport:
     what_to_do = _(_SAVED) if saved else _(told.remedy)
     if error.reason == "bad_passphrase" and file:
         what_to_do = _("The passphrase came from {file}: correct it there.").format(file=file)
-    everywhere = [each.what for each in problems if not each.where]  # of the whole message, such as a broken rule
+    # Of the whole message: rules of its workflow, rules of the policy.
+    everywhere = [each.what for each in problems if not each.where]
+    everywhere += policy_rules.told(error.detail, language.language())
     return ErrorReport(
         error.reason,
         " ".join([_(told.what), *everywhere]),

@@ -9,7 +9,7 @@ from paiza_client.language import N_, _, date_text, language, ngettext, number_t
 from paiza_client.sdk.as_json import URGENCIES
 from paiza_client.sdk.model import LeftOut
 from paiza_client.verify.model import OpenedPart, Proof
-from paiza_domain import kinds
+from paiza_domain import kinds, policy_rules
 from paiza_domain.exercise import marked
 from paiza_domain.log_events import event_text
 from paiza_domain.schema.kind import Kind
@@ -189,5 +189,10 @@ def why_left_out(reason: str, detail: str) -> str:
     """Return why a message is in no result, as a sentence."""
     if detail in OTHER_PURPOSE:
         return _("Its author gave it for other purposes.")
-    what = _(error_help.remedy(reason).what)
-    return f"{what} ({detail})" if detail else what
+    return refusal(reason, detail)
+
+
+def refusal(reason: str, detail: str) -> str:
+    """Return what a refusal says: that of its code, and each rule of the policy that it names, else its detail."""
+    what, rules = _(error_help.remedy(reason).what), policy_rules.told(detail, language())
+    return " ".join([what, *(rules or ([f"({detail})"] if detail else []))])

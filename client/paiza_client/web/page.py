@@ -21,6 +21,7 @@ from paiza_client.web.console import KEEP_MINUTES, Console, LockedError, Login, 
 from paiza_client.web.form_body import UnreadableFormError
 from paiza_client.web.language import N_, _, language
 from paiza_client.web.roles import may_write
+from paiza_domain import policy_rules
 from paiza_officer.errors import Misused, Refused, Unreachable
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
@@ -271,7 +272,7 @@ def problem(error: PaizaError) -> Mapping[str, Any]:
     advice = _(SAVED) if saved else _(here) if here else of_the_client(told.remedy)
     problems: Sequence[Any] = error.problems if isinstance(error, Refused) else ()
     return {
-        "what": of_the_client(told.what),
+        "what": " ".join([of_the_client(told.what), *policy_rules.told(error.detail, language())]),
         "remedy": advice,
         "where": error.where if isinstance(error, (Refused, Unreachable)) else "",
         "of_draft": isinstance(error, Misused) or (isinstance(error, Refused) and bool(error.problems)),

@@ -33,7 +33,7 @@ from paiza_client.sdk.model import NotOpened
 from paiza_client.sdk.open_many import open_many
 from paiza_client.sdk.session import Session
 from paiza_client.web.language import _, language
-from paiza_domain import kinds
+from paiza_domain import kinds, policy_rules
 from paiza_domain.json_form import schema
 from paiza_domain.json_form.values import to_object
 from paiza_officer.errors import Misused, NotProven, Refused, Unreachable, misused
@@ -194,7 +194,7 @@ def _error(error: PaizaError) -> dict[str, Any]:
     return {
         "reason": error.reason,
         "where": error.where if isinstance(error, (Refused, Unreachable, NotProven)) else "",
-        "what": of_the_client(told.what),
+        "what": " ".join([of_the_client(told.what), *policy_rules.told(error.detail, language())]),
         "remedy": of_the_client(told.remedy),
         "detail": error.detail,
         "problems": [

@@ -8,9 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from paiza.core.v1 import message_pb2
-from paiza_client import error_help
-from paiza_client.language import _ as of_the_client
-from paiza_client.sdk import Session, copying, forwarding, messages, threads
+from paiza_client.sdk import Session, copying, forwarding, messages, threads, wording
 from paiza_client.sdk.forwarding import Permission
 from paiza_client.sdk.model import MessageSummary
 from paiza_client.web import subjects, writing
@@ -135,7 +133,7 @@ async def _page(
 def _why(permission: Permission) -> str:
     if permission.proof is not None:
         return ""
-    return f"{of_the_client(error_help.remedy(permission.reason).what)} {permission.detail}".strip()
+    return wording.refusal(permission.reason, permission.detail)
 
 
 def _has_annex(message: MessageSummary) -> bool:

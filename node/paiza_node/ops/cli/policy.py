@@ -14,6 +14,8 @@ import click
 from paiza.core.v1 import message_pb2
 from paiza_cli.exit_codes import ExitCode
 from paiza_domain import kinds
+from paiza_domain.i18n import translate
+from paiza_domain.policy_rules import SENTENCES
 from paiza_node.core.access import store as access_store
 from paiza_node.core.access.model import MessageQuery
 from paiza_node.core.access.principals import principal_of
@@ -23,7 +25,6 @@ from paiza_node.core.exchange.markings import is_recalled
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.policy import MessageAttributes, Policy, PolicyContext, Principal, member_rules
-from paiza_node.core.policy.explanations import SENTENCES
 from paiza_node.core.storage import Store
 from paiza_node.features.forwarding import grants
 from paiza_node.features.forwarding.export import AUDIENCES
@@ -31,7 +32,7 @@ from paiza_node.ops.cli.frame import Ended
 from paiza_node.ops.cli.options import json_option, language_option, settings, shared
 from paiza_node.ops.config import Config
 from paiza_node.ops.keys import load_keys
-from paiza_node.ops.language import _, ngettext, number_text
+from paiza_node.ops.language import _, language, ngettext, number_text
 from paiza_node.ops.offline import known_register, read_only
 from paiza_node.ops.terminal import print_json
 from paiza_register import Register
@@ -68,7 +69,7 @@ def check(config_path: Path, log_level: str | None, file: Path | None, *, as_jso
         print_json({"rules": [{"source": source, "rule": rule, "effect": effect} for source, rule, effect in rows]})
         return
     for source, rule, effect in rows:
-        said = _(SENTENCES[rule]) if rule in SENTENCES else ""
+        said = translate(SENTENCES[rule], language()) if rule in SENTENCES else ""
         click.echo(f"{source}: {_(EFFECTS[effect])} {rule}" + (f": {said}" if said else ""))
     text = ngettext("{count} rule is valid.", "{count} rules are valid.", len(rows))
     click.echo(text.format(count=number_text(len(rows))))
@@ -239,4 +240,6 @@ def _found(store: Store, text: str) -> MessageRow:
 
 
 def _says(rule: str) -> str:
-    return _(SENTENCES[rule]) if rule in SENTENCES else _("A rule of an agreement, or of this member.")
+    if rule in SENTENCES:
+        return translate(SENTENCES[rule], language())
+    return _("A rule of an agreement, or of this member.")

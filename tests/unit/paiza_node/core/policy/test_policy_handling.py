@@ -15,6 +15,7 @@ from paiza.core.v1.message_pb2 import (
     PartDescription,
     Recipient,
 )
+from paiza_domain.policy_rules import SENTENCES
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.policy import (
     CONTEXTS,
@@ -25,7 +26,6 @@ from paiza_node.core.policy import (
     Principal,
     member_rules,
 )
-from paiza_node.core.policy.explanations import SENTENCES
 from paiza_register.agreements import schema
 from paiza_wire.errors import Rejected
 

@@ -1,10 +1,13 @@
-"""The meaning of each base rule in a sentence for a person. Rules of agreements and members have no sentence."""
+"""The meaning of each base rule of the policy in a sentence for a person, and of a refusal that names rules.
+
+Rules of agreements and members have no sentence.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from paiza_node.core.errors import N_
+from paiza_domain.i18n import N_, translate
 
 SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "officer-suspended": N_("A suspended officer may do nothing."),
@@ -49,9 +52,27 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "green-not-public": N_("Only TLP CLEAR is for the public."),
     "code-export-needs-grant": N_("H2 and H3 stay in the addressed member without a grant."),
     "proceedings-needs-grant": N_("H1 and above are not used in proceedings without a grant."),
-    "classified-stays": N_("Classified material does not leave the member as a file."),
+    "classified-stays": N_("Material above level 0 does not leave the member as a file."),
     "annex-not-public": N_("Nominal data are never for the public."),
     "annex-export-needs-grant": N_("Nominal data leave the member only with the originator's grant."),
     "officer-derives": N_("Officers answer and quote."),
     "marks-never-lowered": N_("A derived message carries at least the marks of its source."),
 })  # fmt: skip
+
+_NO_RULE: Final = "no rule permits "
+_OTHERS: Final[Mapping[str, str]] = MappingProxyType({
+    "need-to-know": N_("The message is of another unit, and you are not assigned to it."),
+})  # fmt: skip
+"""Other details of a refusal by the policy."""
+
+
+def told(detail: str, lang: str) -> tuple[str, ...]:
+    """Return what the detail of a refusal says, in sentences of ``lang``: of each rule that it names and that has one.
+
+    A detail is the ids of rules ("annex-not-public, classified-stays"), or says that no rule permits an act. Any other
+    text has no sentence.
+    """
+    if detail.startswith(_NO_RULE):
+        return (translate(N_("No rule permits it to a role that you hold, or to that member."), lang),)
+    known = {**SENTENCES, **_OTHERS}
+    return tuple(translate(known[each], lang) for each in detail.split(", ") if each in known)
