@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from paiza_cli.language import Catalogue, Language
+from paiza_cli.language import LANGUAGES, Catalogue, Language
 from paiza_domain import formatting
 
 LOCALES: Final = Path(__file__).parent / "locale"
@@ -20,6 +20,11 @@ ngettext = _CATALOGUE.ngettext
 def language() -> Language:
     """Return the language in use."""
     return _CATALOGUE.language
+
+
+def in_every_language(text: str) -> tuple[str, ...]:
+    """Return a marked text in each language, for what an officer may write in any of them."""
+    return tuple(_CATALOGUE.translations(each).gettext(text) for each in LANGUAGES)
 
 
 def number_text(value: int | Decimal) -> str:

@@ -1,7 +1,7 @@
 """Options that several commands share, and how their values are read."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from paiza_cli.language import LANGUAGES
 from paiza_client.cli.terminal import Terminal, lang
-from paiza_client.language import N_, _
+from paiza_client.language import N_, _, in_every_language
 from paiza_client.local import reference_data
 from paiza_domain import codes, kinds
 from paiza_domain.codes import lookup
@@ -93,6 +93,27 @@ class MemberParameter(MembersParameter):
         if problem:
             self.fail(FieldError("", *problem).message(lang()), param, ctx)
         return found
+
+
+class WordParameter(click.Choice[str]):
+    """One of a few words, by itself or by a name of it or a word of one, in either language; the words are the keys."""
+
+    def __init__(self, names: Mapping[str, Sequence[str]]) -> None:
+        """Store the names of each word, marked texts."""
+        super().__init__(tuple(names))
+        self._names = names
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the word; a name of several words is refused as one of none."""
+        wanted = lookup.name_key(str(value))
+        known = {
+            word: {lookup.name_key(text) for each in names for text in in_every_language(each)}
+            for word, names in self._names.items()
+        }
+        found = [word for word, names in known.items() if wanted in names]
+        found = found or [word for word, names in known.items() if any(wanted in each.split() for each in names)]
+        return super().convert(found[0] if len(found) == 1 and value not in self._names else value, param, ctx)
 
 
 class KindParameter(click.ParamType[str]):

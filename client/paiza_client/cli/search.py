@@ -119,8 +119,7 @@ def search(
     else:
         display.listing(terminal, [each.message for each in found.messages])
         tell_more(terminal, found.next_page_token)
-        if not found.messages:
-            _tell_spellings(terminal, criteria)
+        _tell_spellings(terminal, criteria, found_any=bool(found.messages))
     if found.behind:
         text = ngettext(
             "{n} message is not searchable yet; search again in a moment.",
@@ -130,9 +129,12 @@ def search(
         terminal.warn(text.format(n=number_text(found.behind)))
 
 
-def _tell_spellings(terminal: Terminal, criteria: Sequence[Criterion]) -> None:
-    """Print the names nearest to what was searched for, where no list knows it."""
-    for (_field, text), near in spellings.suggest(reference_data.last_register(terminal.profile()), criteria):
+def _tell_spellings(terminal: Terminal, criteria: Sequence[Criterion], *, found_any: bool) -> None:
+    """Print how words were understood that no list spells so; the names nearest to those that none knows."""
+    register = reference_data.last_register(terminal.profile())
+    for (_field, text), names in spellings.readings(register, criteria):
+        terminal.note(_("“{text}” is read as: {names}.").format(text=text, names=", ".join(names)))
+    for (_field, text), near in () if found_any else spellings.suggest(register, criteria):
         told = _("Nothing was found for “{text}”. Near spellings: {names}.")
         terminal.note(told.format(text=text, names=", ".join(near)))
 

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from paiza_client.cli.exports import end_incomplete, note_exercises, note_superseded, warn_left_out
-from paiza_client.cli.options import DayParameter, MemberParameter, TimeParameter, check_period, shared
+from paiza_client.cli.options import DayParameter, MemberParameter, TimeParameter, WordParameter, check_period, shared
 from paiza_client.cli.terminal import Terminal, current_terminal, run
 from paiza_client.data.exports import missing_package
 from paiza_client.data.statistics import DIMENSIONS, HIDDEN, REASON, Measure, Period, Statistics, count_seizures
@@ -18,6 +18,10 @@ from paiza_officer.errors import Refused, misused
 from paiza_officer.profiles import write_private
 
 FORMATS: Final = ("csv", "xlsx", "json")
+_BY: Final = {name: (each.title,) for name, each in DIMENSIONS.items()} | {
+    "place": (DIMENSIONS["place"].title, N_("Place"), N_("Country"))
+}
+_MEASURES: Final = {"count": (N_("Seizures"),), "kg": (N_("Kilograms"), N_("kg"))}
 
 
 @click.command(
@@ -28,11 +32,11 @@ FORMATS: Final = ("csv", "xlsx", "json")
         "--since and --until by when your node received or sent a notice. A count that is interrupted begins anew."
     )
 )
-@click.option("--by", type=click.Choice(tuple(DIMENSIONS)), default="substance", show_default=True, help=N_("Rows."))
-@click.option("--across", type=click.Choice(tuple(DIMENSIONS)), default=None, help=N_("Columns."))
+@click.option("--by", type=WordParameter(_BY), default="substance", show_default=True, help=N_("Rows."))
+@click.option("--across", type=WordParameter(_BY), default=None, help=N_("Columns."))
 @click.option(
     "--measure",
-    type=click.Choice(("count", "kg")),
+    type=WordParameter(_MEASURES),
     default="count",
     show_default=True,
     help=N_("Seizures, or kilograms where they are known."),

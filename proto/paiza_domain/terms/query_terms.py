@@ -36,7 +36,7 @@ def clauses(field: str, text: str, other_names: Iterable[str] = ()) -> list[Clau
     whole = fold(field, text)
     if not whole:
         return []
-    known = _codes(field, text)
+    known = codes_meant(field, text)
     alternatives = {fold(field, each) for each in (*known, *other_names)} - {""}
     if field in WORDWISE and not alternatives:
         return [frozenset({Term(field, word)}) for word in whole.split()][:MAX_CLAUSES]
@@ -49,12 +49,15 @@ def _route(text: str) -> list[Clause]:
     if not country:
         found = {Term("route", fold("route", f"{each} {role}")) for each in codes.load("route_role")}
         return [frozenset(found)] if fold("route", role) else []
-    countries = [*_codes("country", country), country]
+    countries = [*codes_meant("country", country), country]
     return [frozenset(Term("route", fold("route", f"{role} {each}")) for each in countries)]
 
 
-def _codes(field: str, text: str) -> list[str]:
-    """Return the codes of a text: by code or name, Russian or English; else those whose name has its words."""
+def codes_meant(field: str, text: str) -> list[str]:
+    """Return the codes of a text: by code or name, Russian or English; else those whose name has its words.
+
+    None for a field of no code list.
+    """
     if field not in CODE_LISTS:
         return []
     wanted = _words(text)

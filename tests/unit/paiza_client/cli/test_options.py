@@ -7,10 +7,10 @@ import pytest
 
 from paiza_client import language
 from paiza_client.cli.inbox import inbox
-from paiza_client.cli.options import KindParameter, MemberParameter, UntilParameter, check_period
+from paiza_client.cli.options import KindParameter, MemberParameter, UntilParameter, WordParameter, check_period
 from paiza_client.cli.reference import states
 from paiza_client.cli.search import search
-from paiza_client.cli.statistics import statistics
+from paiza_client.cli.statistics import _BY, _MEASURES, statistics
 from paiza_client.cli.terminal import Terminal
 from paiza_client.local import reference_data
 from paiza_domain.drafts.members import Members
@@ -88,3 +88,35 @@ def test_states_are_known_states() -> None:
     with pytest.raises(Misused) as caught:
         states(("Таджикстан",), ())
     assert "Nearest entries: TJK (Tajikistan)" in caught.value.problems[0].what
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("substance", "substance"),
+        ("вещество", "substance"),
+        ("Место", "place"),
+        ("страна изъятия", "place"),
+        ("тип места", "place-type"),
+        ("type of place", "place-type"),
+        ("группа", "group"),
+        ("УЧАСТНИК", "member"),
+        ("квартал", "quarter"),
+    ],
+)
+def test_a_dimension_is_named_in_either_language(text: str, word: str) -> None:
+    """By its word, its title, or a word of its title, whichever language is in use."""
+    assert WordParameter(_BY).convert(text, None, context()) == word
+
+
+@pytest.mark.parametrize("text", ["кг", "килограммы", "kg"])
+def test_a_measure_is_named_in_either_language(text: str) -> None:
+    """As it is written in a notice."""
+    assert WordParameter(_MEASURES).convert(text, None, context()) == "kg"
+
+
+@pytest.mark.parametrize("text", ["", "погода"])
+def test_a_word_of_no_dimension_is_refused(text: str) -> None:
+    """With all words that there are."""
+    with pytest.raises(click.BadParameter, match="substance"):
+        WordParameter(_BY).convert(text, None, context())
