@@ -129,8 +129,10 @@ def _alarms(status: workflow_pb2.WorkflowStatus) -> list[str]:
             continue
         kind = kinds.all_kinds().get(each.kind)
         words = f"{kind.titles[lang()] if kind else each.kind} ({each.author})"
+        if each.acknowledged_by:
+            words += ", " + _("acknowledged by {members}").format(members=", ".join(each.acknowledged_by))
         if each.waiting_for:
-            words += " " + _("(not yet acknowledged by {members})").format(members=", ".join(each.waiting_for))
+            words += ", " + _("not yet acknowledged by {members}").format(members=", ".join(each.waiting_for))
         found.append(words)
     return found
 

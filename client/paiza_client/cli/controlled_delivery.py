@@ -11,15 +11,17 @@ from typing import Any, Final
 
 import click
 
+from paiza_client import error_help
 from paiza_client.cli import board, doubts, drafting, sending
 from paiza_client.cli.options import CodeParameter, shared
 from paiza_client.cli.terminal import current_terminal, run
 from paiza_client.language import N_, _
-from paiza_client.sdk import controlled_delivery, drafts
+from paiza_client.sdk import controlled_delivery, copying, drafts
 from paiza_client.sdk.controlled_delivery import Delivery
 from paiza_client.sdk.drafts import Overrides
+from paiza_domain.drafts.drafts import Draft
 from paiza_domain.schema.kind import Kind
-from paiza_officer.errors import FieldProblem, misused
+from paiza_officer.errors import FieldProblem, Unreachable, misused
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,12 @@ def _step_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--yes", is_flag=True, help=N_("Do not ask: what is warned of is right.")),
         click.option("--dry-run", is_flag=True, help=N_("Check everything, send nothing.")),
-        click.option("--template", is_flag=True, help=N_("Print an empty draft with comments, and stop.")),
-        click.option("--full", is_flag=True, help=N_("With --template: every field, not only those needed.")),
+        click.option(
+            "--template",
+            is_flag=True,
+            help=N_("Print a draft with comments, filled in with what the delivery says, and stop."),
+        ),
+        click.option("--full", is_flag=True, help=N_("With --template: every field, and all of them empty.")),
         click.option("--second", default="", metavar="OFFICER", help=N_("The officer who signs as the second.")),
         click.option(
             "--reason-code",
@@ -159,8 +165,7 @@ def _take(
 ) -> None:
     """Make the step and send it; what the thread determines is filled in."""
     if template:
-        kind = drafts.find_kind(step.kind)
-        click.echo(without_filled(drafting.empty(current_terminal(), kind, full=options["full"]), kind), nl=False)
+        _print_template(drafts.find_kind(step.kind), thread, full=options["full"])
         return
     terminal, now = current_terminal(), drafts.writing_time()
     fields, overrides = _given(given), _overrides(options)
@@ -179,8 +184,28 @@ def _take(
         drafts.check_kind(read, step.kind, draft)
         prepared = controlled_delivery.step_of_draft(delivery, read, draft, overrides, now)
     unusual = [FieldProblem("", each, "unusual") for each in controlled_delivery.warnings(delivery, prepared)]
+    if unusual:  # nobody is asked about a step that the node would refuse all the same
+        controlled_delivery.check_possible(delivery, step.kind)
     doubts.confirm_found(terminal, thread, unusual, yes=options["yes"] or dry_run)
     sending.finish(terminal, prepared, None, dry_run=dry_run, yes=options["yes"])
+
+
+def _print_template(kind: Kind, thread: str, *, full: bool) -> None:
+    """Print the draft of a step that begins with what the delivery says; an empty one while the node is away."""
+    terminal = current_terminal()
+
+    async def begin() -> Draft:
+        async with terminal.session() as session:
+            return await copying.as_step(session, await controlled_delivery.find(session, thread), kind)
+
+    begun = None
+    if not full:
+        try:
+            begun = run(begin())
+        except Unreachable as error:
+            away = _("What the delivery says is not filled in: {reason}")
+            terminal.warn(away.format(reason=_(error_help.remedy(error.reason).what)))
+    click.echo(without_filled(drafting.empty(terminal, kind, full=full, begun=begun), kind), nl=False)
 
 
 def without_filled(text: str, kind: Kind) -> str:

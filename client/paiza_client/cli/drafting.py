@@ -30,10 +30,10 @@ def read(
     return drafts.parse(data, path, terminal.profile(), now=now, given=given, overrides=overrides)
 
 
-def empty(terminal: Terminal, kind: Kind, *, full: bool) -> str:
-    """Return an empty draft with what the profile knows; without a profile, with less."""
+def empty(terminal: Terminal, kind: Kind, *, full: bool, begun: Draft | None = None) -> str:
+    """Return an empty draft with what the profile knows (without a profile, with less) and what ``begun`` says."""
     try:
         profile = terminal.profile()
     except (Misused, ProfileProblem):  # nobody need be known for an empty draft
         profile = None
-    return templates.empty(kind, profile, "long" if full else "short")
+    return templates.empty(kind, profile, "long" if full else "short", begun)

@@ -18,6 +18,7 @@ from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import workflow_pb2
 from paiza_client.language import N_, _, language, span_text, time_text
 from paiza_client.sdk import drafts, messages, threads
+from paiza_client.sdk.breaches import problems
 from paiza_client.sdk.drafts import UNCHANGED, Overrides, Prepared
 from paiza_client.sdk.session import Session
 from paiza_domain import kinds
@@ -111,6 +112,17 @@ def next_steps(found: workflow_pb2.GetWorkflowResponse, roles: Collection[str]) 
         for each in found.next_steps
         if each.kind in known and known[each.kind].sender_roles & set(roles)
     ]
+
+
+def check_possible(delivery: Delivery, kind: str) -> None:
+    """Raise Refused("workflow_breach") with the rules that a step of this kind would break now, however it is written.
+
+    Not for an acknowledgement or a plan: `next_steps` leaves out some of these that are legal.
+    """
+    breaches = [breach for each in delivery.workflow.next_steps if each.kind == kind for breach in each.breaches]
+    if breaches:
+        thread = delivery.workflow.status.thread_name
+        raise Refused("workflow_breach", thread, problems=problems(breaches))
 
 
 def request(

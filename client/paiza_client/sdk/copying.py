@@ -179,15 +179,15 @@ async def _to_holders(session: Session, message: MessageSummary, kind: Kind, con
     )
 
 
-async def step_values(session: Session, delivery: Delivery, kind: Kind) -> dict[str, str]:
-    """Return the values of the form of a step of a delivery: addressees, urgency, marks, what its thread determines.
+async def as_step(session: Session, delivery: Delivery, kind: Kind) -> Draft:
+    """Return the draft of a step of a delivery: addressees, urgency, marks, and what earlier steps say.
 
     A step that repeats what earlier ones say (a plan the request, an authorisation what it is asked for) begins with
     that: those are opened, and the node logs OPENED. What this officer may not open is left out.
     """
     opening, workflow = delivery.opening, delivery.workflow
     header = controlled_delivery.header_of_step(delivery, kind.name)
-    empty = Draft(
+    return Draft(
         kind=kind,
         content=await carried_over(session, delivery, kind),
         recipients=tuple(message_pb2.Recipient(member=each) for each in header.recipients),
@@ -198,8 +198,14 @@ async def step_values(session: Session, delivery: Delivery, kind: Kind) -> dict[
         parents=(workflow.status.thread_name,),
         exercise=opening.exercise,
     )
+
+
+async def step_values(session: Session, delivery: Delivery, kind: Kind) -> dict[str, str]:
+    """Return the values of the form of a step (`as_step`), with what its thread determines."""
     filled = controlled_delivery.fill(delivery, kind.name, lenient=True)
-    return form_values(empty) | {f"content.{key}": text for key, text in filled.items()}
+    return form_values(await as_step(session, delivery, kind)) | {
+        f"content.{key}": text for key, text in filled.items()
+    }
 
 
 async def carried_over(session: Session, delivery: Delivery, kind: Kind) -> Message:

@@ -20,7 +20,7 @@ from paiza_client.sdk import drafts
 from paiza_domain import codes
 from paiza_domain.drafts import adding, sections
 from paiza_domain.drafts import templates as written
-from paiza_domain.drafts.drafts import DraftError
+from paiza_domain.drafts.drafts import Draft, DraftError
 from paiza_domain.drafts.sections import Section
 from paiza_domain.drafts.templates import Form, Known
 from paiza_domain.schema import scalars
@@ -34,9 +34,12 @@ MAX_REMEMBERED: Final = 64 * 1024  # bytes of the file
 _FILE: Final = "last_used.json"
 
 
-def empty(kind: Kind, profile: Profile | None, form: Form = "short") -> str:
-    """Return an empty draft of a kind in the language in use; without a profile only the day is known."""
-    return written.template(kind, language(), form, known(profile))
+def empty(kind: Kind, profile: Profile | None, form: Form = "short", begun: Draft | None = None) -> str:
+    """Return an empty draft of a kind in the language in use; without a profile only the day is known.
+
+    The short form begins with what ``begun`` says.
+    """
+    return written.template(kind, language(), form, known(profile), begun)
 
 
 def known(profile: Profile | None) -> Known:

@@ -264,7 +264,6 @@ def _is_set(content: Message, field: ShapeField) -> bool:
 
 def write(draft: Draft, lang: str = "en") -> str:
     """Write a draft as `read` reads it, with the kind's name in `lang` at its head."""
-    urgency = next(name for name, value in URGENCIES.items() if value == draft.urgency)
     lines = [f"# {draft.kind.titles.get(lang, draft.kind.name)}", f"kind: {draft.kind.name}"]
     lines += _words("to", [each.member for each in draft.recipients])
     if any(each.attention for each in draft.recipients):
@@ -272,10 +271,10 @@ def write(draft: Draft, lang: str = "en") -> str:
         lines += [f"  {each.member}: {scalar(each.attention)}" for each in draft.recipients if each.attention]
     if draft.exercise:
         lines.append("exercise: true")
-    lines.append(f"urgency: {urgency}")
+    lines.append(f"urgency: {urgency_name(draft.urgency)}")
     if draft.urgency_reason:
         lines.append(f"urgency_reason: {scalar(draft.urgency_reason)}")
-    lines += _handling_lines(draft.handling)
+    lines += handling_lines(draft.handling)
     lines += _words("legal_bases", draft.legal_bases)
     if draft.review_time is not None:
         lines.append(f"review: {draft.review_time.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%SZ')}")
@@ -294,7 +293,13 @@ def _words(key: str, words: Sequence[str]) -> list[str]:
     return [f"{key}:", *(f"  - {scalar(each)}" for each in words)] if words else []
 
 
-def _handling_lines(handling: Handling) -> list[str]:
+def urgency_name(urgency: "Urgency.ValueType") -> str:
+    """Return an urgency as a draft has it."""
+    return next(name for name, value in URGENCIES.items() if value == urgency)
+
+
+def handling_lines(handling: Handling) -> list[str]:
+    """Format the marks of a draft; no line where there are none."""
     values: dict[str, Any] = {key: getattr(handling, key) for key in HANDLING_KEYS if key != "purposes"}
     lines = [f"  {key}: {scalar(str(value))}" for key, value in values.items() if value]
     if handling.purposes:

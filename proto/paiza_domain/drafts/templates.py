@@ -6,14 +6,17 @@ Names stand where the choices of a code list are shown: a draft takes them as we
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+from google.protobuf.message import Message
 
 from paiza_domain import codes
 from paiza_domain.codes import lookup
 from paiza_domain.drafts import template_lines, templates_full
+from paiza_domain.drafts.drafts import Draft, handling_lines, urgency_name
 from paiza_domain.drafts.sections import sections
 from paiza_domain.drafts.template_lines import EXAMPLE_COUNTRIES, HINTS, MAX_CHOICES, WIDTH
-from paiza_domain.drafts.writing import scalar
+from paiza_domain.drafts.writing import field_lines, scalar
 from paiza_domain.handling import CODES, MAX_CLASSIFICATION, TLP
 from paiza_domain.i18n import N_, translate
 from paiza_domain.schema.kind import Kind
@@ -24,6 +27,7 @@ Form = Literal["short", "long"]  # the short form has the fields that must be fi
 MAX_LINES: Final = 60  # of a short template
 FURTHER: Final = N_("further fields:")
 """Begins the comment with the fields of a group that are left out."""
+CLASSIFIED: Final = N_("above 0 it is never exported to others (--for outside)")
 _CHOICE: Final = " | "  # between the choices of a code list; names have commas
 _UNSAFE: Final = re.compile(r"""^[-?:,\[\]{}#&*!|>'"%@`]|: | #""")  # what YAML does not take for a text without quotes
 _CHOICE_LINES: Final = 3  # lines of a comment that shows choices
@@ -44,34 +48,46 @@ class Known:
 NOTHING_KNOWN: Final = Known()
 
 
-def template(kind: Kind, lang: str, form: Form = "short", known: Known = NOTHING_KNOWN) -> str:
-    """Return an empty draft of a kind with comments in `lang`; the long form has every field and every choice."""
+def template(
+    kind: Kind, lang: str, form: Form = "short", known: Known = NOTHING_KNOWN, begun: Draft | None = None
+) -> str:
+    """Return an empty draft of a kind with comments in `lang`; the long form has every field and every choice.
+
+    The short form begins with urgency, marks, legal bases and content of ``begun``.
+    """
     if form == "long":
         return templates_full.render(kind, lang)
     writer = Writer(lang, known)
-    lines = [*_header(kind, writer), "content:", *writer.fields(kind.shape, "  ", needed=True), *_more(kind, writer)]
+    content = writer.fields(kind.shape, "  ", needed=True, message=begun.content if begun else None)
+    lines = [*_header(kind, writer, begun), "content:", *content, *_more(kind, writer)]
     return "\n".join(lines) + "\n"
 
 
-def _header(kind: Kind, writer: "Writer") -> list[str]:
+def _header(kind: Kind, writer: "Writer", begun: Draft | None) -> list[str]:
     remark = N_("Fill in what is open. For every field and all choices: --full")
     urgencies = _CHOICE.join(codes.load("urgency"))
     marks = [
         "handling:",
         f"  tlp: AMBER  # {_CHOICE.join(TLP)}",
         f"  code: H2  # {_CHOICE.join(CODES)}",
-        f"  classification: 1  # 0-{MAX_CLASSIFICATION}",
+        f"  classification: 1  # 0-{MAX_CLASSIFICATION}; {writer.text(CLASSIFIED)}",
     ]
     if kind.handling_for is not None:
         marks = writer.comment(N_("The limits on use follow from the content; to set them: section handling"), "")
+    urgency, reason, bases = "routine", "", ""
+    if begun is not None:
+        urgency, reason = urgency_name(begun.urgency), begun.urgency_reason
+        marks = handling_lines(begun.handling)
+        bases = ", ".join(map(scalar, begun.legal_bases))
     return [
         f"# {writer.text(kind.title)}",
         *writer.comment(remark, ""),
         f"kind: {kind.name}",
         writer.line("to", "[]", N_("members, for example kaz, tjk")),
-        f"urgency: routine  # {urgencies}",
+        f"urgency: {urgency}  # {urgencies}",
+        *([f"urgency_reason: {scalar(reason)}"] if reason else []),
         *marks,
-        writer.line("legal_bases", "[]", N_("codes of legal bases; see: paiza law STATE STATE")),
+        writer.line("legal_bases", f"[{bases}]", N_("codes of legal bases; see: paiza law STATE STATE")),
         writer.line("review", writer.text(N_("3 years")), N_("a date, or years")),
         writer.line("in_reply_to", "[]", N_("ids of the messages that this one answers")),
     ]
@@ -104,12 +120,27 @@ class Writer:
         """Return one field of the header."""
         return f"{key}: {value}  # {self.text(remark)}"
 
-    def fields(self, shape: Shape, indent: str, *, needed: bool, known: Mapping[str, str] | None = None) -> list[str]:
-        """Return the lines of a message: all fields, or with ``needed`` those that stand open or are known."""
+    def fields(
+        self,
+        shape: Shape,
+        indent: str,
+        *,
+        needed: bool,
+        known: Mapping[str, str] | None = None,
+        message: Message | None = None,
+    ) -> list[str]:
+        """Return the lines of a message: all fields, or with ``needed`` those that stand open or are known.
+
+        What ``message`` has is filled in.
+        """
+        filled = {} if message is None else {each.name: value for each, value in message.ListFields()}
         lines: list[str] = []
         left: list[str] = []
         for each in shape.fields:
             if each.derived:
+                continue
+            if each.name in filled:
+                lines += self._filled(each, filled[each.name], indent, needed=needed)
                 continue
             value = (known or {}).get(each.key, "")
             if not needed or each.stands_open or value:
@@ -130,6 +161,18 @@ class Writer:
         below = self.fields(field.shape, f"{indent}  ", needed=needed, known=known)
         lines = self._commented(f"{indent}{field.key}:", remark, field, indent)
         return [*lines, *(self.entry(below, f"{indent}  ") if field.most else below)]
+
+    def _filled(self, field: Field, value: Any, indent: str, *, needed: bool) -> list[str]:
+        """Return the lines of a field with a value, with its comment."""
+        remark = self._remark(field)
+        if field.shape is None:
+            first, *rest = field_lines(field, value, indent)
+            return [*self._commented(first, remark, field, indent), *rest]
+        lines = self._commented(f"{indent}{field.key}:", remark, field, indent)
+        for each in value if field.most else (value,):
+            below = self.fields(field.shape, f"{indent}  ", needed=needed, message=each)
+            lines += self.entry(below, f"{indent}  ") if field.most else below
+        return lines
 
     def entry(self, lines: list[str], indent: str) -> list[str]:
         """Return the lines of a group as an entry of a list."""

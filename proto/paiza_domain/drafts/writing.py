@@ -34,11 +34,12 @@ def message_lines(shape: Shape, message: Message, indent: str) -> list[str]:
     lines: list[str] = []
     for field in shape.fields:
         if field.name in present:
-            lines += _field_lines(field, present[field.name], indent)
+            lines += field_lines(field, present[field.name], indent)
     return lines
 
 
-def _field_lines(field: Field, value: Any, indent: str) -> list[str]:
+def field_lines(field: Field, value: Any, indent: str) -> list[str]:
+    """Format one field with its value, which is all entries of a list."""
     if not field.most:
         return _value_lines(field, value, f"{field.key}:", indent)
     lines = [f"{indent}{field.key}:"]

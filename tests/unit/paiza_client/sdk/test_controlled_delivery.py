@@ -136,3 +136,18 @@ def test_a_step_without_what_it_answers_is_refused_unless_the_officer_names_it()
         controlled_delivery.fill(delivery, "cd-handover-acceptance")
     named = {"offer_digest": EARLIER.hex()}
     assert controlled_delivery.fill(delivery, "cd-handover-acceptance", named) == named
+
+
+def test_a_step_that_is_impossible_now_is_refused_with_its_rule() -> None:
+    """The rules are those that the node found against the kind; a kind without one may be taken."""
+    found = _thread(_stop(LATER, "uzb", 20))
+    found.status.thread_name = "TJK-2026-00001"
+    breach = workflow_pb2.WorkflowBreach(rule="stopped", values={"member": "uzb"})
+    found.next_steps.add(kind="cd-activation", breaches=[breach])
+    found.next_steps.add(kind="cd-stop")
+    delivery = Delivery(found, message_pb2.Header(), "tjk")
+    with pytest.raises(Refused) as refused:
+        controlled_delivery.check_possible(delivery, "cd-activation")
+    assert (refused.value.reason, refused.value.where) == ("workflow_breach", "TJK-2026-00001")
+    assert [each.code for each in refused.value.problems] == ["stopped"]
+    controlled_delivery.check_possible(delivery, "cd-stop")

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paiza.core.v1.message_pb2 import Handling, Urgency
 from paiza_domain import codes, kinds
 from paiza_domain.drafts import adding, drafts
-from paiza_domain.drafts.drafts import DraftError
+from paiza_domain.drafts.drafts import Draft, DraftError
 from paiza_domain.drafts.sections import Section, find, sections
 from paiza_domain.drafts.template_lines import WIDTH
 from paiza_domain.drafts.templates import MAX_LINES, Form, Known, template
@@ -21,7 +22,7 @@ from paiza_domain.i18n import LANGUAGES
 from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.shapes import Field, FieldType
-from tests.unit.paiza_domain.strategies import CHECKED
+from tests.unit.paiza_domain.strategies import CHECKED, messages
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KINDS = sorted(kinds.all_kinds())
@@ -291,3 +292,25 @@ def test_the_review_period_is_written_in_the_language_of_the_template(lang: str,
     """A draft is read with either."""
     for form in get_args(Form):
         assert f"\nreview: {written}" in template(NOTICE, lang, form)
+
+
+@given(st.sampled_from([name for name in KINDS if kinds.all_kinds()[name].workflow]), st.data())
+@settings(max_examples=60)
+def test_a_begun_draft_says_what_it_was_begun_with(name: str, data: st.DataObject) -> None:
+    """Its template is read as the same content, marks, urgency and legal bases; what is open is still asked for."""
+    kind = kinds.all_kinds()[name]
+    content = data.draw(messages(kind.shape))
+    begun = Draft(
+        kind=kind,
+        content=content,
+        urgency=Urgency.URGENCY_FLASH,
+        urgency_reason="controlled-delivery",
+        handling=Handling(tlp="RED", code="H3", code_text="ask: first", classification=0, purposes=["investigate"]),
+        legal_bases=("exercise-agreement",),
+    )
+    for lang in LANGUAGES:
+        read = drafts.examine(template(kind, lang, begun=begun), lang, now=NOW).draft
+        assert read is not None
+        assert read.content == content
+        assert (read.urgency, read.urgency_reason) == (begun.urgency, begun.urgency_reason)
+        assert (read.handling, read.legal_bases) == (begun.handling, begun.legal_bases)
