@@ -59,7 +59,6 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "marks-never-lowered": N_("A derived message carries at least the marks of its source."),
 })  # fmt: skip
 
-_NO_RULE: Final = "no rule permits "
 _OTHERS: Final[Mapping[str, str]] = MappingProxyType({
     "need-to-know": N_("The message is of another unit, and you are not assigned to it."),
 })  # fmt: skip
@@ -69,10 +68,7 @@ _OTHERS: Final[Mapping[str, str]] = MappingProxyType({
 def told(detail: str, lang: str) -> tuple[str, ...]:
     """Return what the detail of a refusal says, in sentences of ``lang``: of each rule that it names and that has one.
 
-    A detail is the ids of rules ("annex-not-public, classified-stays"), or says that no rule permits an act. Any other
-    text has no sentence.
+    A detail is the ids of rules ("annex-not-public, classified-stays"). Any other text has no sentence.
     """
-    if detail.startswith(_NO_RULE):
-        return (translate(N_("No rule permits it to a role that you hold, or to that member."), lang),)
     known = {**SENTENCES, **_OTHERS}
     return tuple(translate(known[each], lang) for each in detail.split(", ") if each in known)

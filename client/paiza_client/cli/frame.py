@@ -64,7 +64,7 @@ def report(error: PaizaError, code: ExitCode) -> ErrorReport:
         what_to_do = _("The passphrase came from {file}: correct it there.").format(file=file)
     # Of the whole message: rules of its workflow, rules of the policy.
     everywhere = [each.what for each in problems if not each.where]
-    everywhere += policy_rules.told(error.detail, language.language())
+    everywhere += () if problems else policy_rules.told(error.detail, language.language())
     return ErrorReport(
         error.reason,
         " ".join([_(told.what), *everywhere]),

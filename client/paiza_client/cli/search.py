@@ -132,9 +132,11 @@ def search(
 def _tell_spellings(terminal: Terminal, criteria: Sequence[Criterion], *, found_any: bool) -> None:
     """Print how words were understood that no list spells so; the names nearest to those that none knows."""
     register = reference_data.last_register(terminal.profile())
-    for (_field, text), names in spellings.readings(register, criteria):
+    read = spellings.readings(register, criteria)
+    for (_field, text), names in read:
         terminal.note(_("“{text}” is read as: {names}.").format(text=text, names=", ".join(names)))
-    for (_field, text), near in () if found_any else spellings.suggest(register, criteria):
+    unread = [each for each in criteria if each not in dict(read)]
+    for (_field, text), near in () if found_any else spellings.suggest(register, unread):
         told = _("Nothing was found for “{text}”. Near spellings: {names}.")
         terminal.note(told.format(text=text, names=", ".join(near)))
 

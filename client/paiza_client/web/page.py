@@ -271,8 +271,9 @@ def problem(error: PaizaError) -> Mapping[str, Any]:
     here = ADVICE.get(error.reason, "")
     advice = _(SAVED) if saved else _(here) if here else of_the_client(told.remedy)
     problems: Sequence[Any] = error.problems if isinstance(error, Refused) else ()
+    rules = () if problems else policy_rules.told(error.detail, language())
     return {
-        "what": " ".join([of_the_client(told.what), *policy_rules.told(error.detail, language())]),
+        "what": " ".join([of_the_client(told.what), *rules]),
         "remedy": advice,
         "where": error.where if isinstance(error, (Refused, Unreachable)) else "",
         "of_draft": isinstance(error, Misused) or (isinstance(error, Refused) and bool(error.problems)),

@@ -115,6 +115,8 @@ def test_what_must_not_leave_is_refused_or_left_out(
     command += ("--whom", "the customs of an invented state", "-o", file)
     refused = paiza("tjk-liaison", *command)
     assert refused.code != 0
+    assert f"{kept}: " in refused.err
+    assert "TLP RED is not exported without the originator's grant." in refused.err
     assert not file.exists()
     partial = paiza("tjk-liaison", *command, "--partial")
     assert partial.code == 7, partial.err

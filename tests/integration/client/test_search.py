@@ -220,3 +220,14 @@ def test_what_cannot_be_searched_is_refused(paiza: Paiza) -> None:
         refused = paiza("tjk-liaison", "search", *arguments)
         assert refused.code == 3
         assert reason in refused.err
+
+
+def test_a_search_says_how_it_reads_a_word(paiza: Paiza) -> None:
+    """A word spelled by its sound, or a part of several names; nothing is said of a name of the list."""
+    for text, said in (("хероин", "“хероин” is read as: Heroin."), ("героин", "")):
+        found = paiza("tjk-liaison", "search", "--substance", text)
+        assert (found.code, "is read as" in found.err) == (0, bool(said))
+        assert said in found.err
+    nowhere = paiza("tjk-liaison", "search", "--country", "Korea").err
+    assert "Republic of Korea, Democratic People's Republic of Korea" in nowhere
+    assert "Near spellings" not in nowhere

@@ -14,7 +14,7 @@ from paiza_domain import policy_rules
             ("Nominal data are never for the public.", "Only TLP CLEAR is for the public."),
         ),
         ("kaz-own-rule, passing-recalled", ("Recalled messages are not forwarded.",)),
-        ("no rule permits export", ("No rule permits it to a role that you hold, or to that member.",)),
+        ("no rule permits export", ()),
         ("need-to-know", ("The message is of another unit, and you are not assigned to it.",)),
         ("kaz-own-rule", ()),
         ("", ()),

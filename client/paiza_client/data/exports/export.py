@@ -23,6 +23,7 @@ from paiza_client.sdk import wording
 from paiza_client.sdk.model import LeftOut, MessageSummary, NotOpened, OnProgress
 from paiza_client.sdk.open_many import choose, open_pages, patiently
 from paiza_client.sdk.session import MAX_TOGETHER, Session
+from paiza_domain import policy_rules
 from paiza_officer.errors import FieldProblem, Refused, disk_problem, misused
 
 
@@ -167,7 +168,10 @@ def _check_permitted(journal: Journal) -> None:
 
 def _refusal(left_out: LeftOut) -> Refused:
     first = left_out.first[0]
-    problems = [FieldProblem(each.name, each.detail, each.reason) for each in left_out.first]
+    problems = [
+        FieldProblem(each.name, " ".join(policy_rules.told(each.detail, language())) or each.detail, each.reason)
+        for each in left_out.first
+    ]
     return Refused(first.reason, first.name, first.detail, problems)
 
 
