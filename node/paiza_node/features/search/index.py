@@ -12,7 +12,7 @@ content, which the receiver has opened to check it (`NewMessages`). Messages of 
 import asyncio
 import hmac
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -50,6 +50,7 @@ BATCH: Final = 256  # messages of one commit
 LEAST_BATCH: Final = 64  # the same while groups are short
 BATCH_TOKENS: Final = 10_000  # after which a batch takes no more messages
 HELD_BYTES: Final = 8 * 1024 * 1024  # of new messages in memory; further ones are read from the database
+READ_BYTES: Final = 1024 * 1024  # of bodies read at once; a single one may have two megabytes
 MAX_LINK_TOKENS: Final = 300  # identifiers of one message that are compared with older ones
 REST: Final = 2.0  # pause after a batch, as a multiple of the time it took to read it, while there is traffic
 FEW: Final = 32  # messages, a batch of which is followed by a longer pause while there is traffic
@@ -107,10 +108,10 @@ class NewMessages:
         self.reaction: Final = Reaction(on_received=self._received, on_released=self._released)
         """Adds every message that is stored."""
 
-    def take(self, seq: int, digest: bytes) -> NewMessage | None:
-        """Return the message with this number and digest if it is here, and forget it."""
+    def find(self, seq: int, digest: bytes) -> NewMessage | None:
+        """Return the message with this number and digest if it is here."""
         with self._lock:
-            found = self._drop(seq)
+            found = self._by_seq.get(seq)
         return found if found is not None and found.digest == digest else None
 
     def forget(self, last: int) -> None:
@@ -119,11 +120,10 @@ class NewMessages:
             for seq in [each for each in self._by_seq if each <= last]:
                 self._drop(seq)
 
-    def _drop(self, seq: int) -> NewMessage | None:
+    def _drop(self, seq: int) -> None:
         found = self._by_seq.pop(seq, None)
         if found is not None:
             self._bytes -= len(found.signed)
-        return found
 
     def _received(self, _tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
         for each in messages:
@@ -231,12 +231,17 @@ class Index:
         found: list[tuple[bytes, IndexedMessage, Collection[bytes]]] = []
         tokens = 0
         with self._store.reads() as reads:
-            for seq, digest, state in messages_store.unindexed(reads, settings_store.counter(reads, CURSOR), limit):
-                new = self._new_messages.take(seq, digest)
+            waiting = messages_store.unindexed(reads, settings_store.counter(reads, CURSOR), limit)
+            held = {seq: self._new_messages.find(seq, digest) for seq, digest, _ in waiting}
+            absent = [seq for seq, _, state in waiting if held[seq] is None and state is not MessageState.REFUSED]
+            bodies = _bodies(reads, absent)
+            for seq, digest, state in waiting:
                 if state is MessageState.REFUSED:
                     found.append((digest, IndexedMessage(seq, None, (), linked=False), ()))
                     continue
-                message, links = self._indexed(reads, seq, digest, new)
+                new = held[seq]
+                body = next(bodies) if new is None else None
+                message, links = self._indexed(reads, seq, digest, new, body)
                 found.append((digest, message, links))
                 tokens += len(message.tokens)
                 if tokens >= BATCH_TOKENS:
@@ -251,14 +256,13 @@ class Index:
         return batch
 
     def _indexed(
-        self, reads: ReadConnection, seq: int, digest: bytes, new: NewMessage | None
+        self, reads: ReadConnection, seq: int, digest: bytes, new: NewMessage | None, body: bytes | None
     ) -> tuple[IndexedMessage, Collection[bytes]]:
         """Return a message as it is indexed, and those of its tokens that link; none if it cannot be opened.
 
-        What the database fails at is not caught: the message is read again later.
+        ``body``: its serialized SignedMessage if it is not ``new``; None if it was erased. What the database fails at
+        is not caught: the message is read again later.
         """
-        # One at a time: a message may have two megabytes.
-        body = messages_store.bodies(reads, [seq]).get(seq) if new is None else None
         try:
             if new is not None:
                 header, opened = new.header, new.opened or self._opened(new.message())
@@ -296,6 +300,19 @@ class Index:
         links = [token for token, each, annex in sorted(found, key=itemgetter(2)) if each.links][:MAX_LINK_TOKENS]
         tokens = tuple((token, each.field, annex) for token, each, annex in found)
         return IndexedMessage(seq, _event_time(kind, opened.content), tokens, linked=False), links
+
+
+def _bodies(reads: ReadConnection, seqs: Sequence[int]) -> Iterator[bytes | None]:
+    """Yield the serialized SignedMessages of messages in their order, None for one that was erased."""
+    sizes = messages_store.body_sizes(reads, seqs)
+    at = 0
+    while at < len(seqs):
+        begin, room = at, READ_BYTES
+        while at < len(seqs) and (at == begin or sizes.get(seqs[at], 0) <= room):
+            room -= sizes.get(seqs[at], 0)
+            at += 1
+        found = messages_store.bodies(reads, seqs[begin:at])
+        yield from (found.get(seq) for seq in seqs[begin:at])
 
 
 def _store(tx: LogTransaction, *, batch: Sequence[tuple[bytes, IndexedMessage]], store_matches: "StoreMatches") -> None:

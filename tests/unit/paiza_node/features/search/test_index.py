@@ -20,6 +20,7 @@ from paiza_node.features.search.index import CURSOR, Index, NewMessages, TokenKe
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 from tests import delivery
+from tests.statements import followed
 from tests.unit.paiza_node.room import MEMBERS, Room
 
 KEY = TokenKey(bytes(32))
@@ -148,6 +149,21 @@ async def test_messages_that_are_not_in_memory_are_read(room: Room, most_bytes: 
     assert all(indexed(room, 5))
 
 
+@pytest.mark.parametrize("room_bytes", [1, 10_000, 1_000_000])
+async def test_messages_are_read_in_groups_of_bounded_size(
+    room: Room, monkeypatch: pytest.MonkeyPatch, room_bytes: int
+) -> None:
+    """All are indexed; they are read with few statements if they are short, and one at a time if they are long."""
+    monkeypatch.setattr(search_index, "READ_BYTES", room_bytes)
+    receive(room, NewMessages(), *(about(room, "tjk") for _ in range(12)))
+    read: list[str] = []
+    with followed(lambda _connection, sql, _values: read.append(sql)):
+        await index(room, NewMessages(), opens=True)
+    assert all(indexed(room, 12))
+    bodies = sum("FROM message_body JOIN message" in sql for sql in read)
+    assert {1: bodies == 12, 10_000: 1 < bodies < 12, 1_000_000: bodies == 1}[room_bytes]
+
+
 async def test_a_message_whose_commit_failed_is_not_taken_for_another(room: Room) -> None:
     """The next message gets its number, and its own tokens."""
     new = NewMessages()
@@ -159,7 +175,7 @@ async def test_a_message_whose_commit_failed_is_not_taken_for_another(room: Room
     await index(room, new, opens=True)
     first, second = indexed(room, 2)
     assert first == second
-    assert new.take(1, failed[0].digest) is None, "it is forgotten"
+    assert new.find(1, failed[0].digest) is None, "it is forgotten"
 
 
 @pytest.mark.parametrize("together", [False, True])
