@@ -13,7 +13,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
-    ForeignKey,
     Index,
     LargeBinary,
     Row,
@@ -40,7 +39,7 @@ from paiza_node.core.storage import ReadConnection, Store, WriteConnection, scan
 from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.records import check_types
 from paiza_node.core.storage.scanning import BLOCK, Rows
-from paiza_node.core.storage.schema import METADATA, Number
+from paiza_node.core.storage.schema import INLINE, METADATA, Number
 from paiza_node.core.storage.shared_rows import SharedRows
 from paiza_node.core.storage.statements import Lookup, Query, addition, blocks, insertion, replacement
 from paiza_node.core.storage.times import from_micros, to_micros
@@ -87,7 +86,7 @@ message_parent_table = Table(
     METADATA,
     Column("parent", LargeBinary, primary_key=True),
     Column("kind", Text, primary_key=True),  # kind of the following message: an operation has thousands, of many kinds
-    Column("seq", Number, ForeignKey(message_table.c.seq), primary_key=True, autoincrement=False),
+    Column("seq", Number, primary_key=True, autoincrement=False),
 )
 
 Index("ix_message_parent_seq", message_parent_table.c.seq)  # for retirement
@@ -107,10 +106,11 @@ thread_size_table = Table(
 message_body_table = Table(
     "message_body",
     METADATA,
-    Column("seq", Number, ForeignKey(message_table.c.seq), primary_key=True, autoincrement=False),
+    Column("seq", Number, primary_key=True, autoincrement=False),
     Column("cuts", LargeBinary, nullable=False),  # what was cut out of the rest, and where (`packing`)
     Column("rest", LargeBinary, nullable=False),
     Column("checksum", LargeBinary, nullable=False),  # of both: neither subject nor wraps are signed
+    postgresql_with=INLINE,
 )
 
 # The beginnings of signatures, signer and certificate, which the messages of an officer share. None is ever deleted.

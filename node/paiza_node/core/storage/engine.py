@@ -99,9 +99,6 @@ def _prepare_sqlite(engine: Engine, cache_kib: int, *, read_only: bool) -> None:
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute(f"PRAGMA cache_size = -{cache_kib}")
         cursor.execute(f"PRAGMA wal_autocheckpoint = {SQLITE_WAL_PAGES}")
-        cursor.execute(
-            "PRAGMA foreign_keys = OFF"
-        )  # the ledger writes parents first; the check would cost a look-up per row
         cursor.execute("PRAGMA temp_store = MEMORY")
         # Deleted data is overwritten with zeros: an erased ciphertext must not stay in a free page.
         cursor.execute("PRAGMA secure_delete = ON")

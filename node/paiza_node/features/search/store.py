@@ -9,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ForeignKey,
     Index,
     LargeBinary,
     Row,
@@ -58,7 +57,7 @@ Index("ix_term_token_seq", term_token_table.c.seq)
 indexed_message_table = Table(
     "indexed_message",
     METADATA,
-    Column("seq", Number, ForeignKey(message_table.c.seq), primary_key=True, autoincrement=False),
+    Column("seq", Number, primary_key=True, autoincrement=False),
     Column("event_time", BigInteger, nullable=True),
     Column("linked", Boolean, nullable=False),
     Column("tokens_digest", LargeBinary, nullable=False),  # of all that is indexed of the message: for `verify`

@@ -9,7 +9,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -42,7 +41,7 @@ from paiza_node.features.tasks.model import ShiftNote, TaskRow
 task_table = Table(
     "task",
     METADATA,
-    Column("seq", Number, ForeignKey(message_table.c.seq), primary_key=True, autoincrement=False),
+    Column("seq", Number, primary_key=True, autoincrement=False),
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("unit", Text, nullable=False),
     Column("assignee", Text, nullable=False),

@@ -1,5 +1,6 @@
 """The schema of a database: what a migrated one holds, and which databases are refused."""
 
+import random
 from collections.abc import Iterator
 
 import pytest
@@ -9,9 +10,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
 
 from paiza_node.core.errors import NodeStopped
+from paiza_node.core.messages.store import message_body_table
 from paiza_node.core.storage import migrate as migration
 from paiza_node.core.storage import open_store
 from paiza_node.core.storage.engine import parse_url
+from paiza_node.core.storage.statements import insertion
 from paiza_node.ops.tables import METADATA
 
 
@@ -45,6 +48,19 @@ def test_partial_indexes_are_partial(database_url: str, engine: Engine) -> None:
         found = {row[0]: row[1] for row in connection.execute(text(query))}
     for name in ("ix_delivery_waiting", "ix_delivery_expires", "ix_delivery_failed", "ix_delivery_flash"):
         assert " WHERE " in found[name]
+
+
+def test_rows_of_ciphertexts_stay_whole(database_url: str, engine: Engine) -> None:
+    """PostgreSQL keeps the body of a message of some kilobytes in one row."""
+    store = open_store(database_url)
+    with store.transaction() as tx:
+        insertion(message_body_table).run(tx, [(1, b"", random.Random(1).randbytes(6000), b"")])
+    store.close()
+    if engine.dialect.name == "sqlite":
+        return
+    pieces = "SELECT pg_relation_size(reltoastrelid) FROM pg_class WHERE relname = 'message_body'"
+    with engine.connect() as connection:
+        assert connection.execute(text(pieces)).scalar_one() == 0
 
 
 def test_second_start_changes_nothing(database_url: str, engine: Engine) -> None:

@@ -161,7 +161,6 @@ def _create_messages() -> None:
         sa.Column("parent", sa.LargeBinary, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("seq", _NUMBER, autoincrement=False, nullable=False),
-        sa.ForeignKeyConstraint(["seq"], ["message.seq"], name="fk_message_parent_seq"),
         sa.PrimaryKeyConstraint("parent", "kind", "seq", name="pk_message_parent"),
     )
     op.create_index("ix_message_parent_seq", "message_parent", ["seq"])
@@ -179,8 +178,8 @@ def _create_messages() -> None:
         sa.Column("cuts", sa.LargeBinary, nullable=False),
         sa.Column("rest", sa.LargeBinary, nullable=False),
         sa.Column("checksum", sa.LargeBinary, nullable=False),
-        sa.ForeignKeyConstraint(["seq"], ["message.seq"], name="fk_message_body_seq"),
         sa.PrimaryKeyConstraint("seq", name="pk_message_body"),
+        postgresql_with={"toast_tuple_target": 8160},
     )
     op.create_table(
         "signature_front",
@@ -289,7 +288,6 @@ def _create_deliveries() -> None:
         sa.Column("detail", sa.Text, nullable=False),
         sa.Column("settled_time", sa.BigInteger, nullable=True),
         sa.Column("delivery_kind", sa.SmallInteger, nullable=False, server_default="0"),
-        sa.ForeignKeyConstraint(["message_seq"], ["message.seq"], name="fk_delivery_message_seq"),
         sa.PrimaryKeyConstraint("id", name="pk_delivery"),
     )
     where = sa.text("state = 1")
@@ -541,7 +539,6 @@ def _create_tasks() -> None:
         sa.Column("acknowledge_time", sa.BigInteger, nullable=True),
         sa.Column("due_time", sa.BigInteger, nullable=True),
         sa.Column("escalations", sa.Integer, nullable=False),
-        sa.ForeignKeyConstraint(["seq"], ["message.seq"], name="fk_task_seq"),
         sa.PrimaryKeyConstraint("seq", name="pk_task"),
         sa.UniqueConstraint("digest", name="uq_task_digest"),
     )
@@ -605,7 +602,6 @@ def _create_search() -> None:
         sa.Column("event_time", sa.BigInteger, nullable=True),
         sa.Column("linked", sa.Boolean, nullable=False),
         sa.Column("tokens_digest", sa.LargeBinary, nullable=False),
-        sa.ForeignKeyConstraint(["seq"], ["message.seq"], name="fk_indexed_message_seq"),
         sa.PrimaryKeyConstraint("seq", name="pk_indexed_message"),
     )
 
