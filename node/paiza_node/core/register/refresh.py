@@ -15,8 +15,8 @@ In rounds, one a second, and one at once when a member announces another registe
 
 Sets with new content are taken from others within an `Allowance`, those that are put into force and those that only
 messages name. A member that answers slowly, or with what does not verify, is left alone for a while, so that no member
-keeps the rounds waiting for long. A crash loses nothing: a set is stored before it is in force, and what waits to be
-published is submitted again by whom it came from.
+keeps the rounds waiting for long; one that could not be reached, until it announces something again. A crash loses
+nothing: a set is stored before it is in force, and what waits to be published is submitted again by whom it came from.
 """
 
 import asyncio
@@ -86,6 +86,7 @@ class _Member:
     heard: float = float("-inf")
     greeted: float = float("-inf")
     left_alone_until: float = float("-inf")
+    unreachable_until: float = float("-inf")
     not_learnt_from_until: float = float("-inf")
     failures: int = 0
     serves_files_only: bool = False
@@ -198,7 +199,7 @@ class RegisterRefresh:
         """
         reasons: dict[str, str] = {}
         for known in self._members.values():
-            known.left_alone_until = known.not_learnt_from_until = float("-inf")
+            known.left_alone_until = known.unreachable_until = known.not_learnt_from_until = float("-inf")
             known.handled = None
         self._taken.reset()
         sources = self._sources()
@@ -241,7 +242,8 @@ class RegisterRefresh:
         # 1.
         announced = self._cache.take_announced()
         for member, state in announced.items():
-            self._member(member).heard = monotonic()
+            known = self._member(member)
+            known.heard, known.unreachable_until = monotonic(), float("-inf")  # it is back
             self._heard[member] = state, self._clock()
             if self.publisher is not None and member in self._cache.last.members:  # one that is unusable counts as away
                 self.publisher.hear(member, state.timestamp_version, announced_time(state), self._clock())
@@ -272,9 +274,8 @@ class RegisterRefresh:
         if state.register_version != self._cache.version and not self._taken.is_left(monotonic()):
             return False
         known = self._member(member)
-        return (
-            self._cache.differs(state) and monotonic() >= known.left_alone_until and known.handled != self._both(state)
-        )
+        since = max(known.left_alone_until, known.unreachable_until)
+        return self._cache.differs(state) and monotonic() >= since and known.handled != self._both(state)
 
     def _both(self, state: register_pb2.RegisterState) -> tuple[bytes, bytes]:
         """Return what names both sides' registers, without their proposals and the time."""
@@ -297,7 +298,11 @@ class RegisterRefresh:
             error = caught if isinstance(caught, PaizaError) else Unavailable("register_unavailable", str(caught))
             known.failures += 1
             pause = backoff(known.failures, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
-            known.left_alone_until = max(monotonic() + pause, _patience(began))
+            if error.reason == "peer_unreachable":
+                known.unreachable_until = monotonic() + pause
+                known.left_alone_until = max(known.left_alone_until, _patience(began))
+            else:
+                known.left_alone_until = max(monotonic() + pause, _patience(began))
             log.warning("register_not_fetched", peer=member, reason=error.reason, detail=error.detail)
             return
         except Exception:  # no answer of one peer may end the node

@@ -44,8 +44,8 @@ from paiza_wire.tlog import fork_proofs
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 FIRST_PAUSE_SECONDS: Final = 1.0  # between two rounds that left something open
-LONGEST_PAUSE_SECONDS: Final = 30.0  # the recovery finds within this time that a member is back
-MAX_TRIES: Final = 20  # of a page with something that cannot be checked yet: its register is fetched first
+LONGEST_PAUSE_SECONDS: Final = 5.0  # the recovery finds within this time that a member is back, or knows the new log
+MAX_TRIES: Final = 100  # some minutes, of a page with something that cannot be checked yet: its register is fetched
 
 log = structlog.get_logger("paiza.recovery")
 

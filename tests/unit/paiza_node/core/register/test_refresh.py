@@ -388,6 +388,30 @@ async def test_one_member_cannot_keep_a_register_from_another(
     assert len(scene[MIDDLE].asked) == before
 
 
+async def test_a_member_that_is_back_is_asked_for_what_it_announces(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that announced something and could not be reached is asked again later, and at once when it calls again."""
+    monkeypatch.setattr(refreshing, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(refreshing, "PATIENCE", 0.0)
+    await scene.rounds(1)
+    node, other = scene[FIRST], scene[LAST]
+    other.reader.accept(scene.by(LAST, scene.held, scene.change("one")).files, scene.now)
+    await other.refresh._follow()
+    other.away = True
+    node.cache.note_state(LAST, other.cache.state)
+    await node.refresh._round()
+    asked = list(other.asked)
+    assert asked
+    for _ in range(3):
+        await node.refresh._round()
+    assert other.asked == asked
+    other.away = False
+    node.cache.note_state(LAST, other.cache.state)
+    await node.refresh._round()
+    assert node.name == "one"
+
+
 async def test_a_silent_member_does_not_keep_the_rounds_waiting(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages name versions that nobody has, again and again: it is asked for the first of them alone."""
     monkeypatch.setattr(fetching, "FETCH_SECONDS", 0.2)
