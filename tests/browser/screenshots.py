@@ -4,6 +4,7 @@ Light and dark, in both languages, for a desk (1440 pixels) and a telephone (390
 follow: then only these.
 """
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -15,21 +16,27 @@ from tests.browser.surroundings import Morning, chromium, launch, morning, secon
 
 WIDTHS: Final = (1440, 390)
 PROFILE: Final = "kaz-liaison"
+FORMS: Final = ("seizure-notice", "information-request", "cd-request")
+ZONE: Final = "Asia/Almaty"  # not UTC, so that both times are seen
 
 
-def begin_draft(browser: Browser, link: str) -> None:
-    """Begin a seizure notice, so that there is a form to be shown."""
+def begin_drafts(browser: Browser, link: str) -> list[str]:
+    """Begin drafts, so that there are forms to be shown; return their paths."""
     page = browser.new_page()
     page.goto(link)
     page.wait_for_url("**/tasks")
-    page.goto(link.partition("/launch")[0] + "/write")
-    page.locator("button[name=kind][value=seizure-notice]").click()
-    page.wait_for_url("**/write/seizure-notice-*")
+    origin, paths = link.partition("/launch")[0], []
+    for kind in FORMS:
+        page.goto(f"{origin}/write")
+        page.locator(f"button[name=kind][value={kind}]").click()
+        page.wait_for_url(f"**/write/{kind}-*")
+        paths.append(page.url.removeprefix(origin))
     page.close()
+    return paths
 
 
-def pages(at: Morning) -> dict[str, str]:
-    """Return the paths by the name of their picture."""
+def pages(at: Morning, forms: list[str]) -> dict[str, str]:
+    """Return the paths by the name of their picture; ``forms`` are those of the drafts."""
     return {
         "tasks": "/tasks",
         "awaited": "/tasks/awaited",
@@ -50,7 +57,9 @@ def pages(at: Morning) -> dict[str, str]:
         "substances": "/substances?q=heroin",
         "law": "/law?first=kaz&second=tjk",
         "write": "/write",
-        "form": "/write",
+        **{f"form-{kind}": path for kind, path in zip(FORMS, forms, strict=True)},
+        "form-wrong": f"{forms[0]}?check=1",
+        "reply": f"/reply/{at.hostile}",
         "approve": "/approve",
         "export": "/export",
         "import": "/import",
@@ -58,7 +67,9 @@ def pages(at: Morning) -> dict[str, str]:
         "retention": "/retention?days=365",
         "audit": "/audit",
         "reconcile": "/audit/reconcile",
+        "trail": "/audit/trail/KAZ-2026-00001",
         "evidence": "/audit/evidence/KAZ-2026-00001",
+        "retention-message": "/retention/message/KAZ-2026-00001",
         "settings": "/settings",
     }
 
@@ -68,6 +79,7 @@ def main() -> int:
     if chromium() is None:
         print("no Chromium: apt-get install chromium", file=sys.stderr)
         return 1
+    os.environ["TZ"] = ZONE
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -78,23 +90,22 @@ def main() -> int:
     ):
         origin = link.partition("/launch")[0]
         browser = launch(playwright)
-        begin_draft(browser, second_link(at.home, PROFILE))
+        shown = pages(at, begin_drafts(browser, second_link(at.home, PROFILE)))
         for theme in ("light", "dark"):
             for width in WIDTHS:
-                context = browser.new_context(color_scheme=theme, viewport={"width": width, "height": 900})
+                context = browser.new_context(
+                    color_scheme=theme, viewport={"width": width, "height": 900}, timezone_id=ZONE
+                )
                 page = context.new_page()
                 page.goto(second_link(at.home, PROFILE))
                 page.wait_for_url(f"{origin}/tasks")
                 for lang in ("en", "ru"):
                     page.goto(f"{origin}/settings")
                     page.locator(f"#main button[name=language][value={lang}]").click()
-                    for name, path in pages(at).items():
+                    for name, path in shown.items():
                         if sys.argv[2:] and name not in sys.argv[2:]:
                             continue
                         page.goto(origin + path)
-                        if name == "form":
-                            page.locator("a[href^='/write/seizure-notice-']").first.click()
-                            page.wait_for_load_state()
                         page.screenshot(path=folder / f"{name}.{lang}.{theme}.{width}.png", full_page=True)
                 context.close()
         browser.close()

@@ -72,7 +72,40 @@ def test_a_first_notice_is_written_and_sent_in_russian(russian: Page, origin: st
     page.locator(PREVIEW).click()
     page.wait_for_url("**/write/sent/*")
     expect(page.locator("h1")).to_contain_text("Отправлено: KAZ-")
+    expect(page.locator("dl.pairs")).to_contain_text("Таджикистан")
+    expect(page.locator("dl.pairs")).not_to_contain_text("kaz →")
     assert faults(page) == []
+
+
+def test_what_is_written_most_is_offered_first(page: Page, origin: str) -> None:
+    """A notice of a seizure comes first, then the other frequent kinds; the rest follows by name."""
+    page.goto(f"{origin}/write")
+    names = page.locator("button[name=kind]").evaluate_all("all => all.map(each => each.value)")
+    assert names[:4] == ["seizure-notice", "information-request", "alert", "free-message"]
+    titles = page.locator(".kinds").last.locator("button").all_inner_texts()
+    assert titles == sorted(titles)
+
+
+def test_a_request_shows_no_boxes_that_may_stay_empty(page: Page, origin: str) -> None:
+    """Offences are folded until one of them is ticked; the purposes, one of which must be there, are not."""
+    begin(page, origin, "information-request")
+    purposes, offences = (page.locator(f'[name="content.{each}"]') for each in ("purposes", "offence_types"))
+    expect(purposes.first).to_be_visible()
+    expect(offences.first).to_be_hidden()
+    page.locator("summary", has_text="Choose: Types of offence").click()
+    page.locator('[name="content.offence_types"][value=smuggling]').check()
+    press(page, "save")
+    expect(offences.first).to_be_visible()
+
+
+def test_fields_side_by_side_stand_on_one_line(page: Page, origin: str) -> None:
+    """Inputs of one row begin at one height, whether or not a hint stands above them."""
+    begin(page, origin, "seizure-notice")
+    boxes = [page.locator(f'[name="content.{each}"]').bounding_box() for each in ("notice_id", "seized_at")]
+    assert boxes[0] is not None
+    assert boxes[1] is not None
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert boxes[0]["x"] < boxes[1]["x"]
 
 
 @pytest.mark.parametrize("width", [1440, 390])

@@ -35,7 +35,7 @@ from paiza_domain.reference import (
     Substance,
     cas_lists,
 )
-from paiza_domain.reference.model import SURVEILLANCE, InternationalControl
+from paiza_domain.reference.model import InternationalControl
 from paiza_domain.schema.reading import code_text
 from paiza_officer.errors import FieldProblem, Refused
 
@@ -180,7 +180,13 @@ def _tell(
     terminal.table(
         (_("Schedule"), _("Decided"), _("Communicated"), _("In effect"), _("Source")),
         [
-            (_schedule(each), day_text(each.decided), day_text(each.communicated), effect, shown(each.evidence))
+            (
+                each.schedule_name(lang()),
+                day_text(each.decided),
+                day_text(each.communicated),
+                effect,
+                shown(each.evidence),
+            )
             for each, effect in listed
         ],
     )
@@ -197,10 +203,6 @@ def _tell(
         found_act = known.acts[act]
         if found_act.evidence.standing is Standing.DOUBTFUL:
             terminal.warn(f"{found_act.titles[lang()]}: {standing_text(found_act.evidence)}")
-
-
-def _schedule(found: InternationalControl) -> str:
-    return _("surveillance list of the INCB") if found.schedule == SURVEILLANCE else found.schedule
 
 
 def _effect(found: InternationalControl) -> str:

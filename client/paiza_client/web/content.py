@@ -70,7 +70,7 @@ def annex_sections(kind: Kind, annex: Message | None) -> list[Section]:
 
 
 def sections(shape: Shape, message: Message, *, as_cards: bool = False) -> list[Section]:
-    """Return every set field of a content, each exactly once: short facts first, texts last.
+    """Return every set field of a content that no other implies, each exactly once: short facts first, texts last.
 
     With ``as_cards``, each entry of a group is a card; else groups are tables where they fit into one.
     """
@@ -94,8 +94,13 @@ def sections(shape: Shape, message: Message, *, as_cards: bool = False) -> list[
 
 
 def _present(shape: Shape, message: Message) -> list[tuple[Field, Any]]:
+    """Return the fields that are set, without those that others imply."""
     values: Mapping[str, Any] = MappingProxyType({found.name: value for found, value in message.ListFields()})
-    return [(field, values[field.name]) for field in shape.fields if field.name in values]
+    return [
+        (field, values[field.name])
+        for field in shape.fields
+        if field.name in values and not (field.implied is not None and field.implied(message))
+    ]
 
 
 def _fact(field: Field, value: Any) -> Fact:

@@ -276,7 +276,6 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({
     "number": number,
     "day": day,
     "code_pair": code_pair,
-    "proof": wording.proof_text,
     "role": wording.role,
     "reason": reason,
     "event": wording.event,

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from paiza_domain.drafts.content import ContentReader
 from paiza_domain.drafts.drafts import DraftError, read_contents
 from paiza_domain.drafts.members import UNKNOWN, Members
-from paiza_domain.drafts.template_lines import HINTS
+from paiza_domain.drafts.template_lines import hint
 from paiza_domain.drafts.templates import Form
 from paiza_domain.drafts.yaml_tree import Group, Items, Node, Scalar
 from paiza_domain.i18n import LANGUAGES, translate
@@ -91,7 +91,7 @@ def _walk(shape: Shape, form: Form, prefix: str) -> list[FormField]:
             FormField(
                 path=path,
                 labels=_in_languages(each.label),
-                hints=_in_languages(each.hint or HINTS[each.value_type]),
+                hints=_in_languages(hint(each)),
                 value_type=each.value_type,
                 codes=each.codes,
                 mandatory=each.required,

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from paiza_domain.i18n import N_
-from paiza_domain.schema.shapes import FieldType
+from paiza_domain.schema.shapes import Field, FieldType
 
 MAX_CHOICES: Final = 120  # of a longer code list (countries) only some are shown
 EXAMPLE_COUNTRIES: Final = ("AZE", "KAZ", "KGZ", "RUS", "TJK", "TKM", "UZB", "AFG", "XXX")
@@ -31,6 +31,15 @@ HINTS: Final[Mapping[FieldType, str]] = MappingProxyType({
     FieldType.GROUP: "",
 })  # fmt: skip
 """What a value looks like, by type; marked texts."""
+
+
+MEMBER_HINT: Final = N_("a member by its name, or its id such as kaz")
+"""The same of a text that names a member."""
+
+
+def hint(field: Field) -> str:
+    """Return what is written into a field: its own hint, else that of its type; a marked text."""
+    return field.hint or (MEMBER_HINT if field.names_member else HINTS[field.value_type])
 
 
 def comment(text: str, indent: str) -> list[str]:

@@ -15,7 +15,7 @@ from paiza_domain.codes import lookup
 from paiza_domain.drafts import template_lines, templates_full
 from paiza_domain.drafts.drafts import Draft, handling_lines, urgency_name
 from paiza_domain.drafts.sections import sections
-from paiza_domain.drafts.template_lines import EXAMPLE_COUNTRIES, HINTS, MAX_CHOICES, WIDTH
+from paiza_domain.drafts.template_lines import EXAMPLE_COUNTRIES, MAX_CHOICES, WIDTH
 from paiza_domain.drafts.writing import field_lines, scalar
 from paiza_domain.handling import CODES, MAX_CLASSIFICATION, TLP
 from paiza_domain.i18n import N_, translate
@@ -186,7 +186,8 @@ class Writer:
         words = [field.label]
         words += [N_("several possible")] * bool(field.most)
         words += [N_("may stay empty")] * (field.opened and not field.hint)
-        words += [field.hint or ("" if field.value_type in _PLAIN else HINTS[field.value_type])]
+        plain = field.value_type in _PLAIN and not field.names_member
+        words += [field.hint or ("" if plain else template_lines.hint(field))]
         return "; ".join(self.text(each) for each in words if each)
 
     def _commented(self, line: str, remark: str, field: Field, indent: str) -> list[str]:

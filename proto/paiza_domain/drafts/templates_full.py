@@ -6,7 +6,7 @@ Mandatory fields are uncommented (`subject:`), the rest is commented out. An emp
 from typing import Final
 
 from paiza_domain import codes
-from paiza_domain.drafts.template_lines import EXAMPLE_COUNTRIES, HINTS, MAX_CHOICES, as_entry, comment
+from paiza_domain.drafts.template_lines import EXAMPLE_COUNTRIES, MAX_CHOICES, as_entry, comment, hint
 from paiza_domain.handling import CODES, EVALUATION_SCHEMES, MAX_CLASSIFICATION, PAP, TLP
 from paiza_domain.i18n import N_, translate
 from paiza_domain.schema.kind import Kind
@@ -111,7 +111,7 @@ class _Template:
         words = [field.label]
         words += [N_("mandatory")] * field.required
         words += [N_("several possible")] * bool(field.most)
-        words += [field.hint or HINTS[field.value_type]]
+        words += [hint(field)]
         text = "; ".join(self.text(each) for each in words if each)
         list_name = "unit" if field.value_type is FieldType.QUANTITY else field.codes
         return f"{text}: {self.codes(list_name)}" if list_name else text

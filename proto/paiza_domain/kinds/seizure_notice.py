@@ -120,6 +120,11 @@ def _substance_rules(substance: pb.Substance) -> Iterator[tuple[str, Problem]]:
             yield "kg_equivalent.factor", ("kg_equivalent_mismatch", {})
 
 
+def _is_mass(substance: pb.Substance) -> bool:
+    """Return whether the quantity is in a unit of mass, which everybody turns into kilograms."""
+    return quantity.kg_factor(substance.quantity.unit) is not None
+
+
 SUBSTANCE: Final = Shape(
     pb.Substance,
     (
@@ -128,7 +133,14 @@ SUBSTANCE: Final = Shape(
         Field("quantity", N_("Quantity"), FieldType.QUANTITY, required=True),
         Field("weight_basis", N_("Gross or net"), FieldType.CODE, codes="weight_basis"),
         Field("quantity_basis", N_("Weighed or estimated"), FieldType.CODE, codes="quantity_basis"),
-        Field("kg_equivalent", N_("Kilogram equivalent"), FieldType.GROUP, shape=KG_EQUIVALENT, derived=True),
+        Field(
+            "kg_equivalent",
+            N_("Kilogram equivalent"),
+            FieldType.GROUP,
+            shape=KG_EQUIVALENT,
+            derived=True,
+            implied=_is_mass,
+        ),
         Field("purity_percent", N_("Purity, %"), FieldType.DECIMAL, least=0, greatest=_PERCENT),
         Field("purity_basis", N_("Basis of the purity"), FieldType.CODE, codes="purity_basis"),
         Field("laboratory_status", N_("Laboratory"), FieldType.CODE, codes="laboratory_status"),

@@ -195,6 +195,16 @@ class InternationalControl:
     recorded: Period
     evidence: Evidence
 
+    def schedule_name(self, lang: str) -> str:
+        """Return the name of the schedule or table, with its convention."""
+        if self.schedule == SURVEILLANCE:
+            return translate(N_("surveillance list of the INCB"), lang)
+        year, _dash, number = self.schedule.partition("-")
+        text = N_("Convention of {year}, Schedule {number}")
+        if year == "1988":
+            text = N_("Convention of {year}, Table {number}")
+        return translate(text, lang).format(number=number, year=year)
+
 
 @dataclass(frozen=True, slots=True)
 class Act:

@@ -48,7 +48,8 @@ class Field:
     `term` is its search field (`paiza_domain.terms.folding.FOLDS`). `begins`: a start time, so that a day alone is the
     start of that day and not its end. `coarse`: a month or a year will do for a moment. `known`: what a template may
     fill in: "agency" (that of the author), "today", "place" (the last one used). `instead` is the key of the field that
-    must go where this one is given.
+    must go where this one is given. `implied`, of a derived field: returns of the message around it whether its other
+    fields say the same, so that a page leaves it out.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Field:
     coarse: bool = False
     known: str = ""
     instead: str = ""
+    implied: Callable[[Any], bool] | None = None
 
     def __post_init__(self) -> None:
         """Fill in the key."""

@@ -146,7 +146,7 @@ async def _page(request: Request, wanted: dict[str, str], error: PaizaError | No
         audiences=[(name, _(text)) for name, text in AUDIENCES.items()],
         purposes=writing.code_choices("purpose"),
         kinds=sorted((each.titles[language()], name) for name, each in kinds.all_kinds().items()),
-        members=sorted(session.register().members),
+        members=sorted(session.register().members, key=texts.member_name),
         unfinished=[each for each in exports.unfinished(folder) if not _is_running(request, each.target)],
         ready=_ready(session.profile),
         form_names={name: _(text) for name, text in FORMS.items()},

@@ -73,7 +73,7 @@ async def listing(request: Request) -> Response:
         wanted=wanted,
         chosen=_chosen(request.url.path, wanted),
         kinds=sorted((each.titles[language()], name) for name, each in kinds.all_kinds().items()),
-        members=sorted(session.register().members),
+        members=sorted(session.register().members, key=member_name),
         tabs=[(name, _(label), address(f"/{name}", wanted)) for name, (_box, label) in _BOXES.items()],
         is_first=not given.get("page"),
         first=address(request.url.path, wanted),

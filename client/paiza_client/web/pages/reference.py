@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
+from babel import Locale
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,9 +14,9 @@ from paiza_client.web.language import N_, _, language
 from paiza_client.web.page import render, route, session_of
 from paiza_client.web.texts import member_name
 from paiza_domain import reference
-from paiza_domain.directory import ALL, State, hours_text, moment_text
+from paiza_domain.directory import ALL, State, hours_text
 from paiza_domain.reference import BorderPoint, SharedBasis, Standing
-from paiza_domain.reference.model import SURVEILLANCE, Evidence, InternationalControl, Period
+from paiza_domain.reference.model import Evidence, InternationalControl, Period
 
 _CONTACTS: Final = {"email": N_("e-mail"), "telephone": N_("telephone")}
 
@@ -25,6 +26,7 @@ async def directory(request: Request) -> Response:
     session = session_of(request)
     register, now = session.register(), datetime.now(UTC)
     known = directories.of(register)
+    spoken = Locale(language()).languages
     members = []
     for member, published in known.published.items():
         found, listed = published.directory, register.members.get(member)
@@ -44,7 +46,7 @@ async def directory(request: Request) -> Response:
                         "covers": ", ".join(
                             (*(_("all members") if of == ALL else member_name(of) for of in each.covers), *each.kinds)
                         ),
-                        "languages": ", ".join(each.languages),
+                        "languages": ", ".join(spoken.get(code, code) for code in each.languages),
                         "hours": _("at any time") if each.hours is None else hours_text(each.hours),
                         "contacts": _contacts(each.contacts),
                         "until": date_text(each.expiry),
@@ -123,8 +125,7 @@ def _contacts(contacts: Any) -> list[tuple[str, str]]:
 def _shift(found: Any, shift: Any) -> dict[str, Any]:
     officer = found.officer(shift.officer)
     name = ", ".join(filter(None, (officer.name if officer is not None else "", shift.name))) or _("duty desk")
-    until = moment_text(shift.interval.end, found.duty.time_zone, language())
-    return {"name": name, "until": until, "contacts": _contacts(found.contacts_of(shift))}
+    return {"name": name, "until": shift.interval.end, "contacts": _contacts(found.contacts_of(shift))}
 
 
 def _substance(known: Any, found: Any, on: date) -> dict[str, Any]:
@@ -154,8 +155,7 @@ def _substance(known: Any, found: Any, on: date) -> dict[str, Any]:
 
 
 def _schedule(found: InternationalControl) -> tuple[str, str, str]:
-    name = _("surveillance list of the INCB") if found.schedule == SURVEILLANCE else found.schedule
-    return name, _days(found.valid), _evidence(found.evidence)
+    return found.schedule_name(language()), _days(found.valid), _evidence(found.evidence)
 
 
 def _catalogue(known: Any) -> list[str]:
@@ -179,8 +179,10 @@ def _crossing(found: BorderPoint) -> tuple[str, str, str, str]:
 
 
 def _days(span: Period) -> str:
-    begin, end = (_day(each) if each else "…" for each in (span.begin, span.end))
-    return f"{begin} – {end}" if span.begin or span.end else ""
+    if not (span.begin and span.end):
+        since = _("since {day}").format(day=_day(span.begin)) if span.begin else ""
+        return _("until {day}").format(day=_day(span.end)) if span.end else since
+    return f"{_day(span.begin)} – {_day(span.end)}"
 
 
 def _day(text: str) -> str:

@@ -15,6 +15,7 @@ from paiza_client.web import subjects
 from paiza_client.web.language import _, language
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, session_of, text_of
 from paiza_client.web.pages.messages import address, day_of
+from paiza_client.web.texts import member_name
 from paiza_domain import kinds
 from paiza_officer.errors import Refused, misused
 
@@ -61,7 +62,7 @@ async def search(request: Request) -> Response:
         fields=FIELDS,
         personal=PERSONAL,
         kinds=sorted((each.titles[language()], name) for name, each in kinds.all_kinds().items()),
-        members=sorted(session.register().members),
+        members=sorted(session.register().members, key=member_name),
         link=address("/search", wanted),
         saved=[(each, _address_of(each)) for each in await saved_searches.listed(session)],
     )

@@ -22,6 +22,7 @@ from paiza_client.web import refusals
 from paiza_client.web.language import N_, _
 from paiza_client.web.page import console_of, redirect, render, route, session_of, text_of
 from paiza_client.web.pages.messages import address, day_of
+from paiza_client.web.texts import member_name
 from paiza_officer.errors import misused
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ async def _page(request: Request, wanted: dict[str, str], counted: Any = None, j
         place="statistics",
         wanted=wanted,
         dimensions=[(name, of_the_client(each.title)) for name, each in DIMENSIONS.items()],
-        members=sorted(session.register().members),
+        members=sorted(session.register().members, key=member_name),
         usual_reason=_("statistics"),
         counted=counted,
         charts=[] if counted is None else _charts(counted.table),

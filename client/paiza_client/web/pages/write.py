@@ -25,6 +25,8 @@ from paiza_officer.errors import Refused
 from paiza_wire.errors import PaizaError
 
 COPIED_FROM: Final = 20  # own messages offered to be copied
+MOST_USED: Final = ("seizure-notice", "information-request", "alert", "free-message", "cd-request")
+"""The kinds that officers write most, as they are offered; the others follow by name."""
 
 
 # Choosing what to write.
@@ -39,13 +41,16 @@ async def choose(request: Request) -> Response:
     found = [each for each in kinds.all_kinds().values() if not each.needs_parent]
     open_to = [each for each in found if each.sender_roles & roles]
     earlier = await session.list_messages(box="sent", page_size=COPIED_FROM, subjects=True)
+    most_used = [each for name in MOST_USED for each in open_to if each.name == name]
+    others = [each for each in open_to if each not in most_used]
     copied = [each for each in earlier.messages if not each.erased and each.header.kind in {k.name for k in open_to}]
     return await render(
         request,
         "write.html",
         title=_("Write"),
         place="write",
-        kinds=sorted(open_to, key=lambda each: each.titles[language()]),
+        most_used=most_used,
+        others=sorted(others, key=lambda each: each.titles[language()]),
         stored=draft_store.stored(session.profile),
         earlier=copied,
     )

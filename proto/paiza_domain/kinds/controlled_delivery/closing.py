@@ -40,7 +40,7 @@ ITEM: Final = Shape(
     (
         Field("description", N_("Description"), required=True),
         Field("identifier", N_("Seal or number")),
-        member("returned_to", N_("State it goes to (member id)")),
+        member("returned_to", N_("State it goes to")),
         Field("returned_time", N_("Returned on"), FieldType.TIME, key="returned"),
     ),
 )

@@ -230,7 +230,7 @@ STEPS: Final[tuple[Kind, ...]] = (
         shape=Shape(
             pb.ControlledDeliveryConditionsAnswer,
             (
-                shapes.member("member", N_("State whose conditions are answered (member id)")),
+                shapes.member("member", N_("State whose conditions are answered")),
                 Field("conditions_digest", N_("Digest of the conditions"), FieldType.DIGEST, required=True),
                 Field("answers", N_("Answers"), FieldType.GROUP, required=True, most=shapes.MAX_ENTRIES, shape=ANSWER),
                 remarks(),

@@ -152,7 +152,7 @@ STEPS: Final[tuple[Kind, ...]] = (
         shape=Shape(
             pb.ControlledDeliveryHandoverOffer,
             (
-                shapes.member("taker", N_("State that takes (member id)")),
+                shapes.member("taker", N_("State that takes")),
                 Field("point", N_("Border point or place of the handover"), required=True,
                       max_length=shapes.MAX_POINT, term="place"),
                 Field("planned_time", N_("Planned for"), FieldType.TIME, key="planned", required=True),

@@ -110,7 +110,7 @@ def way_text(legs: Iterable[pb.ControlledDeliveryLeg], lang: str) -> str:
 STATE: Final = Shape(
     pb.ControlledDeliveryState,
     (
-        member("member", N_("State (member id)")),
+        member("member", N_("State")),
         Field("role", N_("Part on the route"), FieldType.CODE, required=True, codes="cd_state_role"),
         Field("authority", N_("Authority that decides")),
     ),
@@ -125,7 +125,7 @@ def _leg_rules(leg: pb.ControlledDeliveryLeg) -> Iterator[tuple[str, Problem]]:
 LEG: Final = Shape(
     pb.ControlledDeliveryLeg,
     (
-        member("member", N_("State (member id)")),
+        member("member", N_("State")),
         Field("entry_point", N_("Border point of entry"), max_length=MAX_POINT, opened=True, term="place",
               hint=N_("empty where the delivery begins")),
         Field("entry_time", N_("Enters or begins"), FieldType.TIME, key="entry", required=True, begins=True),
@@ -155,8 +155,8 @@ def _other_state(point: pb.ControlledDeliveryHandoverPoint) -> Iterator[tuple[st
 HANDOVER_POINT: Final = Shape(
     pb.ControlledDeliveryHandoverPoint,
     (
-        member("giver", N_("State that gives (member id)")),
-        member("taker", N_("State that takes (member id)")),
+        member("giver", N_("State that gives")),
+        member("taker", N_("State that takes")),
         Field("point", N_("Border point or place of the handover"), required=True, max_length=MAX_POINT),
         Field("planned_time", N_("Planned for"), FieldType.TIME, key="planned"),
         contact("giving_officer", N_("Officer who gives")),

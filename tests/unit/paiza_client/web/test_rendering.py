@@ -79,6 +79,19 @@ def test_every_set_field_is_on_the_page() -> None:
         assert text in shown, text
 
 
+@pytest.mark.parametrize(("unit", "told"), [("kg", False), ("g", False), ("tablet", True)])
+def test_an_equivalent_in_kilograms_stands_where_the_unit_is_no_mass(unit: str, told: bool) -> None:  # noqa: FBT001
+    """Of an amount in kilograms or grams the page says nothing twice; of tablets it says what they weigh."""
+    language.use("en")
+    notice = seizure_notice_pb2.SeizureNotice()
+    substance = notice.substances.add(as_named="heroin", drug_group="opioids")
+    substance.quantity.millionths, substance.quantity.unit = 12_500_000, unit
+    substance.kg_equivalent.kilograms.millionths, substance.kg_equivalent.factor = 3_000_000, "0.24"
+    shown = sections(kinds.all_kinds()["seizure-notice"].shape, notice)
+    table = next(each.table for each in shown if each.table is not None)
+    assert ("Kilogram equivalent" in [label for label, _numeric in table.columns]) is told
+
+
 def test_each_person_is_a_card() -> None:
     """A card is headed by the person's names, a telephone's by its number alone; every set field stands on it once."""
     language.use("en")

@@ -2,6 +2,7 @@
 
 from calendar import monthrange
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -69,6 +70,20 @@ def test_schedules_end(known: Reference) -> None:
     assert [each.schedule for each in day_before] == ["1961-I", "1961-IV"]
     day_after = reference.international(known, "heroin", date(2020, 12, 2)).entries
     assert [each.schedule for each in day_after] == ["1961-I"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "english", "russian"),
+    [
+        ("1961-IV", "Convention of 1961, Schedule IV", "Конвенция 1961 года, Список IV"),
+        ("1988-II", "Convention of 1988, Table II", "Конвенция 1988 года, Таблица II"),
+        ("ISSL", "surveillance list of the INCB", "перечень особого наблюдения МККН"),
+    ],
+)
+def test_a_schedule_has_a_name(known: Reference, schedule: str, english: str, russian: str) -> None:
+    """People read which schedule or table of which convention it is, and no code."""
+    entry = replace(reference.international(known, "heroin", TODAY).entries[0], schedule=schedule)
+    assert (entry.schedule_name("en"), entry.schedule_name("ru")) == (english, russian)
 
 
 @pytest.mark.parametrize(
