@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from paiza_client.language import N_
+from paiza_domain import policy_rules
 
 
 class Remedy(NamedTuple):
@@ -25,6 +26,9 @@ _TELL_AUDITOR: Final = N_(
 )
 _REPORT: Final = N_("Report it to the maintainers with the reason code and the version of the program.")
 
+OF_THE_MESSAGE: Final = N_(
+    "No other officer may do it either: this follows from the message. Ask its author for a version with other marks."
+)
 UNKNOWN: Final = Remedy(N_("The request was refused for a reason this program does not know."), _ASK_OPERATOR)
 
 REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
@@ -607,6 +611,12 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
 )
 
 
-def remedy(reason: str) -> Remedy:
-    """Return both sentences for a code, those of `UNKNOWN` for one that is not in the table."""
-    return REMEDIES.get(reason, UNKNOWN)
+def remedy(reason: str, detail: str = "") -> Remedy:
+    """Return both sentences for a code, those of `UNKNOWN` for one that is not in the table.
+
+    By its ``detail`` a refusal of the policy is for all officers, or for some.
+    """
+    found = REMEDIES.get(reason, UNKNOWN)
+    if reason == "policy_denied" and policy_rules.is_of_the_message(detail):
+        return Remedy(found.what, OF_THE_MESSAGE)
+    return found

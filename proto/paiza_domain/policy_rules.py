@@ -59,6 +59,13 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "marks-never-lowered": N_("A derived message carries at least the marks of its source."),
 })  # fmt: skip
 
+_OF_THE_MESSAGE: Final = frozenset({
+    "recipient-ceiling", "own-ceiling", "opening-for-other-purpose", "passing-above-ceiling", "passing-recalled",
+    "passing-for-other-purpose", "export-recalled", "export-for-other-purpose", "green-not-public", "classified-stays",
+    "annex-not-public", "marks-never-lowered",
+})  # fmt: skip
+"""Rules that follow from the message alone: no role and no grant changes them."""
+
 _OTHERS: Final[Mapping[str, str]] = MappingProxyType({
     "need-to-know": N_("The message is of another unit, and you are not assigned to it."),
 })  # fmt: skip
@@ -72,3 +79,8 @@ def told(detail: str, lang: str) -> tuple[str, ...]:
     """
     known = {**SENTENCES, **_OTHERS}
     return tuple(translate(known[each], lang) for each in detail.split(", ") if each in known)
+
+
+def is_of_the_message(detail: str) -> bool:
+    """Return whether a refusal names a rule that no other officer is free of, since it follows from the message."""
+    return not _OF_THE_MESSAGE.isdisjoint(detail.split(", "))

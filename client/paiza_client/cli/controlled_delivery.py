@@ -7,6 +7,7 @@ the node's fold of the thread, so that an officer writes only what they know.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import click
@@ -22,6 +23,8 @@ from paiza_client.sdk.drafts import Overrides
 from paiza_domain.drafts.drafts import Draft
 from paiza_domain.schema.kind import Kind
 from paiza_officer.errors import FieldProblem, Unreachable, misused
+
+_UTC_TIME: Final = re.compile(r"^( +(?:- )?[a-z_]+: )(\d{4}-\d\d-\d\dT\d\d:\d\d:00Z)(?=$|  #)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +208,17 @@ def _print_template(kind: Kind, thread: str, *, full: bool) -> None:
         except Unreachable as error:
             away = _("What the delivery says is not filled in: {reason}")
             terminal.warn(away.format(reason=_(error_help.remedy(error.reason).what)))
-    click.echo(without_filled(drafting.empty(terminal, kind, full=full, begun=begun), kind), nl=False)
+    text = in_local_time(drafting.empty(terminal, kind, full=full, begun=begun))
+    click.echo(without_filled(text, kind), nl=False)
+
+
+def in_local_time(text: str) -> str:
+    """Return a draft with its times of the protocol, in UTC, in the zone of this machine."""
+
+    def here(found: re.Match[str]) -> str:
+        return found[1] + datetime.fromisoformat(found[2]).astimezone().isoformat(" ", "minutes")
+
+    return _UTC_TIME.sub(here, text)
 
 
 def without_filled(text: str, kind: Kind) -> str:

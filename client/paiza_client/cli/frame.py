@@ -50,7 +50,7 @@ def report(error: PaizaError, code: ExitCode) -> ErrorReport:
     """Return an error in the language in use."""
     if error.reason == "usage" and isinstance(error, Refused) and error.problems:
         return _of_usage(error, code)
-    told = error_help.remedy(error.reason)
+    told = error_help.remedy(error.reason, error.detail)
     problems = error.problems if isinstance(error, Refused) else ()
     more: dict[str, object] = {}
     if problems:

@@ -266,9 +266,9 @@ async def defect(_request: Request, error: Exception) -> Response:
 
 def problem(error: PaizaError) -> Mapping[str, Any]:
     """Return an error in words: ``what``, ``where``, ``remedy``, ``reason``, ``detail``, ``problems``."""
-    told = error_help.remedy(error.reason)
+    told = error_help.remedy(error.reason, error.detail)
     saved = isinstance(error, Unreachable) and error.saved
-    here = ADVICE.get(error.reason, "")
+    here = ADVICE.get(error.reason, "") if told.remedy != error_help.OF_THE_MESSAGE else ""
     advice = _(SAVED) if saved else _(here) if here else of_the_client(told.remedy)
     problems: Sequence[Any] = error.problems if isinstance(error, Refused) else ()
     rules = () if problems else policy_rules.told(error.detail, language())

@@ -117,6 +117,7 @@ def test_what_must_not_leave_is_refused_or_left_out(
     assert refused.code != 0
     assert f"{kept}: " in refused.err
     assert "TLP RED is not exported without the originator's grant." in refused.err
+    assert "No other officer may do it either" in refused.err  # it is of level 1
     assert not file.exists()
     partial = paiza("tjk-liaison", *command, "--partial")
     assert partial.code == 7, partial.err

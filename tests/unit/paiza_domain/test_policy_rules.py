@@ -26,3 +26,19 @@ def test_a_refusal_says_each_rule_that_it_names(detail: str, english: tuple[str,
     assert policy_rules.told(detail, "en") == english
     assert len(policy_rules.told(detail, "ru")) == len(english)
     assert not set(policy_rules.told(detail, "ru")) & set(english)
+
+
+@pytest.mark.parametrize(
+    ("detail", "of_the_message"),
+    [
+        ("classified-stays", True),
+        ("amber-export-needs-grant, classified-stays", True),
+        ("amber-export-needs-grant", False),
+        ("coordinator-exports-no-annex", False),
+        ("need-to-know", False),
+        ("", False),
+    ],
+)
+def test_some_rules_follow_from_the_message_alone(detail: str, *, of_the_message: bool) -> None:
+    """No other officer is asked for what nobody may do."""
+    assert policy_rules.is_of_the_message(detail) == of_the_message

@@ -190,7 +190,7 @@ def _json(answer: Mapping[str, Any], status: int = 200) -> Response:
 
 
 def _error(error: PaizaError) -> dict[str, Any]:
-    told = error_help.remedy(error.reason)
+    told = error_help.remedy(error.reason, error.detail)
     return {
         "reason": error.reason,
         "where": error.where if isinstance(error, (Refused, Unreachable, NotProven)) else "",

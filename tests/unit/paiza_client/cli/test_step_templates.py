@@ -1,10 +1,11 @@
 """The empty drafts of steps of a controlled delivery ask for nothing that the thread determines."""
 
+import time
 from typing import get_args
 
 import pytest
 
-from paiza_client.cli.controlled_delivery import without_filled
+from paiza_client.cli.controlled_delivery import in_local_time, without_filled
 from paiza_client.sdk import controlled_delivery
 from paiza_domain import kinds
 from paiza_domain.drafts.templates import Form, template
@@ -30,3 +31,16 @@ def test_what_is_filled_in_is_commented_out(name: str, form: Form) -> None:
     assert content is not None
     for field in controlled_delivery.filled_fields(name):
         assert not isinstance(content, Group) or below(content, field) is None, field
+
+
+def test_times_that_are_filled_in_are_those_of_this_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An officer changes the time of their own clock, with its zone; texts and comments stay as they are."""
+    monkeypatch.setenv("TZ", "Asia/Almaty")
+    time.tzset()
+    draft = "  entry: 2026-12-01T20:05:00Z  # Enters; 2026-11-23 14:30+05:00\n  - note: at 2026-12-01T20:05:00Z\n"
+    try:
+        shown = in_local_time(draft)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert shown == draft.replace("entry: 2026-12-01T20:05:00Z", "entry: 2026-12-02 01:05+05:00")
