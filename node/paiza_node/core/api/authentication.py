@@ -1,10 +1,10 @@
 """Checks of each call before its handler runs.
 
 1. The RPC declares in its .proto who may call it. (The node does not start if one declares nothing.)
-2. The register has not expired. Calls about the register itself (`ABOUT_REGISTER`) are admitted by the one verified
-   last: otherwise nodes whose register expired could never get a newer one from each other.
-3. The caller presented a certificate over a connection with a hybrid key exchange (`check_key_exchange`). The
+2. The caller presented a certificate over a connection with a hybrid key exchange (`check_key_exchange`). The
    certificate is verified again here, since TLS accepts the union of all CAs.
+3. The register has not expired. Calls about the register itself (`ABOUT_REGISTER`) are admitted by the one verified
+   last: otherwise nodes whose register expired could never get a newer one from each other.
 4. It is of the kind that the RPC requires, issued by the CA of the one member it names, valid now, not revoked.
 5. The member of a calling node is active, not our own and not blocked; files of the register are also answered to one
    that is suspended or whose role has expired: it verifies them. An officer is our own, and the directory of officers
@@ -83,6 +83,14 @@ def member_of(caller: Caller) -> Member:
     return caller.member
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A certificate (DER) that was shown in a handshake, and the id that it claims; nothing of it is verified."""
+
+    der: bytes
+    claimed: SpiffeId
+
+
 @dataclass(eq=False, slots=True)
 class Call:
     """A call under way: cut if its caller would no longer be admitted.
@@ -94,7 +102,7 @@ class Call:
 
     caller: Caller
     method: str
-    context: Any
+    shown: Shown
     task: asyncio.Task[Any] | None
     checked: datetime
     only_unhindered: bool = False
@@ -123,10 +131,20 @@ class _Denied(Rejected):
 
 
 @lru_cache(maxsize=SHOWN_CERTIFICATES)
-def _claim(pem: bytes) -> tuple[bytes, SpiffeId]:
-    """Return a certificate that was shown in a handshake, DER, and the id that it claims; nothing of it is verified."""
+def _claim(pem: bytes) -> Shown:
+    """Return what a certificate claims."""
     der = PEM_cert_to_DER_cert(pem.decode("ascii"))
-    return der, uri_san(load_certificate(der))
+    return Shown(der, uri_san(load_certificate(der)))
+
+
+def _shown(context: Any) -> Shown:
+    """Return what the caller showed, which stays the same for the whole connection."""
+    properties = context.auth_context()
+    shown = properties.get("x509_pem_cert")
+    if not shown:
+        raise Rejected("unauthenticated", "the caller showed no certificate")
+    check_key_exchange(properties)
+    return _claim(shown[0])
 
 
 class Authenticator:
@@ -165,9 +183,11 @@ class Authenticator:
     @asynccontextmanager
     async def admit(self, method: str, context: Any) -> AsyncIterator[Call]:
         """Check a call, and yield it; it counts as concurrent until it has ended, which an unread answer holds up."""
-        # 1.-6.
+        # 2.
+        shown = _shown(context)
+        # 1., 3.-6.
         try:
-            caller = self._identify(method, context)
+            caller = self._identify(method, shown)
         except _Denied as error:
             if self._denied is not None:
                 await self._denied(error.officer, method, error)
@@ -182,7 +202,7 @@ class Authenticator:
         context.add_done_callback(
             lambda _context: place.close()
         )  # not before the answer was sent: it may be left unread
-        call = Call(caller, method, context, asyncio.current_task(), self._clock(), only_unhindered=only_unhindered)
+        call = Call(caller, method, shown, asyncio.current_task(), self._clock(), only_unhindered=only_unhindered)
         self._calls.add(call)
         before = CALLER.get()
         CALLER.set(caller.key)
@@ -231,7 +251,7 @@ class Authenticator:
         """
         now = self._clock()
         if not timedelta(0) <= now - call.checked < CHECK_AGAIN:
-            self._identify(call.method, call.context)
+            self._identify(call.method, call.shown)
             call.checked = now
 
     def cut(self) -> None:
@@ -241,7 +261,7 @@ class Authenticator:
         """
         for call in self._calls:
             try:
-                now = self._identify(call.method, call.context)
+                now = self._identify(call.method, call.shown)
             except Rejected as refusal:
                 log.warning("call_cut", method=call.method, reason=refusal.reason, detail=refusal.detail)
                 call.cut(refusal)
@@ -254,24 +274,17 @@ class Authenticator:
     async def _cut_expired(self) -> None:
         self.cut()
 
-    def _identify(self, method: str, context: Any) -> Caller:
+    def _identify(self, method: str, shown: Shown) -> Caller:
         # 1.
         access = self._access[method]
-        # 2.
-        register = self._register_cache.last if method in ABOUT_REGISTER else self._register_cache.current
         # 3.
-        properties = context.auth_context()
-        shown = properties.get("x509_pem_cert")
-        if not shown:
-            raise Rejected("unauthenticated", "the caller showed no certificate")
-        check_key_exchange(properties)
-        der, claimed = _claim(shown[0])
-        if access.who not in ("either", claimed.role):
-            raise Rejected("forbidden", f"this call is for {access.who}s")
+        register = self._register_cache.last if method in ABOUT_REGISTER else self._register_cache.current
         # 4.-6.
-        if claimed.role == "node":
-            return self._node(claimed, der, method, register)
-        return self._officer(claimed, der, access.action, register)
+        if access.who not in ("either", shown.claimed.role):
+            raise Rejected("forbidden", f"this call is for {access.who}s")
+        if shown.claimed.role == "node":
+            return self._node(shown.claimed, shown.der, method, register)
+        return self._officer(shown.claimed, shown.der, access.action, register)
 
     def _node(self, claimed: SpiffeId, der: bytes, method: str, register: Register) -> Caller:
         # 4.

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from paiza.core.v1 import log_pb2
+from paiza_node.core.api import authentication
 from paiza_node.core.api.authentication import Authenticator, Caller
 from paiza_node.core.log import store as log_store
 from paiza_node.core.peers import store as peers_store
@@ -147,10 +148,11 @@ async def test_calls_under_way_are_cut(room: Room, monkeypatch: pytest.MonkeyPat
     register_cache: Any = None
     authenticator = Authenticator("kaz", register_cache, FixedOfficers(), room.clock, blocks=blocks)
 
-    def identify(method: str, context: _Context) -> Caller:
-        blocks.check_caller(context.member, method)
-        return Caller(context.member, member=cast("Any", type("Member", (), {"id": context.member})))
+    def identify(method: str, shown: str) -> Caller:
+        blocks.check_caller(shown, method)
+        return Caller(shown, member=cast("Any", type("Member", (), {"id": shown})))
 
+    monkeypatch.setattr(authentication, "_shown", lambda context: context.member)
     monkeypatch.setattr(authenticator, "_identify", identify)
     waits = asyncio.Event()
     committed: list[str] = []
