@@ -120,8 +120,9 @@ async def _idle(run: Run) -> list[Took]:
 
 async def _watch(stub: "officer_pb2_grpc.OfficerServiceAsyncStub", delivered: asyncio.Queue[bytes]) -> None:
     async for news in stub.Watch(officer_pb2.WatchRequest()):
-        if any(each.state == delivery_pb2.DELIVERY_STATE_DELIVERED for each in news.message.deliveries):
-            delivered.put_nowait(news.message.message_digest)
+        for message in news.messages:
+            if any(each.state == delivery_pb2.DELIVERY_STATE_DELIVERED for each in message.deliveries):
+                delivered.put_nowait(message.message_digest)
 
 
 async def _one(

@@ -86,8 +86,9 @@ class Sender:
                 self.watches += 1
                 try:
                     async for news in stub.Watch(officer_pb2.WatchRequest()):
-                        if any(each.state == delivery_pb2.DELIVERY_STATE_DELIVERED for each in news.message.deliveries):
-                            self._delivered(news.message.message_digest)
+                        for message in news.messages:
+                            if any(each.state == delivery_pb2.DELIVERY_STATE_DELIVERED for each in message.deliveries):
+                                self._delivered(message.message_digest)
                 except grpc.aio.AioRpcError as error:
                     if error.code() not in PASSING:
                         raise SoakError(f"{self.officer.id}: {error.code().name}: {error.details()}") from error

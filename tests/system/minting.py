@@ -49,6 +49,7 @@ class Identity:
                 ("grpc.use_local_subchannel_pool", 1),
                 ("grpc.enable_http_proxy", 0),
                 ("grpc.enable_retries", 0),
+                ("grpc.http2.bdp_probe", 0),
                 ("grpc.max_send_message_length", 64 * 1024 * 1024),
                 ("grpc.max_receive_message_length", 64 * 1024 * 1024),
             ],

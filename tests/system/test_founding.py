@@ -61,5 +61,5 @@ async def test_three_folders_found_a_federation_and_exchange_a_message(tmp_path:
             stub: Any = officer_pb2_grpc.OfficerServiceStub(receiver)
             async with asyncio.timeout(60):
                 arrived = await stub.Watch(officer_pb2.WatchRequest(after_sequence=0)).read()
-            assert arrived.HasField("message")
+            assert arrived.messages
         assert [await asyncio.to_thread(node.stop) for node in nodes] == [0, 0, 0]

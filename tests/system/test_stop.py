@@ -41,7 +41,7 @@ async def test_stop_ends_watching(tmp_path: Path) -> None:
             # Each has begun: a call that the server has not taken yet when it stops is only cancelled.
             async with asyncio.timeout(60):
                 for watch in watches:
-                    assert (await watch.read()).HasField("message")
+                    assert (await watch.read()).messages
             readers = [asyncio.ensure_future(watch.read()) for watch in watches]
             began = time.monotonic()
             assert await asyncio.to_thread(node.stop) == 0

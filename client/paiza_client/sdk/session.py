@@ -360,7 +360,10 @@ class Session:
         stream = self._officer.Watch(officer_pb2.WatchRequest(after_sequence=after))
         try:
             async for answer in self._checked(stream):
-                yield summary(answer.message) if answer.HasField("message") else answer.notice
+                for message in answer.messages:
+                    yield summary(message)
+                for notice in answer.notices:
+                    yield notice
         except grpc.aio.AioRpcError as error:
             raise channel.translated(error, self.profile.node) from error
         finally:

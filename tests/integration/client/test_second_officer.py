@@ -205,9 +205,9 @@ def test_the_second_officer_who_watches_is_told(paiza: Paiza, federation: Federa
         codes: list[str] = []
         while True:
             answer = await anext(watch)
-            if answer.message.message_digest.hex() == digest:
+            codes.extend(notice.code for notice in answer.notices)
+            if digest in {message.message_digest.hex() for message in answer.messages}:
                 return codes
-            codes.append(answer.notice.code)
 
     async def watched() -> tuple[list[str], list[str]]:
         async with duty.channel() as one, authoriser.channel() as other:
@@ -236,10 +236,13 @@ def test_a_watch_that_begins_is_told_what_waits_already(paiza: Paiza, federation
         async with Officer(federation.folder, name).channel() as channel:
             request = officer_pb2.WatchRequest(after_sequence=0)
             async for answer in officer_pb2_grpc.OfficerServiceStub(channel).Watch(request):
-                if answer.HasField("message"):
+                if answer.messages:
                     break
-                if answer.notice.message_digest.hex() == waiting["digest"]:
-                    found.append((answer.notice.code, answer.notice.text.en))
+                found += [
+                    (notice.code, notice.text.en)
+                    for notice in answer.notices
+                    if notice.message_digest.hex() == waiting["digest"]
+                ]
         return found
 
     async def all_of() -> list[list[tuple[str, str]]]:

@@ -66,9 +66,10 @@ class Desk:
 
     async def wait_for(self, digest: bytes) -> officer_pb2.MessageInfo:
         """Wait until a message is at this node, by its news."""
-        async for notifier in self.stub.Watch(officer_pb2.WatchRequest(after_sequence=0), timeout=SECONDS):
-            if notifier.message.message_digest == digest:
-                return notifier.message
+        async for news in self.stub.Watch(officer_pb2.WatchRequest(after_sequence=0), timeout=SECONDS):
+            for info in news.messages:
+                if info.message_digest == digest:
+                    return info
         raise AssertionError("the watch ended")
 
     async def info(self, digest: bytes) -> officer_pb2.MessageInfo:

@@ -97,7 +97,7 @@ async def reminder(desk: Desk) -> None:
     """Read a watch until a reminder of a decision comes."""
     async with desk.watching() as notifier:
         async for told in notifier:
-            if told.notice.code == "decision":
+            if "decision" in {notice.code for notice in told.notices}:
                 return
 
 

@@ -100,8 +100,7 @@ async def test_stop_overtakes_thousands_and_everyone_acknowledges(
     order: dict[bytes, int] = {}
     async with asyncio.timeout(WAIT_SECONDS), tjk.watching(after=0) as notifier:
         async for item in notifier:
-            if item.HasField("message"):
-                order[bytes(item.message.message_digest)] = item.message.sequence
+            order.update((bytes(each.message_digest), each.sequence) for each in item.messages)
             if len(order) > 500:
                 break
     flooded = [sequence for digest, sequence in order.items() if digest not in (request, stop)]

@@ -93,8 +93,7 @@ async def test_watching_officers_are_reminded(unit_directory: Mapping[str, Desk]
     told = []
     async with asyncio.timeout(WAIT_SECONDS), kaz.watching() as notifier:
         async for item in notifier:
-            if item.WhichOneof("news") == "notice" and item.notice.code == "decision":
-                told.append(item.notice)
+            told += [notice for notice in item.notices if notice.code == "decision"]
             if len(told) == 2 * len(MEMBERS):
                 break
     assert {notice.member for notice in told} == set(MEMBERS)

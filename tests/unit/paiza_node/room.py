@@ -278,9 +278,8 @@ class Room(AbstractContextManager["Room"]):
         self.notifier.unsubscribe(watch)
         watch.end()
         found = []
-        while (item := await watch.get()) is not None:
-            if isinstance(item, notice_pb2.Notice):
-                found.append(item)
+        while items := await watch.take():
+            found += [item for item in items if isinstance(item, notice_pb2.Notice)]
         return found
 
 

@@ -34,7 +34,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class MessagesChanged(Change):
-    """Messages were stored, or their data in lists changed; those in ``ahead`` are shown to officers first."""
+    """Messages were stored, or their data in lists changed; those in ``ahead``, FLASH and stops, are shown at once."""
 
     digests: tuple[bytes, ...]
     ahead: frozenset[bytes] = frozenset()

@@ -2,15 +2,39 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from paiza.officer.v1 import notice_pb2
 
-MAX_PENDING: Final = 1024  # items a watch may lag behind; beyond that it ends and the client lists anew
+MAX_PENDING: Final = 4 * 1024 * 1024  # bytes a watch may lag behind; beyond that it ends and the client lists anew
+TOGETHER_BYTES: Final = 64 * 1024  # of the items that are taken together, the last one apart
 
 Item = object
 """A notice, or what a capability puts beside the notices, such as a message that changed."""
+
+
+class _Waiting:
+    """Items in order, and the bytes of all of them."""
+
+    def __init__(self) -> None:
+        self._items: deque[tuple[Item, int]] = deque()
+        self.bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._items)
+
+    def append(self, item: Item, size: int) -> None:
+        self._items.append((item, size))
+        self.bytes += size
+
+    def take(self, most: int) -> Iterator[Item]:
+        """Take the items that begin within the first so many bytes."""
+        while self._items and most > 0:
+            item, size = self._items.popleft()
+            self.bytes -= size
+            most -= size
+            yield item
 
 
 class Subscription:
@@ -19,18 +43,17 @@ class Subscription:
     def __init__(self, officer: str = "") -> None:
         """Begin without items; ``officer`` is the watching officer."""
         self.officer = officer
-        self._ahead: deque[Item] = deque()
-        self._rest: deque[Item] = deque()
+        self._ahead, self._rest = _Waiting(), _Waiting()
         self._came = asyncio.Event()
         self._over = False
 
-    def put(self, item: Item, *, first: bool) -> bool:
-        """Add an item; False if the watch lags too far behind and has ended."""
+    def put(self, item: Item, size: int, *, first: bool) -> bool:
+        """Add an item of about so many bytes; False if the watch lags too far behind and has ended."""
         waiting = self._ahead if first else self._rest
-        if len(waiting) >= MAX_PENDING:
+        if waiting.bytes + size > MAX_PENDING:
             self.end()
             return False
-        waiting.append(item)
+        waiting.append(item, size)
         self._came.set()
         return True
 
@@ -39,18 +62,16 @@ class Subscription:
         self._over = True
         self._came.set()
 
-    async def get(self) -> Item | None:
-        """Wait for the next item; None when the watch is over."""
+    async def take(self) -> list[Item]:
+        """Wait for items, and return those that are there, as many as go together; none when the watch is over."""
         while not (self._ahead or self._rest or self._over):
             self._came.clear()
             await self._came.wait()
-        if self._ahead:
-            return self._ahead.popleft()
-        return self._rest.popleft() if self._rest else None
+        return self.take_ahead() or list(self._rest.take(TOGETHER_BYTES))
 
-    def get_ahead(self) -> Item | None:
-        """Return the next urgent item, if there is one, without waiting."""
-        return self._ahead.popleft() if self._ahead else None
+    def take_ahead(self) -> list[Item]:
+        """Return the urgent items that are there, as many as go together, without waiting."""
+        return list(self._ahead.take(TOGETHER_BYTES))
 
 
 class Notifier:
@@ -63,10 +84,11 @@ class Notifier:
 
     def tell(self, notice: notice_pb2.Notice, *, first: bool = False, only: Collection[str] = ()) -> None:
         """Send a notice to every watch, or to ``only`` these officers."""
+        size = notice.ByteSize()
         for watch in list(self._watches):
             if only and watch.officer not in only:
                 continue
-            if not watch.put(notice, first=first):
+            if not watch.put(notice, size, first=first):
                 self._watches.discard(watch)
 
     def subscribe(self, officer: str = "") -> Subscription:

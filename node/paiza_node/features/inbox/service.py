@@ -1,7 +1,7 @@
 """RPCs of officers at their own node."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC
 from typing import Final
@@ -16,7 +16,7 @@ from paiza_node.core.api.services import Service
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange.send.submit import Submit
 from paiza_node.core.exchange.send.trial import Trial
-from paiza_node.core.log.notifier import Item
+from paiza_node.core.log.notifier import TOGETHER_BYTES, Item
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.approvals.notices import APPROVAL
@@ -149,47 +149,53 @@ class OfficerService(Service):
             if after is not None and after > MAX_SEQUENCE:
                 raise Rejected("malformed", "after_sequence is not one this node gave")
             waiting = await asyncio.to_thread(self._pending.of, officer)
-            for notice in (*waiting, *self._deadlines.current()):
-                for response in await self._told(notice, officer):
-                    yield response
+            if told := await self._told((*waiting, *self._deadlines.current()), officer, {}):
+                yield told
             # What changed while the backlog is read waits as news, and may be what the backlog shows: not shown twice.
-            backlog: dict[bytes, officer_pb2.WatchResponse] = {}  # the last page
-            ahead: dict[bytes, officer_pb2.WatchResponse] = {}
+            backlog: dict[bytes, officer_pb2.MessageInfo] = {}  # the last page
+            ahead: dict[bytes, officer_pb2.MessageInfo] = {}
             while after is not None:
                 query = MessageQuery(after_seq=after, limit=BACKLOG_PAGE, oldest_first=True)
                 page = await asyncio.to_thread(self._list, query, officer)
-                infos = [message_info(listed) for listed in page]
-                backlog = {each.message_digest: officer_pb2.WatchResponse(message=each) for each in infos}
-                for digest, response in backlog.items():
-                    if ahead.pop(digest, None) != response:
-                        yield response
-                while (item := subscription.get_ahead()) is not None:  # a stop does not wait for the backlog
-                    for response in await self._told(item, officer):
-                        digest = response.message.message_digest
-                        if backlog.get(digest) != response:
-                            ahead[digest] = response
-                            yield response
+                backlog = {listed.row.digest: message_info(listed) for listed in page}
+                for messages in _together(each for each in backlog.values() if not _shown(each, ahead)):
+                    yield officer_pb2.WatchResponse(messages=messages)
+                while items := subscription.take_ahead():  # a stop does not wait for the backlog
+                    if told := await self._told(items, officer, backlog):
+                        ahead.update((each.message_digest, each) for each in told.messages)
+                        yield told
                 after = page[-1].row.seq if len(page) == BACKLOG_PAGE else None
-            while (item := await subscription.get()) is not None:
-                for response in await self._told(item, officer):
-                    if backlog.pop(response.message.message_digest, None) != response:
-                        yield response
+            while items := await subscription.take():
+                if told := await self._told(items, officer, backlog):
+                    yield told
         finally:
             self._watches.unsubscribe(officer, subscription)
         raise Unavailable("busy", "the watch ended: the node stops, or this watcher may have missed a change", 1.0)
 
-    async def _told(self, item: Item, officer: Officer) -> list[officer_pb2.WatchResponse]:
-        """Return the response for one item of a watch."""
-        if isinstance(item, ChangedMessage):
-            if officer.id not in item.read.openers and not item.read.listed.linked:
-                return [item.response]
-            listed = item.read.shown_to(officer.id)
-            if listed.linked:
-                listed = await asyncio.to_thread(self._linked, listed, officer)
-            return [officer_pb2.WatchResponse(message=message_info(listed))]
-        assert isinstance(item, notice_pb2.Notice)
-        notice = await asyncio.to_thread(self._as_entitled, item, officer)
-        return [] if notice is None else [officer_pb2.WatchResponse(notice=notice)]
+    async def _told(
+        self, items: Sequence[Item], officer: Officer, backlog: dict[bytes, officer_pb2.MessageInfo]
+    ) -> officer_pb2.WatchResponse | None:
+        """Return the response for items of a watch, None if they hold no news: what the backlog showed is left out."""
+        messages: list[officer_pb2.MessageInfo] = []
+        notices: list[notice_pb2.Notice] = []
+        for item in items:
+            if isinstance(item, ChangedMessage):
+                info = await self._as_shown(item, officer)
+                if not _shown(info, backlog):
+                    messages.append(info)
+            else:
+                assert isinstance(item, notice_pb2.Notice)
+                notice = await asyncio.to_thread(self._as_entitled, item, officer)
+                if notice is not None:
+                    notices.append(notice)
+        return officer_pb2.WatchResponse(messages=messages, notices=notices) if messages or notices else None
+
+    async def _as_shown(self, item: ChangedMessage, officer: Officer) -> officer_pb2.MessageInfo:
+        """Return a message as it is shown to an officer."""
+        if officer.id not in item.read.openers and not item.read.listed.linked:
+            return item.info
+        listed = item.read.shown_to(officer.id)
+        return message_info(await asyncio.to_thread(self._linked, listed, officer) if listed.linked else listed)
 
     def _as_entitled(self, notice: notice_pb2.Notice, officer: Officer) -> notice_pb2.Notice | None:
         """Return a notice without what the officer may not know; threads are named only if they may know of them."""
@@ -224,6 +230,25 @@ class OfficerService(Service):
     ) -> officer_pb2.FindSourceRowsResponse:
         """Return which source rows were sent already."""
         return await asyncio.to_thread(self._find_source_rows, officer_of(caller), request.source_row_sha256)
+
+
+def _shown(info: officer_pb2.MessageInfo, before: dict[bytes, officer_pb2.MessageInfo]) -> bool:
+    """Return whether a message was shown as it is now; what was shown ``before`` of it is forgotten."""
+    return bool(before) and before.pop(info.message_digest, None) == info
+
+
+def _together(messages: Iterable[officer_pb2.MessageInfo]) -> Iterator[list[officer_pb2.MessageInfo]]:
+    """Divide messages into responses."""
+    found: list[officer_pb2.MessageInfo] = []
+    size = 0
+    for each in messages:
+        found.append(each)
+        size += each.ByteSize()
+        if size >= TOGETHER_BYTES:
+            yield found
+            found, size = [], 0
+    if found:
+        yield found
 
 
 def _may_be_told(reads: ReadConnection, notice: notice_pb2.Notice, officer: Officer) -> bool:

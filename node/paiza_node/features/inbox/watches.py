@@ -3,11 +3,18 @@
 A read for each watch and change would cost the node more than its messages. The scope of a watch is that of its
 officer's lists (`Audience`); what differs between two who see a message is told from what was read. A watch that falls
 behind ends, and its client lists anew; so do all of them when changes cannot be read.
+
+A response costs the node much, and one with more messages little more. So news gathers while the watches have had their
+share of responses (`PER_SECOND`); only what overtakes is shown at once.
 """
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
+from math import inf
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -24,21 +31,23 @@ from paiza_node.features.listing.listing import message_info
 from paiza_node.features.listing.model import ReadMessage
 from paiza_node.features.search import store as search_store
 
-BATCH: Final = 256  # messages read at once
+BATCH: Final = 1024  # messages read at once; when so many wait, they gather no longer
 MOST_WAITING: Final = 65_536  # changed messages that wait to be read: some seconds of a busy node
+PER_SECOND: Final = 200  # responses to all watches: 0.2 ms of processor time each
+BURST: Final = 100  # responses after a pause that are sent at once
 
 log = structlog.get_logger("paiza.inbox")
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedMessage:
-    """A message that changed, as it was read, and the response for all who did not open it.
+    """A message that changed, as it was read, and as it is shown to all who did not open it.
 
     If it is marked as linked, whether it is for an officer is left to find out.
     """
 
     read: ReadMessage
-    response: officer_pb2.WatchResponse
+    info: officer_pb2.MessageInfo
 
 
 class Watches:
@@ -53,6 +62,8 @@ class Watches:
         self._ahead: dict[bytes, None] = {}  # changed messages that are shown first, in order
         self._rest: dict[bytes, None] = {}
         self._reading: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()  # what waits gathers no longer
+        self._rest_due = -inf  # from when on, by `monotonic`, the responses sent so far are within the share
 
     def subscribe(self, officer: Officer) -> Subscription:
         """Begin a watch: of notices for this officer, and of messages that they see in lists."""
@@ -83,6 +94,8 @@ class Watches:
             self._end_all()
         elif self._reading is None and (self._ahead or self._rest):
             self._reading = asyncio.create_task(self._show())
+        if self._ahead or len(self._rest) >= BATCH:
+            self._hurry.set()
 
     def catch_up(self) -> None:
         """Do nothing: a watch begins with the stored state, and one that missed a change has ended."""
@@ -97,18 +110,38 @@ class Watches:
     async def _show(self) -> None:
         """Show changed messages until none waits."""
         try:
-            while waiting := self._ahead or self._rest:
-                batch = list(waiting)[:BATCH]
+            while self._ahead or self._rest:
+                await self._gather()
+                waiting = self._ahead or self._rest
+                batch = list(islice(waiting, BATCH))
                 for digest in batch:
                     del waiting[digest]
-                for each in await asyncio.to_thread(self._read, batch):
-                    for watch in self._audience.of(each.read.listed.row.unit, each.read.readers):
-                        watch.put(each, first=waiting is self._ahead)
+                found = await asyncio.to_thread(self._read, batch)
+                self._put(found, first=waiting is self._ahead)
         except Exception:  # of the database, mostly: officers list anew, and learn then what is wrong
             log.exception("changes_not_read")
             self._end_all()
         finally:
             self._reading = None
+
+    async def _gather(self) -> None:
+        """Let news gather until the watches may have more responses, something overtakes, or there is enough of it."""
+        self._hurry.clear()
+        pause = self._rest_due - monotonic()
+        if pause > 0 and not self._ahead and len(self._rest) < BATCH:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), pause)
+
+    def _put(self, found: Sequence[ChangedMessage], *, first: bool) -> None:
+        """Put messages before those who see them, and count their responses: the watches wake once all are there."""
+        shown: set[Subscription] = set()
+        for each in found:
+            watches = self._audience.of(each.read.listed.row.unit, each.read.readers)
+            size = each.info.ByteSize()
+            for watch in watches:
+                watch.put(each, size, first=first)
+            shown |= watches
+        self._rest_due = max(self._rest_due, monotonic() - BURST / PER_SECOND) + len(shown) / PER_SECOND
 
     def _read(self, digests: Sequence[bytes]) -> list[ChangedMessage]:
         """Return these messages, in this order; ``linked`` if one may be linked for some officers."""
@@ -119,4 +152,4 @@ class Watches:
             if each.listed.row.seq in linked:
                 found[digest] = replace(each, listed=replace(each.listed, linked=True))
         shown = [found[digest] for digest in digests if digest in found]
-        return [ChangedMessage(each, officer_pb2.WatchResponse(message=message_info(each.listed))) for each in shown]
+        return [ChangedMessage(each, message_info(each.listed)) for each in shown]

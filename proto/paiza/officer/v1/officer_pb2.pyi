@@ -893,33 +893,31 @@ Global___WatchRequest: _TypeAlias = WatchRequest  # noqa: Y015
 
 @_typing.final
 class WatchResponse(_message.Message):
-    """One piece of news."""
+    """News: what came together, or while the node was busy with other news. What overtakes comes at once."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    MESSAGE_FIELD_NUMBER: _builtins.int
-    NOTICE_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def message(self) -> Global___MessageInfo:
-        """A message that arrived, was released, or whose deliveries changed."""
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___MessageInfo]:
+        """Messages that arrived, were released, or whose deliveries changed; those that overtake first."""
 
     @_builtins.property
-    def notice(self) -> _notice_pb2.Notice:
-        """A deadline, or another notice for the reader."""
+    def notices(self) -> _containers.RepeatedCompositeFieldContainer[_notice_pb2.Notice]:
+        """Deadlines, and other notices for the reader."""
 
     def __init__(
         self,
         *,
-        message: Global___MessageInfo | None = ...,
-        notice: _notice_pb2.Notice | None = ...,
+        messages: _abc.Iterable[Global___MessageInfo] | None = ...,
+        notices: _abc.Iterable[_notice_pb2.Notice] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "news", b"news", "notice", b"notice"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "news", b"news", "notice", b"notice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages", "notices", b"notices"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_news: _TypeAlias = _typing.Literal["message", "notice"]  # noqa: Y015
-    _WhichOneofArgType_news: _TypeAlias = _typing.Literal["news", b"news"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_news) -> _WhichOneofReturnType_news | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchResponse: _TypeAlias = WatchResponse  # noqa: Y015
 

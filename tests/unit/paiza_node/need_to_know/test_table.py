@@ -464,7 +464,7 @@ async def watched(node: WholeNode, rpc: str, observer: str, request: Any) -> lis
     found = []
     async for each in stream:
         found.append(shown([each]))
-        if each.message.message_digest == newest:
+        if newest in {message.message_digest for message in each.messages}:
             break
     await stream.aclose()  # type: ignore[attr-defined]  # a generator
     return found

@@ -167,8 +167,9 @@ class Receive:
         )
         known = self._logs.to_store(member.id, checkpoint)
         going = [item for item in checked if isinstance(item, Arrival)]
-        alarms = frozenset(item.digest for item in going if item.goes_first) if ahead else frozenset[bytes]()
-        urgent = bool(alarms) or (first and any(item.is_flash for item in going))
+        overtaking = ahead and any(item.goes_first for item in going)
+        urgent = overtaking or (first and any(item.is_flash for item in going))
+        shown_first = frozenset(item.digest for item in going if ahead and item.is_flash)
 
         def work(tx: LogTransaction, begin: int, end: int) -> list[Answer]:
             part = checked[begin:end]
@@ -179,7 +180,7 @@ class Receive:
                     before(tx)
                 told = {digest for kind, proven in answers for digest in kind.record(tx, proven, member.id)}
             outcomes = self._arrivals(tx, member.id, part)
-            _announce(tx, part, _arrived(part, outcomes), told, alarms)
+            _announce(tx, part, _arrived(part, outcomes), told, shown_first)
             return outcomes
 
         # Forwarded messages are checked against all of their batch.
@@ -245,11 +246,11 @@ def _announce(
     checked: Sequence[Checked],
     arrived: Sequence[bytes],
     told: Collection[bytes],
-    alarms: frozenset[bytes],
+    shown_first: frozenset[bytes],
 ) -> None:
     """Announce a batch: stored messages, those that its answers concern, and own messages that were forwarded."""
     if arrived or told:
-        tx.announce(MessagesChanged((*arrived, *told), alarms))
+        tx.announce(MessagesChanged((*arrived, *told), shown_first))
     if forwarded := tuple(item.digest for item in checked if isinstance(item, Arrival) and item.message is None):
         tx.announce(HoldersChanged(forwarded))
 

@@ -208,7 +208,7 @@ def announce_released(tx: LogTransaction, messages: Sequence[VerifiedMessage]) -
         return
     headers = [message.header for message in messages]
     members = frozenset(recipient.member for header in headers for recipient in header.recipients)
-    ahead = frozenset(message.digest for message in messages if precedence.overtakes(message.header.kind))
+    ahead = frozenset(message.digest for message in messages if precedence.is_flash(message.header))
     tx.announce(DeliveriesQueued(members, frozenset(map(precedence.urgency_of, headers))))
     tx.announce(MessagesChanged(tuple(message.digest for message in messages), ahead))
 

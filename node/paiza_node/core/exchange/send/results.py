@@ -77,7 +77,7 @@ async def record_receipts(core: Core, peer: str, sent: Sent) -> None:
         )
         known = core.logs.to_store(peer, sent.checkpoint)
         await core.ledger.commit_parts(
-            lambda tx, begin, end: _write(core.node_id, peer, outcomes[begin:end], known, tx),
+            lambda tx, begin, end: _write(core.node_id, peer, outcomes[begin:end], known, tx, ahead=sent.first),
             len(outcomes),
             first=sent.first,
         )
@@ -164,8 +164,10 @@ class _AnswerCheck:
         return Postponement(outgoing.id, self._core.clock() + timedelta(seconds=pause), reason, detail)
 
 
-def _write(actor: str, peer: str, outcomes: Sequence[Outcome], known: PeerLogView, tx: LogTransaction) -> None:
-    """Write the results of a batch, with the proofs: runs in the ledger's transaction."""
+def _write(
+    actor: str, peer: str, outcomes: Sequence[Outcome], known: PeerLogView, tx: LogTransaction, *, ahead: bool
+) -> None:
+    """Write the results of a batch, with the proofs: runs in the ledger's transaction. ``ahead``: it is FLASH."""
     peers_store.put_known_log(tx.conn, known)
     settled = [(each.settlement, each) for each in outcomes if each.settlement is not None]
     ended = set(deliveries_store.settle(tx.conn, [settlement for settlement, _ in settled], tx.now))
@@ -178,7 +180,8 @@ def _write(actor: str, peer: str, outcomes: Sequence[Outcome], known: PeerLogVie
         if each.rewrapped is not None:
             messages_store.replace_signed(tx.conn, each.outgoing.digest, each.rewrapped)
     if settled:
-        tx.announce(MessagesChanged(tuple(each.outgoing.digest for _, each in settled)))
+        digests = tuple(each.outgoing.digest for _, each in settled)
+        tx.announce(MessagesChanged(digests, frozenset(digests if ahead else ())))
 
 
 def _entry(settlement: Settlement, digest: bytes, actor: str, peer: str, answer_sha256: bytes) -> log_pb2.LogEntry:

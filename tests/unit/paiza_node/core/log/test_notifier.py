@@ -14,4 +14,4 @@ async def test_who_begins_to_watch_when_all_was_closed_is_told_at_once() -> None
     late = notifier.subscribe("late")
     notifier.tell(notice_pb2.Notice(code="late"))
     async with asyncio.timeout(5):
-        assert [await early.get(), await late.get()] == [None, None]
+        assert [await early.take(), await late.take()] == [[], []]

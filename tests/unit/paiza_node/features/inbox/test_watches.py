@@ -53,8 +53,10 @@ def received(room: Room, unit: str) -> bytes:
 async def shown(watch: Subscription, count: int) -> list[bytes]:
     """Return the digests of the next items; b"" for the end."""
     async with asyncio.timeout(SECONDS):
-        items = [await watch.get() for _ in range(count)]
-    return [item.response.message.message_digest if isinstance(item, ChangedMessage) else b"" for item in items]
+        items: list[object] = []
+        while len(items) < count:
+            items += await watch.take() or [None]
+    return [item.info.message_digest if isinstance(item, ChangedMessage) else b"" for item in items]
 
 
 async def test_each_officer_is_shown_what_they_see(room: Room) -> None:
@@ -66,7 +68,7 @@ async def test_each_officer_is_shown_what_they_see(room: Room) -> None:
     assert await shown(found[DUTY.id], 2) == [theirs, mine]
     assert await shown(found[LIAISON.id], 1) == [mine]
     assert await shown(found[BORDER.id], 1) == [theirs]
-    assert [watch.get_ahead() for watch in found.values()] == [None] * 3
+    assert [watch.take_ahead() for watch in found.values()] == [[]] * 3
 
 
 async def test_a_change_is_read_once_for_all_watches(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +98,7 @@ async def test_who_opened_a_message_is_read_with_it(room: Room) -> None:
     watch = watches.subscribe(LIAISON)
     watches.notify([MessagesChanged((mine,))])
     async with asyncio.timeout(SECONDS):
-        item = await watch.get()
+        (item,) = await watch.take()
     assert isinstance(item, ChangedMessage)
     told = [item.read.shown_to(each.id) for each in (LIAISON, DUTY)]
     assert [(each.opened, each.opened_by_caller) for each in told] == [(True, True), (True, False)]
@@ -146,6 +148,29 @@ async def test_watches_end_where_changes_cannot_be_read(room: Room, monkeypatch:
     monkeypatch.setattr(listing, "read", lambda *_: 1 / 0)
     watches.notify([MessagesChanged((mine,))])
     assert await shown(watch, 1) == [b""]
+
+
+async def test_news_gathers_while_the_watches_have_had_their_share(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What changed meanwhile is read and shown together, each message once; what overtakes comes at once."""
+    monkeypatch.setattr(module, "BURST", 1)
+    monkeypatch.setattr(module, "PER_SECOND", 1 / 3600)
+    watches = Watches(room.store, room.notifier)
+    first, second, third, stop = (received(room, "bureau") for _ in range(4))
+    watch = watches.subscribe(LIAISON)
+    watches.notify([MessagesChanged((first,))])
+    assert await shown(watch, 1) == [first]
+    watches.notify([MessagesChanged((first,))])
+    assert await shown(watch, 1) == [first]  # until then the watches had been given less than their share
+    watches.notify([MessagesChanged((second,))])
+    watches.notify([MessagesChanged((third, second))])
+    watches.notify([MessagesChanged((stop,), frozenset([stop]))])
+    assert await shown(watch, 1) == [stop]
+    assert watch.take_ahead() == []
+    monkeypatch.setattr(module, "BATCH", 3)
+    watches.notify([MessagesChanged((first,))])  # so many gather no longer
+    async with asyncio.timeout(SECONDS):
+        together = await watch.take()
+    assert [each.info.message_digest for each in together if isinstance(each, ChangedMessage)] == [second, third, first]
 
 
 async def test_watches_end_where_too_many_changes_wait(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,4 +223,4 @@ async def test_what_comes_while_the_backlog_is_read_is_shown_once(room: Room) ->
         room.ledger.commit_now(lambda tx: access_store.add_opened(tx.conn, Opened(first, 0, LIAISON.id, 7)))
         watches.notify([MessagesChanged((first,))])
         found.append(await anext(news))
-    assert [each.message.message_digest for each in found] == [first, second, first]
+    assert [[each.message_digest for each in news.messages] for news in found] == [[first], [second], [first]]

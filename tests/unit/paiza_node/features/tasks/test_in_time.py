@@ -170,11 +170,11 @@ async def test_what_no_second_officer_decides_is_given_up_and_its_writer_told(ro
         found = approvals_store.approval(reads, digest)
     assert found is not None
     assert (found.state, found.reason, found.signed) == (ApprovalState.EXPIRED, "approval_expired", None)
-    told = await asyncio.wait_for(writer.get(), 30)
+    (told,) = await asyncio.wait_for(writer.take(), 30)
     assert isinstance(told, notice_pb2.Notice)
     assert told.code == "approval_expired"
     other.end()
-    assert await other.get() is None
+    assert await other.take() == []
 
 
 async def test_work_nobody_acknowledges_goes_to_the_duty_unit_and_round_those_on_duty(room: Room) -> None:
@@ -260,11 +260,11 @@ async def test_a_deputy_is_told_with_the_officer(room: Room) -> None:
             (task,) = tasks_store.open_tasks(reads, None, Viewer("", None), 10)
         assignee = task.assignee
     for name in (officer_a.id, deputy.id):
-        notice = await asyncio.wait_for(watches[name].get(), 30)
+        notice, *_rest = await asyncio.wait_for(watches[name].take(), 30)
         assert isinstance(notice, notice_pb2.Notice)
         assert notice.code == "task_escalated"
     watches["somebody else"].end()
-    assert await watches["somebody else"].get() is None
+    assert await watches["somebody else"].take() == []
     pending = PendingNotices(store=room.store, unit_directory=desks, clock=room.clock)
     assert [each.code for each in pending.of(deputy)] == ["task_escalated"]
     assert pending.of(replace(deputy, stands_in=())) == []
