@@ -316,6 +316,7 @@ class Node:
         self._log_answers = LogAnswers(
             self.core.ledger,
             self.core.logs,
+            executor=cast("Any", _AtOnce()),
             register_state=lambda: self.register_cache.state,
             note_state=self.register_cache.note_state,
             suspect=self._suspect,

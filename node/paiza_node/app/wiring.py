@@ -394,6 +394,7 @@ def _exchange(dependencies: Dependencies, peers: PeerDirectory) -> Exchange:
     log_answers = LogAnswers(
         core.ledger,
         core.logs,
+        executor=core.executors.receive,
         register_state=lambda: core.register_cache.state,
         note_state=core.register_cache.note_state,
         suspect=peers.ask,

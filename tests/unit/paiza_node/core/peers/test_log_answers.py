@@ -1,6 +1,7 @@
 """Answers to other members' nodes about logs: the handshake, and consistency proofs of our log."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 
 from paiza.core.v1 import register_pb2
 from paiza.peer.v1 import exchange_pb2
+from paiza_node.core.blocking import may_block
+from paiza_node.core.executors.executors import Executor, SharedThreads
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.peers.log_answers import MAX_SIZES, LogAnswers
@@ -39,9 +42,12 @@ class Scene:
         self.suspected: list[str] = []
         self.noted: list[tuple[str, register_pb2.RegisterState]] = []
         self.compared: set[str] = set()
+        self.shared = SharedThreads()
+        self.executor = Executor("receive", self.shared)
         self.answers = LogAnswers(
             self.ledger,
             PeerLogViews({}, lambda: datetime.now(UTC)),
+            executor=self.executor,
             register_state=lambda: STATE,
             note_state=lambda *noted: self.noted.append(noted),
             suspect=self.suspected.append,
@@ -64,6 +70,8 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     """A log with three entries."""
     made = Scene(tmp_path)
     yield made
+    made.executor.close()
+    made.shared.close()
     made.ledger.close()
     made.store.close()
 
@@ -91,6 +99,24 @@ def test_growth_is_proven_from_every_size(scene: Scene) -> None:
     assert [proof.from_size for proof in response.proofs] == [1, 2, 3]
     for proof in response.proofs:
         merkle.verify_consistency(proof.from_size, proof.from_root, own.size, own.root, proof.hashes)
+
+
+def test_sizes_of_which_nothing_is_at_hand_are_proven_in_a_thread(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caller chose them: the event loop neither reads for them nor waits for the ledger."""
+    began: list[threading.Thread] = []
+    prove = scene.ledger.prove_consistency
+
+    def noted(first: int, second: int) -> list[bytes]:
+        may_block()
+        began.append(threading.current_thread())
+        return prove(first, second)
+
+    monkeypatch.setattr(scene.ledger, "prove_consistency", noted)
+    assert [proof.from_size for proof in scene.prove(1, 2).proofs] == [1, 2]
+    assert len(began) == 2
+    assert threading.main_thread() not in began
 
 
 def test_size_that_is_larger_than_the_log_raises_a_suspicion(scene: Scene) -> None:
