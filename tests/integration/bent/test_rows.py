@@ -12,8 +12,9 @@ from typing import Final
 
 import pytest
 
-from tests.bent.rows import Bend, bends
-from tests.bent.trial import Base
+from paiza_node.ops.tables import METADATA
+from tests.bent.rows import Bend, bends, rows
+from tests.bent.trial import MEMBER, PEERS, Base
 
 SAMPLE: Final = 6
 ROWS_OF_EACH: Final = int(os.environ.get("PAIZA_BENT_ROWS", "0"))
@@ -88,6 +89,19 @@ def test_what_only_one_check_sees_is_named(base: Base) -> None:
     assert base.verified(None) == []
     kinds = {f"{bend.table}.{bend.column or 'row'} {bend.how}": bend for bend in bends(base.copy, Random(1), 1)}
     assert [kind for kind in NAMED if base.verified(kinds[kind]) == []] == []
+
+
+@pytest.mark.timeout(600)
+def test_who_asked_for_an_erasure_is_verified(base: Base) -> None:
+    """The requester of every erasure, the own member among them, is that of the request and of the log's answer."""
+    table = METADATA.tables["erasure"]
+    names = [column.name for column in table.columns]
+    stored = [dict(zip(names, row, strict=True)) for row in rows(base.copy, table)]
+    assert {row["requester"] for row in stored} >= {MEMBER}
+    for row in stored:
+        for other in {"", MEMBER, *PEERS} - {row["requester"]}:
+            bend = Bend("erasure", (row["digest"], row["request"]), "changed", "requester", other)
+            assert base.verified(bend) != [], bend
 
 
 @pytest.mark.timeout(WHOLE_SECONDS if ROWS_OF_EACH else 600)

@@ -172,8 +172,8 @@ class Erasures(Check):
         1. An erased message has header and signatures, and no ciphertext, wrap, file name or token; and it was
            requested.
         2. Each answer of our log is in it, about that message and that request, and agrees with the row. An erasure
-           has an answer exactly if it is decided; only another member is informed of it. It was asked for at the time
-           of an entry about the request.
+           has an answer exactly if it is decided; only another member is informed of it. It was asked for by the author
+           of the request, at the time of an entry about the request.
         3. The log records for each hold who placed it, or that it was restored; none is missing.
         4. Each holder's answer is proven to its log, and answers a request of ours. The log records it, and the last
            one that it records of a holder and a message is stored.
@@ -239,6 +239,11 @@ class Erasures(Check):
             return False
         if row.tell_time is not None and (row.log_index is None or row.requester == self._own):
             return False
+        request = messages_store.message(self._scan, row.request)
+        # An officer's own erasure on a review day has no request; that of another member may be retired.
+        asked_by = self._own if not row.request else row.requester if request is None else request.author
+        if row.requester != asked_by:
+            return False
         entries = log_store.entries_of(self._scan, row.request or row.digest)
         times = {to_micros(receipts.parse_entry(each.entry).entry_time.ToDatetime(tzinfo=UTC)) for each in entries}
         return not times or row.asked_time in times
@@ -272,9 +277,9 @@ def _erased(scan: ReadConnection, part: Part, step: Step) -> set[bytes]:
 def _check_said(scan: ReadConnection, part: Part, row: Any, own: str) -> None:
     found = log_store.entries_at(scan, [row.log_index])
     entry = log_pb2.LogEntry.FromString(found[0].entry) if found else log_pb2.LogEntry()
-    requester = "" if row.requester == own else row.requester
-    says = (entry.event, entry.message_digest, log_entries.request_digest(entry), entry.counterpart)
-    if says != (_SAYS[row.state], row.digest, row.request, requester):
+    requester = entry.counterpart or own
+    says = (entry.event, entry.message_digest, log_entries.request_digest(entry), requester)
+    if says != (_SAYS[row.state], row.digest, row.request, row.requester):
         part.find(
             "log_damaged",
             N_("Log entry and database disagree on the erasure."),
