@@ -40,7 +40,7 @@ from paiza_register.register_file import RegisterFile
 from paiza_trust import dev
 from tests.registers import base_of, decided, join_nodes, newest, read_register
 
-START_SECONDS: Final = 60.0  # a start takes one or two; the machines of tests are shared
+START_SECONDS: Final = 120.0  # a start takes one or two; the machines of tests are shared
 STOP_SECONDS: Final = 60.0  # a graceful stop drains first
 STATUS_SECONDS: Final = 20.0  # an answer over the admin socket
 POLL_SECONDS: Final = 0.02  # a process that starts announces itself only by answering
