@@ -159,7 +159,7 @@ def show(page: Page, faults: Mapping[str, Sequence[str]], session: Session | Non
             return "; ".join(_named(each) for each in named[:3])
         return echoes.echo(entered, text, language())
 
-    return layout.lay_out(page.description, page.values, faults, language(), echo)
+    return layout.lay_out(page.description, page.values, faults, language(), echo, local_offset)
 
 
 def _named(substance: Any) -> str:

@@ -79,7 +79,10 @@ HINTS: Final[Mapping[InputType, str]] = {
 }
 _CONDITIONS: Final = ("mandatory", "empty where", "only where")  # begin hints that say when a field is filled in
 # Hints of kinds that explain how a draft is written, which a page does not need.
-_DRAFT_HINTS: Final = frozenset({N_("true, where there are no legs"), N_("mandatory where there is no reference id")})
+_DRAFT_HINTS: Final = frozenset({
+    N_("true, where there are no legs"), N_("true, where there are no items"),
+    N_("mandatory where there is no reference id"),
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,17 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from paiza_domain import codes
 from paiza_domain.codes import lookup
 from paiza_domain.drafts.templates import Known
+from paiza_domain.formatting import amount_text, millionths_text
 from paiza_domain.forms import values as form_values
 from paiza_domain.forms.description import Description, Group, Input, InputType, Part, Section
 from paiza_domain.forms.values import Values
+from paiza_domain.schema import scalars
+from paiza_domain.schema.quantity import format_amount
 
 SHORT_LIST: Final = 20  # entries of a list that is shown whole; a longer one is searched
 AT_ONCE: Final = 21
@@ -33,6 +36,9 @@ _LOCAL: Final = re.compile(
     re.ASCII,
 )  # a day, in the order of either language, with a time of day and no zone
 
+_ZONED: Final = re.compile(
+    r"(?P<day>\d{4}-\d{2}-\d{2})[T ](?P<time>\d{2}:\d{2})(?::00)?(?P<zone>Z|[+-]\d{2}:\d{2})", re.ASCII
+)
 _UTC: Final = re.compile(r"\A(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(?::00)?Z\Z", re.ASCII)  # to the minute
 _ISO_DAY: Final = re.compile(r"\A(\d{4})-(\d{2})-(\d{2})(?:\Z|[T ])", re.ASCII)
 _LAST_ENTRY: Final = re.compile(r"\[(\d+)\]\.[a-z_]+\Z", re.ASCII)
@@ -121,9 +127,16 @@ def no_echo(_field: Input, _text: str) -> str:
     return ""
 
 
-def lay_out(description: Description, values: Values, faults: Faults, lang: str, echo: Echo = no_echo) -> Layout:
-    """Return the form filled in."""
-    return _Filler(values, faults, lang, echo).layout(description)
+def lay_out(
+    description: Description,
+    values: Values,
+    faults: Faults,
+    lang: str,
+    echo: Echo = no_echo,
+    offset: Offset | None = None,
+) -> Layout:
+    """Return the form filled in; a time in the zone that ``offset`` returns for it is shown without a zone."""
+    return _Filler(values, faults, lang, echo, offset).layout(description)
 
 
 def initial(description: Description, given: Values, known: Known | None = None) -> dict[str, str]:
@@ -255,8 +268,8 @@ def _defaults(part: Part, name: str, index: int) -> dict[str, str]:
 class _Filler:
     """The filling of one form."""
 
-    def __init__(self, values: Values, faults: Faults, lang: str, echo: Echo) -> None:
-        self._values, self._faults, self._lang, self._echo = values, faults, lang, echo
+    def __init__(self, values: Values, faults: Faults, lang: str, echo: Echo, offset: Offset | None) -> None:
+        self._values, self._faults, self._lang, self._echo, self._offset = values, faults, lang, echo, offset
         self._found: list[tuple[str, str, str]] = []
         self._told: set[str] = set()
 
@@ -352,7 +365,8 @@ class _Filler:
     def _box(self, field: Input, name: str) -> Box:
         text = self._values.get(name, "")
         typed = tuple(each for each in text.split("\n") if each) if field.most else ((text,) if text else ())
-        shown = tuple(_shown(field, each, self._lang) for each in typed)
+        reported = self._values.get(name + form_values.REPORTED, "")
+        shown = typed if reported else tuple(_shown(field, each, self._lang, self._offset) for each in typed)
         chosen = is_short_list(field)
         said = () if chosen else tuple(self._echo(field, each) for each in typed)
         return Box(
@@ -362,7 +376,7 @@ class _Filler:
             faults=self._take(name, field.label),
             echoes=tuple(each for each in said if each and each not in shown),
             choices=choices(field.codes, self._lang) if chosen else (),
-            reported=self._values.get(name + form_values.REPORTED, ""),
+            reported=reported,
         )
 
 
@@ -423,13 +437,16 @@ def _local(time: re.Match[str], offset: Offset) -> str:
 def agreed(description: Description, values: Values) -> dict[str, str]:
     """Return the values without the fields that stand in the place of a group (``route_unknown``) that is given.
 
-    Such a field may be set in an empty form; filling the group in says more than a box that nobody touched.
+    Only those that an empty form sets: filling the group in says more than a box that nobody touched.
     """
     found = dict(values)
     for section in description.sections:
         group = section.group
-        if group is not None and group.field.instead and not form_values.is_blank(found, f"{section.root}.{group.key}"):
-            found.pop(f"{section.root}.{group.field.instead}", None)
+        if group is None or form_values.is_blank(found, f"{section.root}.{group.key}"):
+            continue
+        for part in section.parts:
+            if isinstance(part, Input) and part.key == group.field.instead and part.default:
+                found.pop(f"{section.root}.{part.key}", None)
     return found
 
 
@@ -441,7 +458,7 @@ def _with_zone(text: str, offset: Offset) -> str:
     try:
         local = datetime(day[0], day[1], day[2], int(time["hour"]), int(time["minute"]))  # noqa: DTZ001 - no zone yet
         ahead = offset(local)
-    except ValueError:
+    except (ValueError, OverflowError):
         return text
     minutes = int(ahead.total_seconds()) // 60
     sign = "-" if minutes < 0 else "+"
@@ -465,11 +482,52 @@ def _counted(field: Input, name: str) -> tuple[str, ...]:
     return (str(int(entry[1]) + 1),) if field.default == "1" and entry is not None else ()
 
 
-def _shown(field: Input, text: str, lang: str) -> str:
-    """Return a value as the page shows it: a code of a long list by its name, a day in the order of the language."""
-    if lang == "ru" and field.input_type in {InputType.TIME, InputType.PARTIAL_TIME, InputType.DATE}:
-        return _ISO_DAY.sub(r"\3.\2.\1 ", text).rstrip()
-    if field.input_type is not InputType.CODE or is_short_list(field):
+def _shown(field: Input, text: str, lang: str, offset: Offset | None) -> str:
+    """Return a value as the page shows it: as a person of the language types it at this place.
+
+    A code of a long list by its name, a day in the order of the language, a time of this place without its zone, an
+    amount with its unit in words. `understood` reads it back as the same value.
+    """
+    match field.input_type:
+        case InputType.TIME | InputType.PARTIAL_TIME | InputType.DATE:
+            text = _without_zone(text, offset)
+            return _ISO_DAY.sub(r"\3.\2.\1 ", text).rstrip() if lang == "ru" else text
+        case InputType.QUANTITY | InputType.NUMBER if lang == "ru":
+            return _number_shown(field, text)
+        case InputType.CODE if not is_short_list(field):
+            name = codes.load(field.codes).text(text, lang)
+            return name if lookup.find(field.codes, name) == text else text
+        case _:
+            return text
+
+
+def _without_zone(text: str, offset: Offset | None) -> str:
+    time = _ZONED.fullmatch(text)
+    if time is None or offset is None:
         return text
-    name = codes.load(field.codes).text(text, lang)
-    return name if lookup.find(field.codes, name) == text else text
+    zone = "+00:00" if time["zone"] == "Z" else time["zone"]
+    here = _with_zone(f"{time['day']}T{time['time']}", offset)
+    return f"{time['day']} {time['time']}" if here == f"{time['day']}T{time['time']}{zone}" else text
+
+
+def _number_shown(field: Input, text: str) -> str:
+    """Return a number or an amount that a program wrote ("12.5 kg") the Russian way; what a person wrote as it is."""
+    value = _number(field, text)
+    if value is None:
+        return text
+    amount = format_amount(value.millionths)
+    if field.input_type is InputType.NUMBER:
+        return millionths_text(value.millionths, "ru") if text == amount else text
+    shown = amount_text(value.millionths, value.unit, "ru")
+    return shown if text == f"{amount} {value.unit}" and _number(field, shown) == value else text
+
+
+def _number(field: Input, text: str) -> Any:
+    """Return the number or amount that a text is; None for what is none."""
+    owner = field.owner()
+    try:
+        scalars.read(field.field, text, owner)
+    except scalars.ScalarError:
+        return None
+    found = getattr(owner, field.field.name)
+    return found[0] if field.most else found

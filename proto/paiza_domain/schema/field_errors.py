@@ -111,6 +111,10 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType({
     "refusal_missing": N_("A refused question needs the code of its reason."),
     "review_malformed": N_("Not a review date such as 23.11.2029, 2029-11-23 or 3 years."),
     "review_before_author": N_("The review date must be later than the message itself."),
+    "return_contradiction": N_(
+        "It is marked that there is nothing to return, but items are given: leave one of the two out."
+    ),
+    "return_missing": N_("List what is returned, or mark that there is nothing to return."),
     "route_contradiction": N_("The route is marked unknown, but legs are given: leave one of the two out."),
     "route_missing": N_("Give at least one leg of the route, or mark the route unknown."),
     "sample_repeated": N_("The sample {value} is named twice."),

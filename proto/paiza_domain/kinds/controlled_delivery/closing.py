@@ -25,9 +25,9 @@ def _outcome_summary(content: pb.ControlledDeliveryOutcome, lang: str) -> str:
 
 def _items_or_nothing(content: pb.ControlledDeliveryEvidenceReturn) -> Iterator[tuple[str, Problem]]:
     if content.nothing_to_return and content.items:
-        yield "nothing_to_return", ("not_allowed_here", {})
+        yield "nothing_to_return", ("return_contradiction", {})
     if not content.nothing_to_return and not content.items:
-        yield "items", ("missing", {})
+        yield "items", ("return_missing", {})
 
 
 def _return_summary(content: pb.ControlledDeliveryEvidenceReturn, lang: str) -> str:
@@ -90,8 +90,9 @@ STEPS: Final[tuple[Kind, ...]] = (
         shape=Shape(
             pb.ControlledDeliveryEvidenceReturn,
             (
-                Field("items", N_("What is returned"), FieldType.GROUP, most=MAX_ENTRIES, shape=ITEM, opened=True),
-                Field("nothing_to_return", N_("Nothing to return"), FieldType.FLAG,
+                Field("items", N_("What is returned"), FieldType.GROUP, most=MAX_ENTRIES, shape=ITEM, opened=True,
+                      instead="nothing_to_return"),
+                Field("nothing_to_return", N_("Nothing to return"), FieldType.FLAG, short=True,
                       hint=N_("true, where there are no items")),
                 remarks(),
             ),

@@ -24,6 +24,7 @@ from paiza_domain.forms import checking, echoes, layout, values
 from paiza_domain.forms.description import Group, Input, InputType, describe
 from paiza_domain.forms.layout import Block, Box, Entry, Layout
 from paiza_domain.i18n import LANGUAGES
+from paiza_domain.schema import scalars
 from paiza_domain.schema.kind import Kind
 from tests.unit.paiza_domain.conftest import NOW
 from tests.unit.paiza_domain.kinds.examples import EXAMPLES, draft
@@ -338,6 +339,67 @@ def test_a_route_that_is_given_is_not_unknown() -> None:
     assert given["content.route_unknown"] == "true"
     assert layout.agreed(description, given) == given
     assert "content.route_unknown" not in layout.agreed(description, given | {"content.route[0].country": "TJK"})
+
+
+def test_nothing_to_return_is_said_where_the_items_stand() -> None:
+    """The box stands with the items, to be seen at once; alone it is a whole answer, and with an item a fault."""
+    kind = kinds.get("cd-evidence-return", 1)
+    description = describe(kind, "ru")
+    given = layout.initial(description, {})
+    form = layout.lay_out(description, given, {}, "ru")
+    box = next(each for each in _shown(form) if isinstance(each, Box) and each.name == "content.nothing_to_return")
+    assert (box.input.label, box.input.hint) == ("Возвращать нечего", "")
+
+    def faults(**more: str) -> set[str]:
+        said = layout.agreed(description, given | {f"content.{key}": text for key, text in more.items()})
+        return {each for each in checking.check(kind, said, "ru", examine).faults if each.startswith("content")}
+
+    assert faults() == {"content.items"}
+    assert faults(nothing_to_return="true") == set()
+    item = {"items[0].description": "Пломба", "items[0].returned_to": "tjk"}
+    assert faults(**item) == set()
+    assert faults(**item, nothing_to_return="true") == {"content.nothing_to_return"}
+
+
+def test_what_a_program_filled_in_is_shown_as_a_person_types_it() -> None:
+    """Amounts have their unit in Russian, times of this place no zone; what a person wrote stays as it is."""
+    description = describe(SEIZURE, "ru")
+    zone = timedelta(hours=5)
+
+    def shown(name: str, text: str, lang: str, **more: str) -> str:
+        values = {name: text} | {name + key: each for key, each in more.items()}
+        form = layout.lay_out(describe(SEIZURE, lang), values, {}, lang, offset=lambda _local: zone)
+        return next(each.value for each in boxes(form) if isinstance(each, Box) and each.name == name)
+
+    time, amount = "content.seized_at", "content.substances[0].quantity"
+    for text, russian, english in (
+        ("2026-11-28 14:30+05:00", "28.11.2026 14:30", "2026-11-28 14:30"),
+        ("2026-11-28T14:30+05:00", "28.11.2026 14:30", "2026-11-28 14:30"),
+        ("2026-11-28T14:30+03:00", "28.11.2026 14:30+03:00", "2026-11-28T14:30+03:00"),
+        ("2026-11", "2026-11", "2026-11"),
+    ):
+        assert (shown(time, text, "ru"), shown(time, text, "en")) == (russian, english)
+    for text, russian in (
+        ("10 kg", "10 кг"), ("12.5 kg", "12,5 кг"), ("12500 tablet", "12 500 таблеток"), ("12,5 кг", "12,5 кг"),
+        ("12.50 kg", "12.50 kg"), ("about 3", "about 3"),
+    ):  # fmt: skip
+        found = shown(amount, text, "ru")
+        assert found.replace("\xa0", " ") == russian
+        assert shown(amount, text, "en") == text
+        read = layout.understood(description, {amount: found})
+        assert examine_amount(read[amount]) == examine_amount(text)
+    assert shown(amount, "12 kg", "ru", **{"~": "0 12 kg = dozen"}) == "12 kg", "how it was reported would be lost"
+
+
+def examine_amount(text: str) -> tuple[int, str] | None:
+    """Return what a draft reads in an amount; None for what is none."""
+    found = SeizureNotice().substances.add()
+    field = SEIZURE.shape.by_key["substances"].shape.by_key["quantity"]  # type: ignore[union-attr]
+    try:
+        scalars.read(field, text, found)
+    except scalars.ScalarError:
+        return None
+    return found.quantity.millionths, found.quantity.unit
 
 
 def test_an_amount_is_said_back_in_words() -> None:

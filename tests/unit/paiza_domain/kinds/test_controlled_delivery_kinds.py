@@ -198,8 +198,8 @@ def test_answers_and_returns_that_contradict_themselves() -> None:
         ("answers[1].number", "number_repeated"),
     }
     nothing = pb.ControlledDeliveryEvidenceReturn()
-    assert found("cd-evidence-return", nothing) == {("items", "missing")}
+    assert found("cd-evidence-return", nothing) == {("items", "return_missing")}
     nothing.nothing_to_return = True
     assert found("cd-evidence-return", nothing) == set()
     nothing.items.add(description="пломба", returned_to="kaz")
-    assert found("cd-evidence-return", nothing) == {("nothing_to_return", "not_allowed_here")}
+    assert found("cd-evidence-return", nothing) == {("nothing_to_return", "return_contradiction")}
