@@ -1,11 +1,11 @@
 """Messages and proven entries in words, in the language in use: rows for a screen, for a page, for a file."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from paiza.core.v1 import message_pb2
 from paiza_client import error_help
-from paiza_client.language import N_, _, date_text, language, ngettext, number_text, time_text
+from paiza_client.language import N_, _, date_text, language, ngettext, number_text, span_text, time_text
 from paiza_client.sdk.as_json import URGENCIES
 from paiza_client.sdk.model import LeftOut
 from paiza_client.verify.model import OpenedPart, Proof
@@ -13,6 +13,7 @@ from paiza_domain import kinds, policy_rules
 from paiza_domain.exercise import marked
 from paiza_domain.log_events import event_text
 from paiza_domain.schema.kind import Kind
+from paiza_domain.threads import deadlines
 from paiza_officer.errors import Refused
 from paiza_wire.errors import Rejected
 
@@ -36,6 +37,7 @@ _ROLES: Final = {
     "custodian": N_("register custodian"),
     "data": N_("data officer"),
 }
+_SAME: Final = timedelta(seconds=1)  # times of the protocol may lose what is less
 _UNKNOWN_PART: Final = N_("unknown part")
 _PART_NAMES: Final = {
     message_pb2.PART_KIND_MAIN: N_("main part"),
@@ -156,6 +158,27 @@ def urgency(header: message_pb2.Header) -> str:
     """Name the urgency for reading."""
     name = URGENCIES.get(header.urgency, "")
     return _(_URGENCIES[name]) if name in _URGENCIES else name
+
+
+def why_due(header: message_pb2.Header, due: datetime, since: datetime, *, is_known: bool = True) -> str:
+    """Say why a request is due when it is: its author names the time, or it is the usual one; empty if neither is so.
+
+    ``since`` is the time from which the usual deadline counts. Not ``is_known``: the request was not opened, and its
+    author may name another time in it.
+    """
+    try:
+        kind = kinds.get(header.kind, header.kind_version)
+    except Rejected:
+        return ""
+    usual = deadlines.usual(header, kind)
+    if usual is None:
+        return ""
+    if abs(due - since - usual) >= _SAME:
+        return _("the deadline that its author names")
+    span = span_text(usual)
+    if not is_known and deadlines.may_be_named(kind):
+        return _("the usual deadline, {span}; its author may name another one in it, which binds").format(span=span)
+    return _("the usual deadline, {span}: its author names none").format(span=span)
 
 
 def when(moment: datetime) -> str:

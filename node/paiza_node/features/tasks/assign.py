@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
+from google.protobuf.message import Message
 
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.officer.v1 import task_pb2
@@ -337,16 +338,22 @@ def _put(
 
 def make_tasks(tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
     """Create tasks for received messages; those that require nothing get none."""
-    made_tasks = (task_of(each.row, each.header, each.assignee) for each in messages)
+    made_tasks = (
+        task_of(each.row, each.header, each.assignee, None if each.opened is None else each.opened.content)
+        for each in messages
+    )
     tasks_store.add_tasks(tx.conn, [made for made in made_tasks if made is not None])
 
 
-def task_of(row: MessageRow, header: message_pb2.Header, assignee: str) -> TaskRow | None:
-    """Return until when a message is to be acknowledged and answered; None if it is for information only."""
+def task_of(row: MessageRow, header: message_pb2.Header, assignee: str, content: Message | None) -> TaskRow | None:
+    """Return until when a message is to be acknowledged and answered; None if it is for information only.
+
+    Its content is None where it is not at hand: then the usual deadline counts, and none that the request names.
+    """
     within = deadlines.ANSWER_WITHIN.get(row.urgency)
     if within is None:
         return None
-    due = _due(row, header)
+    due = _due(row, header, content)
     asks = due is not None or row.urgency >= message_pb2.URGENCY_URGENT
     return TaskRow(
         seq=row.seq,
@@ -364,10 +371,10 @@ def acknowledge_within(answer: timedelta) -> timedelta:
     return answer / ACKNOWLEDGE_WITHIN
 
 
-def _due(row: MessageRow, header: message_pb2.Header) -> datetime | None:
-    """Return by when a message is to be answered, by its urgency and its kind."""
+def _due(row: MessageRow, header: message_pb2.Header, content: Message | None) -> datetime | None:
+    """Return by when a message is to be answered: as it asks itself, else by its urgency and its kind."""
     try:
         kind = kinds.get(header.kind, header.kind_version)
     except Rejected:
         return None
-    return deadlines.answer_due(header, kind, None, row.stored_time)
+    return deadlines.answer_due(header, kind, content, row.stored_time)

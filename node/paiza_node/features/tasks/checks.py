@@ -133,7 +133,7 @@ class Tasks(Check):
             return False
         if (
             row.escalations != sum(act.event == log_pb2.LOG_EVENT_ESCALATED for act in acts)
-            or row.due_time != _due_micros(row)
+            or not _is_due(row)
             or (row.assignee and row.assignee not in readers)
         ):
             return False
@@ -180,14 +180,17 @@ def _replay(
     return left
 
 
-def _due_micros(row: Any) -> int | None:
+def _is_due(row: Any) -> bool:
+    """Return whether a task has the deadline of its message: the usual one, or any where its content may name one."""
     try:
         header = message_pb2.Header.FromString(row.header)
         kind = kinds.get(header.kind, header.kind_version)
     except (DecodeError, Rejected):
-        return None
+        return row.due_time is None
     due = deadlines.answer_due(header, kind, None, from_micros(row.stored_time))
-    return None if due is None else to_micros(due)
+    if due is not None and deadlines.may_be_named(kind):
+        return bool(row.due_time)
+    return bool(row.due_time == (None if due is None else to_micros(due)))
 
 
 def _must_see(row: Any) -> set[str]:

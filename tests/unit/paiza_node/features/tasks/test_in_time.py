@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from paiza.content.v1.information_pb2 import InformationRequest
 from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
 from paiza.officer.v1 import notice_pb2, task_pb2
@@ -295,4 +296,22 @@ def test_what_is_for_information_is_no_work() -> None:
         1, bytes(32), "tjk", bytes(16), bytes(16), "", "information-request", int(pb.URGENCY_INFORMATION),
         MessageState.RECEIVED, read.SerializeToString(), BEGIN,
     )  # fmt: skip
-    assert task_of(row, read, "") is None
+    assert task_of(row, read, "", None) is None
+
+
+def test_a_request_is_due_when_its_author_asks_for_it() -> None:
+    """The deadline that the content names binds; the usual one where it names none, or is not at hand."""
+    read = header(pb.URGENCY_ROUTINE)
+    row = MessageRow(
+        1, bytes(32), "tjk", bytes(16), bytes(16), "", "information-request", int(pb.URGENCY_ROUTINE),
+        MessageState.RECEIVED, read.SerializeToString(), BEGIN,
+    )  # fmt: skip
+    asked = InformationRequest()
+    for content in (None, asked):
+        usual = task_of(row, read, "", content)
+        assert usual is not None
+        assert usual.due_time == BEGIN + timedelta(days=7)
+    asked.deadline_time.FromDatetime(BEGIN + timedelta(days=2))
+    named = task_of(row, read, "", asked)
+    assert named is not None
+    assert named.due_time == BEGIN + timedelta(days=2)
