@@ -85,7 +85,8 @@ def test_a_controlled_delivery_to_its_end(play: Play, lang: str) -> None:
         play(f"{taker}-duty").step(thread, "cd-handover-acceptance", {"content.taken_at": when(0, lang)})
     play("kaz-duty").step(thread, "cd-delivered", draft("cd-delivered.yaml", lang))
     kaz.step(thread, "cd-outcome", draft("cd-outcome.yaml", lang))
-    kaz.step(thread, "cd-evidence-return", draft("cd-evidence-return.yaml", lang))
+    returned = draft("cd-evidence-return.yaml", lang) if lang == "en" else {"content.nothing_to_return": "true"}
+    kaz.step(thread, "cd-evidence-return", returned)
     tjk.step(thread, "cd-closing", {"content.remarks": "The exercise is over."})
     for officer in (tjk, uzb, kaz):
         officer.until(f"/deliveries/{thread}", officer.page.locator("a.title[href^='/message/']").nth(16))
@@ -107,6 +108,7 @@ def test_a_stop_and_its_acknowledgement(play: Play, lang: str) -> None:
     tjk.press(tjk.page.locator(".danger-notice [value=cd-acknowledgement]"))
     tjk.send({})
     kaz.until(f"/deliveries/{thread}", kaz.page.locator(".timeline li").nth(2))
+    expect(kaz.page.locator(".danger-act")).to_have_count(0)
 
 
 def test_a_recall_signed_by_two(play: Play, lang: str) -> None:

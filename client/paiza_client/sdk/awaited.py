@@ -5,11 +5,11 @@ answer that leaves single questions open says so in its content only: `threads.r
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from paiza.core.v1.message_pb2 import Subject
 from paiza_client.sdk import messages, threads
@@ -25,6 +25,8 @@ _OPEN_CODES: Final = frozenset(each.value for each in STILL_OPEN)
 
 Named = Callable[[Sequence[MessageSummary]], Awaitable[Sequence[MessageSummary]]]
 """Returns messages with their subject lines."""
+ContentOf = Callable[[MessageSummary], Message | None]
+"""Returns the content of a message that was opened before; None for one that was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +40,39 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """One request of our member with the addressees that still have to answer; ``due`` is None without a deadline."""
+    """One request of our member with the addressees that still have to answer; ``due`` is None without a deadline.
+
+    ``is_opened``: its content was at hand, which may name a deadline of its own.
+    """
 
     request: MessageSummary
     due: datetime | None
     silent: tuple[Silent, ...]
+    is_opened: bool = False
 
     def overdue(self, now: datetime) -> bool:
         """Return whether the deadline is past."""
         return self.due is not None and self.due < now
 
 
+def _closed_to_us(_message: MessageSummary) -> Message | None:
+    return None
+
+
 async def answers(
-    session: Session, *, since: datetime | None = None, own_only: bool = False, named: Named | None = None
+    session: Session,
+    *,
+    since: datetime | None = None,
+    own_only: bool = False,
+    named: Named | None = None,
+    content_of: ContentOf = _closed_to_us,
 ) -> list[Awaited]:
     """Return the requests of our member that somebody has not answered, the first due first, those without one last.
 
     A request is a sent message whose kind expects an answer; recalled and replaced ones and steps of a workflow are
     left out. ``since`` is an aware time from which on the own node stored them, ``own_only`` leaves those that this
     officer signed. ``named`` adds subject lines to requests and answers; without it every answer counts as whole.
+    ``content_of`` returns the requests that were opened before: a deadline that one names binds.
 
     The node lists what this officer may see: an answer to another unit of our member is not among it, nor is the
     request. Nothing is opened; the node logs subject lines if ``named`` asks for them.
@@ -80,11 +96,11 @@ async def answers(
     for reply in replies:
         for digest in reply.header.parent_digests:
             about.setdefault(digest, []).append(reply)
-    found = [await _standing(session, each, about.get(each.digest, ())) for each in asked]
+    found = [await _standing(session, each, content_of(each), about.get(each.digest, ())) for each in asked]
     waiting = [each for each in found if each is not None]
     if named is not None:
         with_subjects = {each.digest: each for each in await named([each.request for each in waiting])}
-        waiting = [Awaited(with_subjects[each.request.digest], each.due, each.silent) for each in waiting]
+        waiting = [replace(each, request=with_subjects[each.request.digest]) for each in waiting]
     last = datetime.max.replace(tzinfo=UTC)
     return sorted(waiting, key=lambda each: (each.due or last, each.request.stored_time))
 
@@ -101,11 +117,14 @@ async def _replies(session: Session, asked: set[str], requests: set[bytes], sinc
     ]
 
 
-async def _standing(session: Session, request: MessageSummary, replies: Sequence[MessageSummary]) -> Awaited | None:
+async def _standing(
+    session: Session, request: MessageSummary, content: Message | None, replies: Sequence[MessageSummary]
+) -> Awaited | None:
     """Return who still has to answer a request; None where everybody has."""
     interim = {each.header.author: each.digest for each in reversed(replies) if _is_interim(each)}
     whole = [each for each in replies if not _is_interim(each)]
-    statuses = await threads.request_statuses(session, [_closed(each) for each in (request, *whole)])
+    opened = replace(_closed(request), content=content)
+    statuses = await threads.request_statuses(session, [opened, *map(_closed, whole)])
     status = next((each for each in statuses if each.digest == request.digest), None)
     if status is None or status.withdrawn:
         return None
@@ -114,7 +133,7 @@ async def _standing(session: Session, request: MessageSummary, replies: Sequence
         for each in status.addressees
         if each.member in status.without_answer
     )
-    return Awaited(request, status.due, silent) if silent else None
+    return Awaited(request, status.due, silent, content is not None) if silent else None
 
 
 def _is_interim(answer: MessageSummary) -> bool:

@@ -106,7 +106,7 @@ def _put(profile: Profile, key: str, data: bytes, text: str) -> HandedIn:
     if record is None:
         if present not in {None, text}:  # a crash left no record, and the officer has changed the draft since
             raise Refused("conflict", key, State.CHANGED)
-        if sum(each.state in {State.WAITING, State.CHANGED} for each in all_of(profile)) >= MAX_WAITING:
+        if len(unsent(profile)) >= MAX_WAITING:
             raise Refused("quota_exceeded", key, f"{MAX_WAITING}")
     else:
         known = _handed_in(profile, name, record)
@@ -137,6 +137,11 @@ def all_of(profile: Profile) -> Iterator[HandedIn]:
         record = _record(profile, path.stem)
         if record is not None:
             yield _handed_in(profile, path.stem, record)
+
+
+def unsent(profile: Profile) -> list[HandedIn]:
+    """Return the drafts that were handed in and neither sent nor discarded, in the order of their names."""
+    return [each for each in all_of(profile) if each.state in {State.WAITING, State.CHANGED}]
 
 
 def note_sent(profile: Profile, source: str, message: str) -> None:

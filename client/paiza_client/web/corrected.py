@@ -1,16 +1,59 @@
 """A correction in the words of the page: what it corrects by its label, and both values as a reader sees them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
 from google.protobuf.message import Message
 
-from paiza.content.v1.recall_pb2 import Correction
+from paiza.content.v1.recall_pb2 import CorrectedField, Correction
 from paiza_client.sdk import Session, messages
+from paiza_client.sdk.model import MessageSummary
+from paiza_client.web.console import Console
 from paiza_client.web.language import language
 from paiza_domain import kinds
 from paiza_domain.forms import layout
 from paiza_domain.forms.description import Description, Input, describe
 from paiza_domain.schema.diff import shown_text
 from paiza_domain.schema.kind import Kind
+from paiza_domain.schema.reading import code_text
+from paiza_officer.errors import NotProven
 from paiza_wire.errors import PaizaError
+
+MOST: Final = 10
+"""Corrections of one message that its page shows, the newest; the others are linked."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedSince:
+    """One correction of a message: its id and time, why, and the fields with both values, in words."""
+
+    id: str
+    time: datetime
+    why: str
+    changes: Sequence[CorrectedField]
+
+
+async def since(console: Console, message: MessageSummary) -> list[CorrectedSince]:
+    """Return the newest corrections of a message, the newest first; each is opened, which the node logs.
+
+    What this officer may not open is left out.
+    """
+    session, corrects, found = console.session, kinds.all_kinds().get(message.header.kind), list[CorrectedSince]()
+    for digest in message.corrected_by[-MOST:][::-1]:
+        try:
+            correction = await messages.find(session, digest.hex())
+            part = await console.opened.open(session, correction)
+            content = in_words(messages.content(part), corrects)
+        except NotProven:
+            raise
+        except PaizaError:
+            continue
+        assert isinstance(content, Correction)
+        why = f"{code_text('correction_reason', content.reason, language())}: {content.explanation}"
+        found.append(CorrectedSince(correction.id, correction.stored_time, why, content.changes))
+    return found
 
 
 async def kind_of_corrected(session: Session, kind: str, first_parent: str) -> Kind | None:

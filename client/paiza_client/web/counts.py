@@ -1,12 +1,13 @@
 """The counts in the menu: read once for many pages, and anew when something arrived, was done, or is old."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import Final
 from weakref import WeakKeyDictionary
 
 from paiza_client.local.outbox import Outbox
-from paiza_client.sdk import Session, controlled_delivery
+from paiza_client.sdk import Session, controlled_delivery, handed_in
 from paiza_client.sdk.tasks import TaskItem
 from paiza_client.web.console import Console
 from paiza_client.web.roles import may_write
@@ -68,7 +69,7 @@ async def _read(session: Session) -> Counts:
     to_sign = [each for each in await session.approvals.waiting() if own in each.missing]
     deliveries = await controlled_delivery.board(session)
     return Counts(
-        tasks=_text(len(tasks)),
+        tasks=_text(len(tasks) + len(to_sign) + await asyncio.to_thread(_drafts, session)),
         unread=_text(len(unread)),
         to_sign=_text(len(to_sign)),
         deliveries=_text(len(deliveries)),
@@ -83,6 +84,14 @@ async def _tasks(session: Session) -> list[TaskItem]:
         if error.reason != "policy_denied":  # a role that has no tasks
             raise
         return []
+
+
+def _drafts(session: Session) -> int:
+    """Return how many drafts of another program wait for the officer; none where they cannot be read."""
+    try:
+        return len(handed_in.unsent(session.profile))
+    except Refused:
+        return 0
 
 
 def _text(count: int) -> str:

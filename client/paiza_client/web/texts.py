@@ -69,8 +69,10 @@ def short_date(local: datetime, year: int) -> str:
 
 
 def utc(moment: datetime) -> str:
-    """Return the time in UTC, with its day where that is another one than here."""
+    """Return the time in UTC, with its day where that is another one than here; "UTC" alone where this place has it."""
     there, here = moment.astimezone(UTC), moment.astimezone()
+    if not here.utcoffset():
+        return "UTC"
     day = "" if there.date() == here.date() else f"{short_date(there, there.year)} "
     return f"{day}{there:%H:%M} UTC"
 

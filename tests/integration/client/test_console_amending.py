@@ -80,7 +80,11 @@ async def test_a_field_is_corrected_at_every_holder(paiza: Paiza, federation: Fe
         assert same.headers["location"] == f"/correct/{wanted}"
         changed = {"field:text": "The lorry is red.", "field:subject": said["field:subject"], **why}
         await sign(console, await console.post(f"/correct/{wanted}/fields", changed))
-        assert await shown(console, wanted, "исправлено")
+        assert await shown(console, wanted, "Исправлено позже")
+        original = (await console.get(f"/message/{wanted}")).text
+        assert "<dt>Текст</dt><dd><del>The lorry is grey.</del> <ins>The lorry is red.</ins></dd>" in original
+        row = Form((await console.get("/sent")).text).text
+        assert "исправлено: здесь прежние значения" in row
     correction = await arrived(federation, "tjk-liaison", wanted, "correction")
     async with browser("tjk-liaison") as holder:
         text = Form((await holder.get(f"/message/{correction}")).text).text
@@ -109,7 +113,7 @@ async def test_a_message_is_written_anew_and_announced(paiza: Paiza, federation:
         assert offered["replacement"] == sent.headers["location"].rpartition("/")[2]
         told = {"replacement": offered["replacement"], "because": "slip", "explanation": "Всё заново"}
         await sign(console, await console.post(f"/correct/{wanted}/announce", told))
-        assert await shown(console, wanted, "заменено")
+        assert await shown(console, wanted, "Его место заняла новая редакция")
         assert 'name="replacement"' not in (await console.get(f"/correct/{wanted}")).text
         newest = (await console.get(f"/message/{offered['replacement']}")).text
         assert f'href="/message/{wanted}">Предыдущая версия' in newest

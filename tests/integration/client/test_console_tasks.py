@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from paiza.content.v1.common_pb2 import Answer
@@ -58,6 +58,17 @@ async def owing(console: Browser, thread: str, until: str) -> str:
     return row
 
 
+async def listed_task(console: Browser, thread: str) -> str:
+    """Return the row of a thread among the tasks, once it is there; empty where it never is."""
+    for _attempt in range(100):
+        page = (await console.get("/tasks")).text
+        rows = [each for each in re.findall(r"<li class=\"row.*?</li>", page, re.DOTALL) if thread in each]
+        if rows:
+            return Form(rows[0]).text
+        await asyncio.sleep(0.2)
+    return ""
+
+
 async def test_what_others_owe_is_listed_until_they_answer(
     paiza: Paiza, federation: Federation, tmp_path: Path
 ) -> None:
@@ -87,6 +98,27 @@ async def test_what_others_owe_is_listed_until_they_answer(
         assert (form["to"], form["in_reply_to"]) == ("uzb", request.id)
     async with browser("kaz-auditor") as auditor:
         assert (await auditor.get("/tasks/awaited")).status == 200
+
+
+async def test_one_deadline_binds_and_says_why(paiza: Paiza, tmp_path: Path) -> None:
+    """The author's deadline is that of the task; without one the usual deadline is, and each says so."""
+    path, threads = tmp_path / "request.yaml", dict[str, str]()
+    named = f"  deadline: {datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:%MZ}\n"
+    for reference, deadline in (("EX-NAMED", named), ("EX-USUAL", "")):
+        text = REQUEST.replace("EX-AWAITED", reference).replace("[tjk, uzb]", "[tjk]")
+        path.write_text(text.replace("  questions:", f"{deadline}  questions:"))
+        sent = (await command(paiza, "kaz-liaison", "send", "information-request", path, "--json")).json
+        threads[sent["thread"]] = "срок назвал автор" if deadline else "обычный срок, 7 дней: автор своего не назвал"
+    async with browser("tjk-liaison") as console:
+        for thread, why in threads.items():
+            row = await listed_task(console, thread)
+            assert why in row
+            assert ("1 день" in row) == (why == "срок назвал автор")
+    async with browser("kaz-liaison") as console:
+        thread = next(iter(threads))
+        assert "если автор назвал в запросе другой, действует он" in (await console.get(f"/thread/{thread}")).text
+        assert "срок назвал автор" in (await console.get(f"/thread/{thread}?open=1")).text
+        assert "срок назвал автор" in Form((await console.get("/tasks/awaited")).text).text
 
 
 async def test_a_shift_is_handed_over_and_a_deputy_appointed() -> None:

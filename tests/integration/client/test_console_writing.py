@@ -179,6 +179,7 @@ async def test_a_notice_is_written_put_right_and_sent_without_a_script(federatio
         shown = Form(answer.text)
         assert "Вы подписываете ровно то, что здесь показано" in shown.text
         assert "Казахстан" in shown.text
+        assert "Карта" in shown.text
         fingerprint = dict(shown.sent)["_fingerprint"]
         stale = await console.post(f"{path}/send", {"_fingerprint": "0" * 64})
         assert stale.headers["location"].startswith(f"{path}/preview")
@@ -223,6 +224,7 @@ async def test_what_changes_while_it_is_signed_is_not_lost(
 
     monkeypatch.setattr(sending, "send", send)
     async with browser("kaz-liaison") as console:
+        assert "Дописать и подписать: Сообщение в свободной форме" in Form((await console.get("/tasks")).text).text
         shown = dict(Form((await console.get(f"/write/{name}/preview")).text).sent)
         sent = await console.post(f"/write/{name}/send", {"_fingerprint": shown["_fingerprint"]})
         receipt = Form((await console.get(sent.headers["location"])).text).text
@@ -265,6 +267,7 @@ async def test_two_officers_sign_what_they_read(paiza: Paiza) -> None:
             page = await colleague.get(f"/approve/{waits}")
             assert "Сведения о лицах уходят более чем одному участнику." in html.unescape(page.text)
             assert "На вашу подпись: Запрос о предоставлении информации" in Form(page.text).text
+            assert f"/approve/{waits}" in (await colleague.get("/tasks?scope=mine")).text
             assert surname in page.text
             if facts == "Грузовик.":
                 refused = await colleague.post(f"/approve/{waits}/decline", {"reason": ""})
@@ -284,6 +287,7 @@ async def test_two_officers_sign_what_they_read(paiza: Paiza) -> None:
             assert unread.headers["location"] == f"/approve/{waits}"
             signed = await colleague.post(f"/approve/{waits}/sign", {"digest": digest})
             assert signed.headers["location"] == f"/message/{waits}"
+            assert f"/approve/{waits}" not in (await colleague.get("/tasks")).text
     listed = (await command(paiza, "kaz-liaison", "inbox", "--sent", "--json")).json
     assert waits in {each["id"] for each in listed["messages"]}
 
@@ -366,15 +370,15 @@ async def _begins_with_the_request(console: Browser, thread: str) -> None:
     shown = dict(Form((await console.get(plan.headers["location"])).text).sent)
     assert [shown[f"content.route[{n}].member"] for n in (0, 1, 2)] == ["tjk", "uzb", "kaz"]
     assert shown["content.route[0].exit_point"]
-    assert shown["content.quantities"] == "12 kg"
+    assert shown["content.quantities"] == "12 кг"
     assert shown["content.substitution_mode"]
     assert not shown["content.reference"]
     await console.post(f"{plan.headers['location']}/delete", {})
     permitted = await console.post(f"/deliveries/{thread}/step", {"kind": "cd-authorisation"})
     shown = dict(Form((await console.get(permitted.headers["location"])).text).sent)
-    assert shown["content.scope.quantities"] == "12 kg"
+    assert shown["content.scope.quantities"] == "12 кг"
     assert shown["content.scope.border_points"]
-    assert shown["content.scope.valid_until"]
+    assert re.fullmatch(r"\d\d\.\d\d\.\d{4} \d\d:\d\d", shown["content.scope.valid_until"])
     await console.post(f"{permitted.headers['location']}/delete", {})
 
 
@@ -425,6 +429,44 @@ async def test_a_delivery_is_requested_and_taken_back_by_a_step() -> None:
         assert "Ваш узел отклонил бы это сообщение" in refused.text
         assert "_fingerprint" not in dict(refused.sent)
         await console.post(f"{begun.headers['location']}/delete", {})
+
+
+async def test_a_stop_is_made_once_and_says_who_acknowledged_it() -> None:
+    """The button goes when the own stop is in force; another member may stop as well, and its acknowledgement shows."""
+    text = re.sub(r"    - member: uzb\n      role: transit\n", "", CD_REQUEST.read_text("utf-8"))
+    text = re.sub(r"    - member: uzb\n(?:      .*\n)+", "", text)
+    text = re.sub(r"    - giver: uzb\n(?:      .*\n)+", "", text).replace("taker: uzb", "taker: kaz")
+    now = datetime.now(UTC)
+    text = re.sub(r"\{\+(\d+)h\}", lambda hours: f"{now + timedelta(hours=int(hours[1])):%Y-%m-%dT%H:%MZ}", text)
+    draft_store.write_text(profiles.find("tjk-liaison"), "stopped", text)
+    async with browser("tjk-liaison") as stopper, browser("kaz-liaison") as other:
+        shown = dict(Form((await stopper.get("/write/stopped/preview")).text).sent)
+        sent = await stopper.post("/write/stopped/send", {"_fingerprint": shown["_fingerprint"]})
+        receipt = Form((await stopper.get(sent.headers["location"])).text).text
+        found = re.search(r"TJK-\d{4}-\d{5}", receipt)
+        assert found is not None, receipt
+        path = f"/deliveries/{found[0]}"
+        assert "Остановить поставку" in (await stopper.get(path)).text
+        await stopper.post(f"{path}/stop", {"reason": "control-at-risk"})
+        page = Form((await stopper.get(path)).text).text
+        assert "danger-act" not in (await stopper.get(path)).text
+        assert "Ещё не подтвердили: Казахстан" in page
+        assert "Подтвердили" not in page
+        for _attempt in range(100):
+            page = (await other.get(path)).text
+            if "Остановлена: Таджикистан" in page or "danger-notice" in page:
+                break
+            await asyncio.sleep(0.3)
+        assert "Остановить и со своей стороны" in page
+        begun = await other.post(f"{path}/step", {"kind": "cd-acknowledgement"})
+        fields = dict(Form((await other.get(f"{begun.headers['location']}/preview")).text).sent)
+        await other.post(f"{begun.headers['location']}/send", {"_fingerprint": fields["_fingerprint"]})
+        for _attempt in range(100):
+            page = Form((await stopper.get(path)).text).text
+            if "Подтвердили" in page:
+                break
+            await asyncio.sleep(0.3)
+        assert re.search(r"Подтвердили: Казахстан[^.]*\. Подтвердили все\.", page), page
 
 
 async def test_a_message_is_recalled_from_its_page(paiza: Paiza, draft: Path) -> None:

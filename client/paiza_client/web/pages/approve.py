@@ -22,6 +22,7 @@ from paiza_client.verify.model import Outcome
 from paiza_client.web import corrected, envelope, texts, writing
 from paiza_client.web.content import Section, annex_sections, sections
 from paiza_client.web.language import _, language
+from paiza_client.web.maps import figures
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, secret_of, session_of, text_of
 from paiza_domain import kinds
 from paiza_domain.schema.kind import Kind
@@ -112,6 +113,7 @@ async def _page(request: Request, summary: WaitingSummary, error: PaizaError | N
         headline=_headline(header, opened, corrects),
         opened=opened,
         parts=parts,
+        map=figures.of_content(wording.kind_of(header).shape, found[0]) if found else None,
         files=attachment.part_numbers(header),
         envelope=_envelope(session, header),
         answered=[await envelope.answered(session, each.hex()) for each in header.parent_digests],

@@ -5,14 +5,18 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
+from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response
 
 from paiza.officer.v1 import workflow_pb2
-from paiza_client.sdk import Session, awaited, controlled_delivery, copying, messages
+from paiza_client.sdk import Session, awaited, controlled_delivery, copying, messages, wording
 from paiza_client.sdk.approvals import WaitingSummary
+from paiza_client.sdk.awaited import Awaited
+from paiza_client.sdk.model import MessageSummary
 from paiza_client.sdk.retention import Erasure
 from paiza_client.web import subjects, texts, writing
+from paiza_client.web.console import Console
 from paiza_client.web.language import _
 from paiza_client.web.page import console_of, form_of, redirect, render, route, session_of, text_of
 from paiza_officer.errors import Refused
@@ -44,7 +48,8 @@ async def listing(request: Request) -> Response:
     now = datetime.now(UTC)
     since = None if period == ALL else now - timedelta(days=int(period))
     named = partial(subjects.named, console_of(request))
-    asked = await awaited.answers(session, since=since, own_only=own_only, named=named)
+    opened = partial(_content, console_of(request))
+    asked = await awaited.answers(session, since=since, own_only=own_only, named=named, content_of=opened)
     return await render(
         request,
         "awaited.html",
@@ -53,6 +58,7 @@ async def listing(request: Request) -> Response:
         now=now,
         late=[each for each in asked if each.overdue(now)],
         later=[each for each in asked if not each.overdue(now)],
+        why_due=_why_due,
         steps=await _steps(session),
         signatures=await _signatures(session),
         erasures=await _erasures(session),
@@ -61,6 +67,19 @@ async def listing(request: Request) -> Response:
         own_only=own_only,
         has_tasks=True,
     )
+
+
+def _content(console: Console, message: MessageSummary) -> Message | None:
+    """Return the content of a message that was opened since the console was unlocked; None for any other."""
+    part = console.opened.known(message)
+    return None if part is None else messages.content(part)
+
+
+def _why_due(each: Awaited) -> str:
+    request = each.request
+    if each.due is None:
+        return ""
+    return wording.why_due(request.header, each.due, request.stored_time, is_known=each.is_opened)
 
 
 async def remind(request: Request) -> Response:

@@ -21,6 +21,8 @@ from paiza_officer.errors import ProfileProblem, misused
 
 PAGE: Final = 500  # requests whose subjects are shown on the board
 STOP: Final = "cd-stop"
+EVIDENCE_RETURN: Final = "cd-evidence-return"
+OUTCOME_REPORTED: Final = "outcome-reported"
 SOON: Final = timedelta(hours=12)
 """A deadline of the own member that is nearer stands out."""
 USUAL_REASON: Final = "control-at-risk"
@@ -106,6 +108,7 @@ async def write_step(request: Request) -> Response:
 
 async def _page(request: Request, error: ProfileProblem | None = None) -> Response:
     session = session_of(request)
+    own = session.profile.member
     found = await controlled_delivery.status(session, request.path_params["thread"])
     listed = await threads.list_messages(session, found.status.thread_id, subjects=True)
     by_digest = {each.digest: each for each in listed}
@@ -115,6 +118,7 @@ async def _page(request: Request, error: ProfileProblem | None = None) -> Respon
     ]
     first = listed[0] if listed else None
     next_steps = controlled_delivery.next_steps(found, (await session.whoami()).roles)
+    stops = {each.author for each in found.status.alarms if each.in_force and each.kind == STOP}
     return await render(
         request,
         "delivery.html",
@@ -135,13 +139,24 @@ async def _page(request: Request, error: ProfileProblem | None = None) -> Respon
         reasons=[(code, entry.names[language()]) for code, entry in codes.load("cd_stop_reason").items()],
         usual_reason=USUAL_REASON,
         deadlines=sorted(found.status.deadlines, key=lambda each: each.due_time.ToNanoseconds()),
-        own=session.profile.member,
+        own=own,
         next_steps=[each for each in next_steps if not each.against and each.kind.name != STOP],
         other_steps=[each for each in next_steps if each.against],
-        may_stop=any(each.kind.name == STOP and not each.against for each in next_steps),
+        may_stop=own not in stops and any(each.kind.name == STOP and not each.against for each in next_steps),
+        stopped=bool(stops),
         may_step=bool(next_steps),
+        returning=_returning(found, next_steps),
         soon=datetime.now(UTC) + SOON,
     )
+
+
+def _returning(
+    found: workflow_pb2.GetWorkflowResponse, next_steps: Sequence[controlled_delivery.NextStep]
+) -> controlled_delivery.NextStep | None:
+    """Return the step that reports the return of the evidence, where only that keeps a delivery from being closed."""
+    if found.status.overall != OUTCOME_REPORTED:
+        return None
+    return next((each for each in next_steps if each.kind.name == EVIDENCE_RETURN and not each.against), None)
 
 
 def _stages(overall: str) -> Sequence[tuple[str, str]]:

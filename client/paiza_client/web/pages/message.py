@@ -198,8 +198,10 @@ async def _page(
         files=await asyncio.to_thread(_files, request, found),
         links=await _links(session, found),
         related=await _related(session, found),
+        corrections=[] if opened is None else await corrected.since(console_of(request), found),
         opening=await _openings(session, found),
         task=(task := await _task(session, found)),
+        why_due=_why_due(found, task),
         assignable=await _assignable(session) if task is not None and task.state != "done" else [],
         may_reply=found.received and not found.recalled_by,
         may_recall=_may_recall(found),
@@ -347,6 +349,11 @@ async def _assignable(session: Session) -> list[tuple[str, str]]:
 
 async def _task(session: Session, found: MessageSummary) -> Task | None:
     return (await session.tasks.by_message()).get(found.digest)
+
+
+def _why_due(found: MessageSummary, task: Task | None) -> str:
+    due = None if task is None else task.due_time
+    return "" if due is None else wording.why_due(found.header, due, found.stored_time)
 
 
 def _expects_answer(header: message_pb2.Header) -> bool:

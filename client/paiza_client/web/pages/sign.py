@@ -18,6 +18,7 @@ from paiza_client.web import corrected, texts, writing
 from paiza_client.web.content import annex_sections, sections
 from paiza_client.web.envelope import answered
 from paiza_client.web.language import _, language
+from paiza_client.web.maps import figures
 from paiza_client.web.page import (
     console_of,
     form_of,
@@ -118,6 +119,7 @@ async def _preview(
         summary=kind.summary(content, language()),
         content=sections(kind.shape, content),
         annex=annex_sections(kind, prepared.annex),
+        map=figures.of_content(kind.shape, prepared.content),
         exercise=envelope.exercise or session.register().exercise,
         envelope=envelope,
         handling=envelope.handling,

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from paiza.content.v1 import information_pb2
-from paiza_client.sdk import threads
+from paiza.core.v1 import message_pb2
+from paiza_client.sdk import threads, wording
 from paiza_client.web.language import N_, _
-from paiza_client.web.page import redirect, render, route, session_of
+from paiza_client.web.page import console_of, redirect, render, route, session_of
 from paiza_domain import handling
 from paiza_domain.threads.request_status import AnswerState, RequestStatus
 from paiza_domain.threads.thread import ThreadMessage
@@ -37,7 +39,14 @@ async def thread(request: Request) -> Response:
     if any(threads.in_workflow(each.header) for each in found):
         return redirect(f"/deliveries/{found[0].thread_name}")
     opened = request.query_params.get("open") == "1"
-    known = await threads.open_messages(session, found, threads.is_of_requests if opened else threads.nothing)
+    kept = console_of(request).opened  # what was opened before is not opened, and logged, once more
+
+    here = {each.header.message_id for each in found if kept.known(each) is not None}
+
+    def wanted(header: message_pb2.Header) -> bool:
+        return threads.is_of_requests(header) and (opened or header.message_id in here)
+
+    known = await threads.open_messages(session, found, wanted, open_part=partial(kept.open, session))
     standings = await threads.request_statuses(session, known)
     return await render(
         request,
@@ -50,7 +59,9 @@ async def thread(request: Request) -> Response:
         messages=found,
         first=found[0],
         ids={each.digest: each.id for each in found},
-        standings=[(each, _questions(each), each.overdue(datetime.now(UTC))) for each in standings],
+        standings=[
+            (each, _questions(each), each.overdue(datetime.now(UTC)), _why_due(each, known)) for each in standings
+        ],
         states=STATES,
         words=_answers(known),
         opened=opened,
@@ -67,6 +78,14 @@ def _answers(opened: Sequence[ThreadMessage]) -> dict[tuple[bytes, int], str]:
         for each in message.content.answers
         if each.text
     }
+
+
+def _why_due(status: RequestStatus, thread: Sequence[ThreadMessage]) -> str:
+    """Return why a request is due when it is; empty where it has no deadline."""
+    request = next(each for each in thread if each.digest == status.digest)
+    if status.due is None:
+        return ""
+    return wording.why_due(request.header, status.due, status.asked, is_known=request.content is not None)
 
 
 def _questions(status: RequestStatus) -> list[tuple[int, str, list[tuple[str, object, bool]]]]:

@@ -1,6 +1,7 @@
 """What others wrote, on a page: text and nothing else, and every set field of a content exactly once."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -109,8 +110,9 @@ def test_each_person_is_a_card() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(kinds.all_kinds()))
-def test_an_empty_content_of_every_kind_is_shown(name: str) -> None:
+def test_an_empty_content_of_every_kind_is_shown(name: str, live_in: Callable[[str], None]) -> None:
     """A content with nothing set has no boxes; one with a time has it in full, and in UTC."""
+    live_in("UTC-5")
     kind = kinds.all_kinds()[name]
     empty = kind.content()
     assert sections(kind.shape, empty) == []
