@@ -19,6 +19,7 @@ from paiza_client.sdk.substances import Notes
 from paiza_client.verify.model import OpenedPart
 from paiza_domain.json_form.values import to_object
 from paiza_domain.threads.request_status import RequestStatus
+from paiza_domain.threads.thread import ThreadMessage
 from paiza_officer.errors import Refused, misused
 
 if TYPE_CHECKING:
@@ -142,21 +143,21 @@ def thread(*, message: str, open_too: bool) -> None:
     """List a thread, and how its requests stand."""
     terminal = current_terminal()
 
-    async def work() -> tuple[list[MessageSummary], list[RequestStatus]]:
+    async def work() -> tuple[list[MessageSummary], list[ThreadMessage], list[RequestStatus]]:
         async with terminal.session() as session:
             found = await threads.list_messages(session, await threads.find(session, message), subjects=True)
             wanted = threads.is_of_requests if open_too else threads.nothing
             opened = await threads.open_messages(session, found, wanted)
-            return found, await threads.request_statuses(session, opened)
+            return found, opened, await threads.request_statuses(session, opened)
 
-    found, standings = run(work())
+    found, opened, standings = run(work())
     now = datetime.now(UTC)
     if terminal.wants_json:
         by_digest = {each.digest: request_statuses.as_object(each, now) for each in standings}
         terminal.json([{**as_json.summary(each), "answers": by_digest.get(each.digest)} for each in found])
     else:
         display.listing(terminal, found)
-        request_statuses.tell(terminal, standings, {each.digest: each.id for each in found}, now)
+        request_statuses.tell(terminal, standings, opened, {each.digest: each.id for each in found}, now)
         if any(threads.in_workflow(each.header) for each in found):
             terminal.note(_("How the delivery stands is told by: paiza cd show {id}").format(id=found[0].thread_name))
 

@@ -7,9 +7,11 @@ from typing import Any, Final
 from paiza_client.cli import display
 from paiza_client.cli.terminal import Terminal, lang
 from paiza_client.language import N_, _
+from paiza_client.sdk import wording
 from paiza_domain import kinds
 from paiza_domain.threads import thread
 from paiza_domain.threads.request_status import AnswerState, RequestStatus
+from paiza_domain.threads.thread import ThreadMessage
 
 _STATES: Final = {
     AnswerState.NO_ANSWER: N_("no answer"),
@@ -29,14 +31,22 @@ _RECALL_STATES: Final = {
 }
 
 
-def tell(terminal: Terminal, found: Sequence[RequestStatus], ids: Mapping[bytes, str], now: datetime) -> None:
-    """Print how requests stand: by question and addressee what was said, since when, and what is overdue.
+def tell(
+    terminal: Terminal,
+    found: Sequence[RequestStatus],
+    messages: Sequence[ThreadMessage],
+    ids: Mapping[bytes, str],
+    now: datetime,
+) -> None:
+    """Print how requests stand: by question and addressee what was said, since when, and what is overdue and why.
 
-    ``ids`` are the message ids, 32 hex digits, by the digest of the request.
+    ``messages`` are those of the thread, ``ids`` the message ids, 32 hex digits, by the digest of the request.
     """
+    by_digest = {each.digest: each for each in messages}
     for status in found:
         terminal.say()
-        terminal.say(_headline(status, ids[status.digest], now), "bold red" if status.overdue(now) else "bold")
+        headline = _headline(status, by_digest[status.digest], ids[status.digest], now)
+        terminal.say(headline, "bold red" if status.overdue(now) else "bold")
         states = _RECALL_STATES if status.kind == thread.RECALL else _STATES
         rows = [
             (
@@ -61,13 +71,14 @@ def tell(terminal: Terminal, found: Sequence[RequestStatus], ids: Mapping[bytes,
             terminal.warn(text.format(members=", ".join(status.without_answer)))
 
 
-def _headline(status: RequestStatus, message_id: str, now: datetime) -> str:
+def _headline(status: RequestStatus, request: ThreadMessage, message_id: str, now: datetime) -> str:
     parts = [f"{kinds.all_kinds()[status.kind].titles[lang()]} {message_id[: display.SHORT_ID]}"]
     parts.append(_("asked {time}").format(time=display.when(status.asked)))
     if status.withdrawn:
         parts.append(_("WITHDRAWN"))
     elif status.due is not None:
-        parts.append(_("due {time}").format(time=display.when(status.due)))
+        why = wording.why_due(request.header, status.due, status.asked, is_known=request.content is not None)
+        parts.append(_("due {time}").format(time=display.when(status.due)) + (f" ({why})" if why else ""))
         if status.overdue(now):
             parts.append(_("OVERDUE"))
     return ", ".join(parts)

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,21 @@ def test_a_request_with_urgency_from_the_command_line(paiza: Paiza, federation: 
     inbox = paiza("tjk-duty", "inbox", "--kind", "information-request", "--from", "kaz", "--json").json["messages"]
     listed = next(each for each in inbox if each["id"] == sent["id"])
     assert (listed["urgency"], listed["urgency_reason"]) == ("FLASH", "danger-to-life")
+
+
+def test_a_thread_says_which_deadline_binds(paiza: Paiza, federation: Federation, tmp_path: Path) -> None:
+    """The time that the author names, once the request is opened; before that, that there may be one."""
+    request = tmp_path / "request.yaml"
+    named = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%d}T12:00Z"
+    for deadline, said in (("", "its author names none"), (f"  deadline: {named}\n", "that its author names")):
+        request.write_text(ANNEX + deadline)
+        sent = paiza("kaz-liaison", "send", "information-request", request, "--yes", "--json").json
+        asyncio.run(asyncio.wait_for(arrives(federation, "tjk-liaison", sent["id"]), 60))
+        closed = paiza("tjk-liaison", "thread", sent["id"]).out
+        assert "its author may name another one in it, which binds" in closed
+        opened = paiza("tjk-liaison", "thread", sent["id"], "--open").out
+        assert said in opened
+        assert "may name another" not in opened
 
 
 def test_a_template_filled_in_is_a_valid_draft(paiza: Paiza, tmp_path: Path) -> None:
