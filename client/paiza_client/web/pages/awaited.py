@@ -29,12 +29,12 @@ _ENDS_BY_ITSELF: Final = "authorisation-end"  # a date of a delivery, nothing th
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What another member owes in a delivery, or has not acknowledged."""
+    """What another member owes in a delivery: its acknowledgement of a stop, its decision, its report."""
 
     delivery: workflow_pb2.WorkflowStatus
     member: str
     text: str
-    due: datetime | None
+    due: datetime
     overdue: bool
 
 
@@ -101,14 +101,7 @@ async def _steps(session: Session) -> list[Step]:
             for one in each.deadlines
             if one.member and one.member != own and one.code != _ENDS_BY_ITSELF
         ]
-        found += [
-            Step(each, member, _("acknowledge the stop or the alarm"), None, overdue=True)
-            for alarm in each.alarms
-            if alarm.in_force
-            for member in alarm.waiting_for
-            if member != own
-        ]
-    return sorted(found, key=lambda each: (not each.overdue, each.due or datetime.min.replace(tzinfo=UTC)))
+    return sorted(found, key=lambda each: (not each.overdue, each.due))
 
 
 async def _signatures(session: Session) -> list[WaitingSummary]:
