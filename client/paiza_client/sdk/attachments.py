@@ -18,7 +18,7 @@ import grpc
 from paiza.content.v1 import attachment_info_pb2
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import attachment_pb2, attachment_pb2_grpc
-from paiza_client.files import file_types
+from paiza_client.files import file_types, names
 from paiza_client.local.outbox import Outbox
 from paiza_client.verify.model import OpenedPart
 from paiza_officer import channel
@@ -228,7 +228,7 @@ class Attachments:
                 # The sender looked at the content before it was sealed. Another program may not have.
                 if (found := file_types.recognise(unfinished, info.name)).media_type != info.media_type:
                     raise Refused("attachment_type_refused", where, f"{info.media_type}: {found.media_type}")
-                path = folder / info.name if target is None or target.is_dir() else target
+                path = folder / names.shortened(info.name) if target is None or target.is_dir() else target
                 os.link(unfinished, path)  # fails where there is such a file: nothing is ever written over
             finally:
                 unfinished.unlink(missing_ok=True)
