@@ -67,8 +67,8 @@ class MessageSummary:
     opened            True if any officer of our member has opened the main part
     deliveries        of a sent message: its state at each recipient
     sequence          a number that grows with every message stored at the own node; see `Session.watch`
-    recalled_by       digests of its author's recalls of it; it is opened only with a reason then
-    corrected_by      digests of its author's corrections of it that were not recalled
+    recalled_by       digests of its author's last 32 recalls of it; it is opened only with a reason then
+    corrected_by      digests of its author's last 32 corrections of it that were not recalled
     replaced_by       digest of the message that replaces it by the last correction; empty if none does
     attachments       of a received message: what is here of each attachment; of a sent one: its state at each recipient
     linked            True if it shares an identifier with an older message that the officer may see (`Search.links`)

@@ -1,6 +1,7 @@
 """Lists of messages: a page is one query, and one look-up in each package that owns data about its messages."""
 
 from collections.abc import Collection, Mapping
+from typing import Final
 
 from paiza.core.v1 import delivery_pb2
 from paiza.officer.v1 import officer_pb2
@@ -16,6 +17,8 @@ from paiza_node.core.storage import ReadConnection
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.attached import attachment_status
 from paiza_node.features.listing.model import ListedMessage, ReadMessage
+
+MAX_MARKS: Final = 32  # recalls or corrections of one message in a list: an author may send thousands
 
 
 def list_messages(conn: ReadConnection, query: MessageQuery, officer: str) -> list[ListedMessage]:
@@ -55,8 +58,8 @@ def message_info(listed: ListedMessage, subject: tuple[bytes, bytes] = (b"", b""
         attachments=[attachment_status(row) for row in listed.attachments],
         sequence=row.seq,
         received=row.received,
-        recalled_by=listed.marks.recalled_by,
-        corrected_by=listed.marks.corrected_by,
+        recalled_by=listed.marks.recalled_by[-MAX_MARKS:],
+        corrected_by=listed.marks.corrected_by[-MAX_MARKS:],
         replaced_by=listed.marks.replaced_by,
         linked=listed.linked,
         erased=listed.erased,

@@ -592,11 +592,11 @@ class MessageInfo(_message.Message):
 
     @_builtins.property
     def recalled_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Digests of the recalls by which its author took it back; it is opened only with a stated reason then."""
+        """Digests of the recalls by which its author took it back, the last 32; it is opened only with a stated reason then."""
 
     @_builtins.property
     def corrected_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Digests of the corrections by which its author said that it is wrong, those left out that were recalled."""
+        """Digests of the corrections by which its author said that it is wrong, the last 32; recalled ones are left out."""
 
     def __init__(
         self,

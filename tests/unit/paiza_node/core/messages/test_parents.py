@@ -66,3 +66,17 @@ def test_authors_mark_their_own_messages(store: Store) -> None:
     assert listed.pop(corrected) == Amendments(corrected_by=(correction.digest,), replaced_by=foreign)
     assert listed.pop(undone.digest) == Amendments(recalled_by=(undo.digest,))
     assert set(listed.values()) == {Amendments()}
+
+
+def test_a_list_names_the_last_corrections_alone(store: Store) -> None:
+    """An author may send thousands: a page of a list stays small, and what replaces the message stands in it."""
+    header = Header(kind="free-message", author="kaz").SerializeToString()
+    corrected = replace(row(1), header=header)
+    corrections = [afterwards(seq, "correction", corrected.digest) for seq in range(2, 50)]
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, [corrected, *corrections])
+    with store.reads() as reads:
+        (listed,) = listing.listed(reads, [corrected.digest], "officer")
+    info = listing.message_info(listed)
+    in_order = [digest for _time, digest in sorted((each.stored_time, each.digest) for each in corrections)]
+    assert list(info.corrected_by) == in_order[-listing.MAX_MARKS :]
