@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 SHOWN: Final = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
 """Media types that may be shown. No type in it can run anything or load anything."""
 MAX_PIXELS: Final = 120_000_000  # the largest cameras have a hundred million
+MAX_PIXELS_TOGETHER: Final = 2 * MAX_PIXELS  # of all pictures on a page: a browser takes four bytes for each
 HEAD_BYTES: Final = 32  # hold the size of all kinds but JPEG and GIF; no picture is smaller
 MAX_SEGMENTS: Final = 500  # of a JPEG before its size, or of a GIF before its first frame
 MAX_BLOCKS: Final = 10_000  # of all those segments of a GIF, 255 bytes each
@@ -30,10 +31,28 @@ _GIF_COLOURS: Final = 0x80  # there are colours, whose number the lowest three b
 
 def may_be_shown(path: Path, media_type: str) -> bool:
     """Return whether a file may be shown as a picture; False where its size cannot be told."""
-    if media_type not in SHOWN:
-        return False
-    found = dimensions(path)
-    return found is not None and 0 < found[0] * found[1] <= MAX_PIXELS
+    return pixels(path, media_type) > 0
+
+
+def pixels(path: Path, media_type: str) -> int:
+    """Return how many pixels a picture has that may be shown; 0 for what may not."""
+    found = dimensions(path) if media_type in SHOWN else None
+    count = 0 if found is None else found[0] * found[1]
+    return count if count <= MAX_PIXELS else 0
+
+
+class Room:
+    """What is left for the pictures of one page: the first are shown, those for which there is no room stand alone."""
+
+    def __init__(self) -> None:
+        self._left = MAX_PIXELS_TOGETHER
+
+    def takes(self, count: int) -> bool:
+        """Return whether a picture of so many pixels is shown beside those before; 0 is none."""
+        if not 0 < count <= self._left:
+            return False
+        self._left -= count
+        return True
 
 
 def dimensions(path: Path) -> tuple[int, int] | None:

@@ -24,7 +24,7 @@ import stat
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from email.message import EmailMessage
 from enum import IntEnum
 from pathlib import Path
@@ -93,6 +93,7 @@ def read(profile: Profile) -> Settings:
 def write(profile: Profile, settings: Settings) -> None:
     """Store the settings of a profile, checked as by `read`."""
     path = profile.folder / FILE
+    _checked(path, asdict(settings) | {"command": list(settings.command)})
     command = ", ".join(_quoted(word) for word in settings.command)
     lines = [
         f"bell = {str(settings.bell).lower()}",
@@ -101,9 +102,10 @@ def write(profile: Profile, settings: Settings) -> None:
         f"email = {_quoted(settings.email)}",
         f"repeat_minutes = {settings.repeat_minutes}",
     ]
-    text = "\n".join(lines) + "\n"
-    _checked(path, tomllib.loads(text))
-    write_private(path, text.encode())
+    data = ("\n".join(lines) + "\n").encode()
+    if len(data) > MAX_BYTES:
+        raise ProfileProblem("bad_configuration", str(path), f"over {MAX_BYTES} bytes")
+    write_private(path, data)
 
 
 def level_of(event: object) -> Level | None:

@@ -1,5 +1,6 @@
 """A correction in the words of the page: what it corrects by its label, and both values as a reader sees them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ from paiza_domain.schema.reading import code_text
 from paiza_officer.errors import NotProven
 from paiza_wire.errors import PaizaError
 
+_INDEX: Final = re.compile(r"\[(\d{1,4})\]\Z", re.ASCII)
 MOST: Final = 10
 """Corrections of one message that its page shows, the newest; the others are linked."""
 
@@ -110,5 +112,5 @@ def _group(description: Description, steps: list[str]) -> str:
 
 
 def _numbered(label: str, step: str) -> str:
-    index = step.partition("[")[2].rstrip("]")
-    return f"{label} {int(index) + 1}" if index.isdecimal() and int(index) else label
+    index = _INDEX.search(step)  # another member may have written anything
+    return f"{label} {int(index[1]) + 1}" if index is not None and int(index[1]) else label

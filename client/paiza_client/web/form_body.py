@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from paiza_wire.message.attachment import MAX_FILE_BYTES
 
+_CHARSET: Final = b"utf-8"  # of all our pages
 MAX_FIELDS: Final = 5_000  # of one form
 MAX_FILES: Final = 50
 MAX_FIELD_BYTES: Final = 1024 * 1024
@@ -37,7 +38,9 @@ class UnreadableFormError(MultiPartException):
 
 async def read(request: Request, *, files: bool = False) -> FormData:
     """Return the fields of a form, with what it brings of files if it may bring any; UnreadableFormError."""
-    kind, _parameters = parse_options_header(request.headers.get("content-type"))
+    kind, parameters = parse_options_header(request.headers.get("content-type"))
+    if parameters.get(b"charset", _CHARSET).lower() != _CHARSET:  # some make of text what no text is
+        raise UnreadableFormError(is_too_large=False)
     most = MAX_UPLOAD_BYTES if files else MAX_FORM_BYTES
     parser: FormParser | _MultiPartParser
     if kind == b"application/x-www-form-urlencoded":

@@ -79,7 +79,9 @@ class Guard:
         own = self._check_user(scope.get("client"), self._port)
         refusal = self._refusal(scope) if own else (403, "other_user")
         if refusal is not None:
-            await refusals.answer(Request(scope), *refusal)(scope, receive, with_headers)
+            answer = refusals.answer(Request(scope), *refusal)
+            answer.headers["Connection"] = "close"  # its body may have no end
+            await answer(scope, receive, with_headers)
             return
         await self._app(scope, receive, with_headers)
 
@@ -89,7 +91,7 @@ class Guard:
         scope["login"] = None
         if headers.getlist("host") != [self._host]:
             return 421, "other_host"
-        if method not in {"GET", "HEAD", "POST"}:
+        if method not in {"GET", "POST"}:
             return 405, "method"
         if path == SECOND_START:
             return None  # of a program that shows a secret of its own; a browser has no business there

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from paiza_client.sdk.model import OnProgress
+from paiza_client.web import defects
 from paiza_wire.errors import PaizaError
 
 KEPT: Final = 20  # finished jobs whose results can still be looked at
@@ -100,5 +101,7 @@ async def _run(job: Job, work: Work) -> None:
         job.error = error
     except asyncio.CancelledError:
         job.cancelled = True
+    except Exception as error:  # noqa: BLE001 - a defect: its page says so, and where
+        job.error = defects.found(error)
     finally:
         job.done = True

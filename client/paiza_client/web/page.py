@@ -15,7 +15,7 @@ from starlette.routing import Route
 from paiza_client import error_help
 from paiza_client.language import _ as of_the_client
 from paiza_client.sdk import Session
-from paiza_client.web import counts, form_body, refusals, rendering, texts
+from paiza_client.web import counts, defects, form_body, refusals, rendering, texts
 from paiza_client.web.advice import ADVICE
 from paiza_client.web.console import KEEP_MINUTES, Console, LockedError, Login, Secret
 from paiza_client.web.form_body import UnreadableFormError
@@ -23,7 +23,7 @@ from paiza_client.web.language import N_, _, language
 from paiza_client.web.roles import may_write
 from paiza_domain import policy_rules
 from paiza_officer.errors import Misused, Refused, Unreachable
-from paiza_wire.errors import PaizaError, Rejected, Unavailable
+from paiza_wire.errors import PaizaError, Unavailable
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -152,6 +152,13 @@ def text_of(request: Request, name: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
+def number_of(text: object, most: int) -> int | None:
+    """Return the whole number from 0 to ``most`` that a text of a form or an address names; None for any other."""
+    if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > len(str(most)):
+        return None
+    return found if (found := int(text)) <= most else None
+
+
 def offered(text: str, numbers: Sequence[int], otherwise: int) -> int:
     """Return the number that a form offers and a text names; ``otherwise`` for a text that names none of them."""
     return next((each for each in numbers if str(each) == text), otherwise)
@@ -256,12 +263,7 @@ async def refused(request: Request, error: Exception) -> Response:
 
 async def defect(_request: Request, error: Exception) -> Response:
     """Return the page of a defect: its place in the program, and nothing that was being worked on."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    place = f"{frame.tb_frame.f_code.co_filename.rpartition('/')[2]}:{frame.tb_lineno}" if frame is not None else ""
-    found = problem(Rejected("internal_error", f"{type(error).__name__} at {place}"))
-    return rendering.page("defect.html", 500, title=_("Not done"), error=found)
+    return rendering.page("defect.html", 500, title=_("Not done"), error=problem(defects.found(error)))
 
 
 def problem(error: PaizaError) -> Mapping[str, Any]:

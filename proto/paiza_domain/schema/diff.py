@@ -56,7 +56,10 @@ def _at(shape: Shape, path: str) -> tuple[Shape, Field]:
         if below is None:
             raise KeyError(path)
         shape = below
-    return shape, shape.by_key[last]
+    field = shape.by_key[last]
+    if field.shape is not None:  # a group, whose fields have paths of their own
+        raise KeyError(path)
+    return shape, field
 
 
 def _value(field: Field, message: Message) -> Any:

@@ -20,7 +20,7 @@ from paiza_client.sdk.model import MessageSummary
 from paiza_client.web import subjects, writing
 from paiza_client.web.content import Section, sections
 from paiza_client.web.language import _
-from paiza_client.web.page import console_of, form_of, problem, render, route, session_of, text_of
+from paiza_client.web.page import console_of, form_of, number_of, problem, render, route, session_of, text_of
 from paiza_officer.errors import Misused, Refused, misused
 from paiza_officer.register_cache import bootstrap_root
 from paiza_wire.errors import PaizaError
@@ -48,7 +48,8 @@ async def make(request: Request) -> Response:
     """Return the evidence file of a message, to be saved; with disclosed parts where the officer asks for it."""
     session = session_of(request)
     message = await messages.find(session, request.path_params["id"])
-    wanted = [each for each in form_of(request).getlist("part") if isinstance(each, str) and each.isdecimal()]
+    named = (number_of(each, len(message.header.parts) - 1) for each in form_of(request).getlist("part"))
+    wanted = tuple(dict.fromkeys(each for each in named if each is not None))
     reason, whom = text_of(request, "reason"), text_of(request, "whom")
     try:
         if not wanted:
@@ -58,7 +59,7 @@ async def make(request: Request) -> Response:
         elif not whom:
             raise misused(_("Who exactly gets it"), _("Name them: the log holds it."))
         else:
-            disclosure = Disclosure(tuple(map(int, wanted)), whom, text_of(request, "purpose"), reason)
+            disclosure = Disclosure(wanted, whom, text_of(request, "purpose"), reason)
             made = await session.evidence_files.disclose(message, disclosure)
     except PaizaError as error:
         return await _page(request, message, error)

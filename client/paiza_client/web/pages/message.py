@@ -1,9 +1,11 @@
 """One message: its content with marks and proofs, who has it, who opened it, what belongs with it, what to do."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
@@ -27,6 +29,7 @@ from paiza_client.web.page import (
     form_of,
     local_path,
     note,
+    number_of,
     problem,
     redirect,
     render,
@@ -39,11 +42,13 @@ from paiza_client.web.roles import may_write
 from paiza_client.web.texts import member_name, subject
 from paiza_domain import handling, kinds
 from paiza_domain.schema.kind import Kind
+from paiza_domain.threads import thread
 from paiza_officer.errors import NotProven, Refused
 from paiza_wire.errors import PaizaError, Rejected
 
 _ANNEX: Final = message_pb2.PART_KIND_NOMINAL_ANNEX
 _FILE: Final = message_pb2.PART_KIND_ATTACHMENT
+VERSIONS: Final = 20  # earlier versions that are named
 _ACTS: Final = {
     "take": N_("The task is yours."),
     "acknowledge": N_("The task is acknowledged."),
@@ -56,7 +61,8 @@ _ACTS: Final = {
 class File:
     """One attachment: its number, sealed size, state here; what it is called is known once it was fetched.
 
-    ``place``: what in it tells where it was taken. ``shown``: it is shown as a picture.
+    ``place``: what in it tells where it was taken. ``showable``: it is a picture that may be shown, by itself at least;
+    ``shown``: it is shown on the page.
     """
 
     number: int
@@ -65,6 +71,7 @@ class File:
     media_type: str = ""
     note: str = ""
     place: tuple[str, ...] = ()
+    showable: bool = False
     shown: bool = False
     fetched: bool = False
 
@@ -95,8 +102,8 @@ async def open_with_reason(request: Request) -> Response:
     """Open the main part or the annex for a stated reason, and show both."""
     session = session_of(request)
     found = await messages.find(session, request.path_params["id"])
-    part, reason = text_of(request, "part"), text_of(request, "reason")
-    number = int(part) if part.isdecimal() and int(part) < len(found.header.parts) else 0
+    reason = text_of(request, "reason")
+    number = number_of(text_of(request, "part"), len(found.header.parts) - 1) or 0
     try:
         if not reason:
             raise Refused("opening_reason_missing", found.id)
@@ -110,16 +117,18 @@ async def fetch(request: Request) -> Response:
     """Fetch attachments, each logged as opened, and show them in the gallery."""
     session = session_of(request)
     found = await messages.find(session, request.path_params["id"])
-    wanted = [each for each in form_of(request).getlist("file") if isinstance(each, str) and each.isdecimal()]
-    for each in wanted:
-        await console_of(request).opened.fetch(session, found, int(each), text_of(request, "reason"))
+    numbers = dict.fromkeys(number_of(each, len(found.header.parts) - 1) for each in form_of(request).getlist("file"))
+    for number in numbers:
+        if number is not None:
+            await console_of(request).opened.fetch(session, found, number, text_of(request, "reason"))
     return redirect(f"/message/{found.id}#files")
 
 
 async def file(request: Request) -> Response:
     """Return an attachment that was fetched: a picture to be shown, anything else to be saved."""
     found = await messages.find(session_of(request), request.path_params["id"])
-    saved = console_of(request).opened.file(found.digest, request.path_params["number"])
+    number = number_of(request.path_params["number"], len(found.header.parts) - 1)
+    saved = None if number is None else console_of(request).opened.file(found.digest, number)
     if saved is None:
         return refusals.answer(request, 404, "not_found")
     if "save" not in request.query_params and pictures.may_be_shown(saved.path, saved.info.media_type):
@@ -272,7 +281,7 @@ def _chain(opened: OpenedPart) -> list[Proof]:
 
 
 def _files(request: Request, found: MessageSummary) -> list[File]:
-    files = []
+    files, room = [], pictures.Room()
     for number, part in enumerate(found.header.parts):
         if part.kind != _FILE:
             continue
@@ -280,10 +289,27 @@ def _files(request: Request, found: MessageSummary) -> list[File]:
         if saved is None:
             files.append(File(number, part.ciphertext_size))
         else:
-            info, shown = saved.info, pictures.may_be_shown(saved.path, saved.info.media_type)
-            place = attaching.place_of(saved.path) or () if shown else ()
-            files.append(File(number, info.size, info.name, info.media_type, info.note, place, shown, fetched=True))
+            info, count = saved.info, pictures.pixels(saved.path, saved.info.media_type)
+            files.append(
+                File(
+                    number,
+                    info.size,
+                    info.name,
+                    info.media_type,
+                    info.note,
+                    place=_place(saved.path) if count else (),
+                    showable=count > 0,
+                    shown=room.takes(count),
+                    fetched=True,
+                )
+            )
     return files
+
+
+@lru_cache(maxsize=1_000)
+def _place(path: Path) -> tuple[str, ...]:
+    """Return what in a picture tells where it was taken: looked for once, since no other file comes to this path."""
+    return attaching.place_of(path) or ()
 
 
 async def _links(session: Session, found: MessageSummary) -> Sequence[LinkedMessage]:
@@ -291,33 +317,38 @@ async def _links(session: Session, found: MessageSummary) -> Sequence[LinkedMess
 
 
 async def _related(session: Session, found: MessageSummary) -> list[tuple[str, MessageSummary]]:
-    """Return the history of a message, each with what it is to it: earlier versions first, then what came after."""
+    """Return the history of a message, each with what it is to it: earlier versions first, then what came after.
+
+    It is bounded: an author may send thousands of corrections, and the thread shows them all.
+    """
     named = [(_("Recall"), each) for each in found.recalled_by]
     named += [(_("Correction"), each) for each in found.corrected_by]
     if found.replaced_by:
         named.append((_("Replaced by"), found.replaced_by))
     if not named and not found.header.parent_digests:
         return []
-    thread = await threads.list_messages(session, found.header.thread_id)  # together: there may be hundreds
-    here = {each.digest: each for each in thread}
-    return _earlier(found, thread) + [
+    listed = await threads.list_messages(session, found.header.thread_id)  # together: there may be dozens
+    here = {each.digest: each for each in listed}
+    return _earlier(found, here) + [
         (what, here.get(digest) or await messages.find(session, digest.hex())) for what, digest in named
     ]
 
 
-def _earlier(found: MessageSummary, thread: Sequence[MessageSummary]) -> list[tuple[str, MessageSummary]]:
-    """Return what a message recalls or corrects, and the versions that it replaces, the oldest first."""
-    if not found.header.parent_digests:
-        return []  # it begins its thread
-    told: list[tuple[str, MessageSummary]] = []
-    told += [(_("Recalls"), each) for each in thread if found.digest in each.recalled_by]
-    told += [(_("Corrects"), each) for each in thread if found.digest in each.corrected_by]
-    replaced = {each.replaced_by: each for each in thread if each.replaced_by}
+def _earlier(found: MessageSummary, here: Mapping[bytes, MessageSummary]) -> list[tuple[str, MessageSummary]]:
+    """Return what a message recalls or corrects, and the last versions that it replaces, the oldest first."""
+    replaced = {each.replaced_by: each for each in here.values() if each.replaced_by}
     at, versions = found.digest, list[tuple[str, MessageSummary]]()
-    while at in replaced and len(versions) < len(replaced):
-        versions.insert(0, (_("Earlier version"), replaced[at]))
-        at = replaced[at].digest
-    return versions + told
+    while at in replaced and len(versions) < VERSIONS:
+        before = replaced.pop(at)  # once: an author may let two messages replace each other
+        versions.insert(0, (_("Earlier version"), before))
+        at = before.digest
+    if found.recalled_by:  # it says nothing any more
+        return versions
+    what = _("Recalls") if found.header.kind == thread.RECALL else _("Corrects")
+    named = [here[each] for each in thread.affected_digests(found.header) if each in here]
+    return versions + [
+        (what, each) for each in named if thread.takes_effect(found.header, each.header.author, each.header.kind)
+    ]
 
 
 async def _openings(session: Session, found: MessageSummary) -> list[Opening]:
@@ -366,6 +397,6 @@ ROUTES: Final = (
     route("/message/{id}/print", message),
     route("/message/{id}/open", open_with_reason, post=True),
     route("/message/{id}/files", fetch, post=True),
-    route("/message/{id}/file/{number:int}", file),
+    route("/message/{id}/file/{number}", file),
     route("/message/{id}/task", task, post=True),
 )

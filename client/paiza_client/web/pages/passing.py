@@ -19,6 +19,7 @@ from paiza_officer.errors import misused
 from paiza_wire.errors import PaizaError
 
 USUAL_PURPOSE: Final = "investigate"
+RELEASES: Final = 50  # of the requests for leave about one message and their answers, shown
 _RELEASES: Final = frozenset({"release-request", "release-grant", "release-denial"})
 
 
@@ -153,10 +154,10 @@ async def _holders(session: Session, message: MessageSummary) -> list[Holder]:
 
 
 async def _releases(request: Request, message: MessageSummary) -> list[MessageSummary]:
-    """Return what was asked, granted and denied about the message in its thread, oldest first."""
+    """Return what was asked, granted and denied last about the message in its thread, oldest first."""
     listed = await threads.list_messages(session_of(request), message.header.thread_id)
     about = [each for each in listed if each.header.kind in _RELEASES and message.digest in each.header.parent_digests]
-    return await subjects.named(console_of(request), about)
+    return await subjects.named(console_of(request), about[-RELEASES:])
 
 
 ROUTES: Final = (route("/pass/{id}", page), route("/pass/{id}", pass_on, post=True))

@@ -17,6 +17,7 @@ from paiza_client.web.page import (
     console_of,
     local_path,
     note,
+    number_of,
     problem,
     redirect,
     render,
@@ -81,13 +82,13 @@ async def drop(request: Request) -> Response:
 async def notify(request: Request) -> Response:
     """Store how the officer is notified outside the window."""
     console = console_of(request)
-    minutes = text_of(request, "repeat_minutes")
+    minutes = number_of(text_of(request, "repeat_minutes"), notifications.MAX_REPEAT_MINUTES)
     wanted = notifications.Settings(
         bell=bool(text_of(request, "bell")),
         desktop=bool(text_of(request, "desktop")),
-        command=tuple(text_of(request, "command").split("\n")) if text_of(request, "command") else (),
+        command=tuple(text_of(request, "command").splitlines()),
         email=text_of(request, "email"),
-        repeat_minutes=int(minutes) if minutes.isdecimal() else 0,
+        repeat_minutes=0 if minutes is None else minutes,
     )
     try:
         notifications.write(console.profile, wanted)

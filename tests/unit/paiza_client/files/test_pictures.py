@@ -104,3 +104,12 @@ def test_no_bytes_are_an_error(tmp_path_factory: pytest.TempPathFactory, start: 
     path.write_bytes(start[:cut] + rest)
     found = pictures.dimensions(path)
     assert found is None or min(found) >= 0
+
+
+def test_pictures_share_the_room_of_a_page() -> None:
+    """The first are shown as far as they fit together; a smaller one may fit where a larger one did not."""
+    room = pictures.Room()
+    largest = pictures.MAX_PIXELS
+    assert [room.takes(each) for each in (largest, 0, largest - 10, largest, 10, 1)] == [
+        True, False, True, False, True, False,
+    ]  # fmt: skip

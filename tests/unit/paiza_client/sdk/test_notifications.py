@@ -234,3 +234,15 @@ def test_a_program_that_others_may_change_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "notify.toml").write_text(f'command = ["{paged}"]')
     with pytest.raises(ProfileProblem):
         notifications.read(profile(tmp_path))
+
+
+@pytest.mark.parametrize("wrong", ["\x00", "a\nb", "\ud800", "x" * 20_000])
+def test_nothing_is_stored_that_cannot_be_read(tmp_path: Path, wrong: str) -> None:
+    """What a form may send is refused in words, and the settings stay as they were."""
+    for each in (Settings(command=("/bin/true", wrong)), Settings(email=wrong)):
+        with pytest.raises(ProfileProblem, match="bad_configuration"):
+            notifications.write(profile(tmp_path), each)
+    many = Settings(command=("/bin/true", *["ж" * 1000] * 10))
+    with pytest.raises(ProfileProblem, match="bad_configuration"):
+        notifications.write(profile(tmp_path), many)
+    assert notifications.read(profile(tmp_path)) == Settings()

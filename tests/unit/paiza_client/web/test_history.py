@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from paiza_client.sdk.model import MessageSummary
 
 CORRECTIONS = 1200
+NAMED = 32  # by the node
 PAGE = 500
 THREAD = b"t" * 16
 
 
 def _summary(number: int, **named: Any) -> "MessageSummary":
-    header = message_pb2.Header(thread_id=THREAD, parent_digests=[] if number == 0 else [bytes(32)])
+    kind, parents = ("note", []) if number == 0 else ("correction", [bytes(32)])
+    header = message_pb2.Header(thread_id=THREAD, parent_digests=parents, kind=kind, author="tjk")
     every = {"recalled_by": (), "corrected_by": (), "replaced_by": b"", "id": f"{number:032x}", **named}
     return cast("MessageSummary", SimpleNamespace(digest=number.to_bytes(32, "big"), header=header, **every))
 
@@ -43,14 +45,40 @@ class Node:
 async def test_many_corrections_cost_a_few_questions() -> None:
     """Each is named in order, and the node is asked for pages of the thread, not for every one of them."""
     corrections = [_summary(number) for number in range(1, CORRECTIONS + 1)]
-    first = _summary(0, corrected_by=tuple(each.digest for each in corrections))
+    first = _summary(0, corrected_by=tuple(each.digest for each in corrections[-NAMED:]))
     node = Node([first, *corrections])
     found = await page._related(cast("Session", node), first)
-    assert [each for _what, each in found] == corrections
+    assert [each for _what, each in found] == corrections[-NAMED:]
     assert node.asked == 3
     told = await page._related(cast("Session", node), corrections[0])
     assert [each for _what, each in told] == [first]
     assert node.asked == 6
+
+
+async def test_a_recalled_correction_corrects_nothing() -> None:
+    """Neither does one of a message of another member."""
+    foreign, recalled = _summary(1), _summary(2, recalled_by=((1).to_bytes(32, "big"),))
+    foreign.header.author = "uzb"
+    node = Node([_summary(0), foreign, recalled])
+    for each in (foreign, recalled):
+        found = await page._related(cast("Session", node), each)
+        assert [what for what, _each in found if what == "Corrects"] == []
+
+
+async def test_versions_that_replace_each_other_end() -> None:
+    """An author may let two messages replace each other, or many each the one before."""
+    one, other = _summary(0, replaced_by=(1).to_bytes(32, "big")), _summary(1, replaced_by=bytes(32))
+    found = await page._related(cast("Session", Node([one, other])), one)
+    assert [(what, each.digest) for what, each in found] == [
+        ("Earlier version", one.digest),
+        ("Earlier version", other.digest),
+        ("Replaced by", other.digest),
+    ]
+    chain = [_summary(n, replaced_by=(n + 1).to_bytes(32, "big")) for n in range(100)]
+    last = _summary(100)
+    found = await page._related(cast("Session", Node([*chain, last])), last)
+    versions = [each for what, each in found if what == "Earlier version"]
+    assert versions == chain[-page.VERSIONS :]
 
 
 async def test_a_message_without_history_costs_none() -> None:

@@ -1,0 +1,144 @@
+"""Every page of the console asked with hostile words in its path, its query and its form: none breaks."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, urlencode
+
+import pytest
+from starlette.routing import Route
+
+from paiza_client.sdk import notifications
+from paiza_client.web import pages, rendering, signing_in
+from paiza_officer import profiles
+from tests.federation import Federation
+from tests.integration.client.conftest import Paiza
+from tests.integration.client.test_console_writing import browser, command, surroundings
+from tests.unit.paiza_client.web.asking import OWN, Browser
+
+__all__ = ["surroundings"]
+
+NOTE: Final = """\
+kind: free-message
+to: [tjk]
+handling: {tlp: AMBER, code: H0, classification: 0}
+review: 3 years
+content:
+  subject: Exercise
+  text: Nothing of this is real.
+"""
+HUGE: Final = "9" * 5_000
+"""More digits than Python turns into a number."""
+HOSTILE: Final = (
+    "",
+    HUGE,
+    f"-{HUGE}",
+    "0",
+    "1",
+    "-1",
+    "²",
+    "1e999",
+    "nan",
+    "2026-13-45",
+    "0001-01-01",
+    "9999-12-31",
+    "99:99",
+    "../../../profile.toml",
+    "//evil.example/x",
+    "http://[",
+    "\x00",
+    "\u202e\x1b[31m\r\nSet-Cookie: a=b",
+    "\ud800",
+    "\ufeff",
+    "x" * 20_000,
+    "[" * 3_000,
+    "a[0]." * 500,
+    "'\"><script>alert(1)</script>{{ 191919*7 }}",
+    "%s{0}%(a)s",
+    "KAZ-2026-00001",
+    "kaz",
+    "all",
+    "spiffe://kaz.drugs.example/officer/liaison",
+)
+NEVER: Final = frozenset({"/lock", "/language", "/keys/close"})
+"""Paths that change what the next request meets."""
+REFUSED: Final = frozenset({200, 303, 400, 403, 404, 409, 413, 503})
+_NAMES: Final = re.compile(r'name="([a-z_]+)"')
+
+
+def names() -> list[str]:
+    """Return the names of the fields of all forms, and those of queries."""
+    found = {name for path in rendering.TEMPLATES.glob("*.html") for name in _NAMES.findall(path.read_text("utf-8"))}
+    return sorted((found | {"back", "since", "until", "of", "page", "period", "open"}) - {"form_token"})
+
+
+def routes(method: str) -> Iterator[str]:
+    """Yield the paths of all pages that take a method."""
+    for each in (*signing_in.ROUTES, *pages.ROUTES):
+        assert isinstance(each, Route)
+        if method in (each.methods or ()) and each.path not in NEVER | {"/launch", "/second-start"}:
+            yield each.path
+
+
+def filled(path: str, real: str, hostile: str) -> Iterator[str]:
+    """Yield the addresses of a page with hostile words in each place, the others being real."""
+    places = re.findall(r"\{[^}]+\}", path)
+    for wanted in places:
+        found = path
+        for each in places:
+            found = found.replace(each, quote(hostile if each == wanted else real, safe="", errors="surrogatepass"))
+        yield found
+
+
+async def asked(console: Browser, method: str, path: str, fields: list[tuple[str, str]]) -> None:
+    """Send one request, with fields in its query or its form, and look at the answer."""
+    login = console.console.login(console.cookie.partition("=")[2])
+    assert login is not None
+    text = urlencode(fields, errors="surrogatepass")
+    if method == "GET":
+        answer = await console.get(f"{path}?{text}")
+    else:
+        body = f"form_token={login.form_token}&{text}".encode()
+        headers = {"origin": OWN, "sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"}
+        answer = await console.ask("POST", path, body, headers)
+    assert answer.status in REFUSED, (method, path[:200], text[:200], answer.status)
+    assert "<script>alert" not in answer.text, path
+    assert "1343433" not in answer.text, path
+    assert "\r\nSet-Cookie" not in str(answer.headers), path
+    if answer.status == 303:
+        assert answer.headers["location"].startswith("/"), path
+        assert not answer.headers["location"].startswith("//"), path
+
+
+@pytest.fixture
+async def real(paiza: Paiza, tmp_path: Path) -> str:
+    """The id of a message of kaz."""
+    path = tmp_path / "note.yaml"
+    await asyncio.to_thread(path.write_text, NOTE)
+    return str((await command(paiza, "kaz-liaison", "send", "free-message", path, "--json")).json["id"])
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_no_words_break_a_page(real: str, method: str) -> None:
+    """Each page says what is wrong, or shows them as text; none fails, and none leads away."""
+    async with browser("kaz-liaison") as console:
+        for hostile in HOSTILE:
+            fields = [(name, hostile) for name in names()]
+            for path in routes(method):
+                plain = re.sub(r"\{[^}]+\}", real, path)
+                await asked(console, method, plain, fields)
+                for address in filled(path, real, hostile or "x"):
+                    await asked(console, method, address, [])
+
+
+async def test_a_program_with_arguments_is_told_line_by_line(federation: Federation) -> None:
+    """A browser ends the lines of a field in its own way."""
+    async with browser("kaz-liaison") as console:
+        fields = {"command": "/bin/true\r\n--quietly", "repeat_minutes": "2", "bell": "1"}
+        assert (await console.post("/settings/notify", fields)).status == 303
+        found = notifications.read(profiles.load(federation.home / "kaz-liaison"))
+        assert found.command == ("/bin/true", "--quietly")
+        assert (await console.post("/settings/notify", fields | {"command": ""})).status == 303
