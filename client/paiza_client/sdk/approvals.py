@@ -212,9 +212,10 @@ class Approvals:
         """
         numbers = attachment.part_numbers(waiting.message.header)
         with self._attachments.telling(on_progress):
-            return [await self._save(waiting, number, folder) for number in numbers]
+            return [await self.save_attachment(waiting, number, folder) for number in numbers]
 
-    async def _save(self, waiting: OpenedWaiting, number: int, folder: Path) -> SavedWaiting:
+    async def save_attachment(self, waiting: OpenedWaiting, number: int, folder: Path) -> SavedWaiting:
+        """Fetch one attachment of a waiting message, as `save_attachments` fetches all."""
         digest = waiting.message.digest
         request = approval_pb2.GetPendingApprovalRequest(message_digest=digest, attachment_number=number)
         proofs: list[Proof] = []

@@ -1,6 +1,5 @@
 """To sign: what waits for my signature, whole, with what changed since the version before; sign it, or say why not."""
 
-import shutil
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from google.protobuf.message import Message
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
@@ -19,11 +17,23 @@ from paiza_client.sdk.approvals import WaitingSummary, contents
 from paiza_client.sdk.as_json import URGENCIES
 from paiza_client.verify.approval_checks import OpenedWaiting
 from paiza_client.verify.model import Outcome
-from paiza_client.web import corrected, envelope, texts, writing
+from paiza_client.web import corrected, envelope, refusals, texts, writing
 from paiza_client.web.content import Section, annex_sections, sections
+from paiza_client.web.guard import ALONE
 from paiza_client.web.language import _, language
 from paiza_client.web.maps import figures
-from paiza_client.web.page import console_of, note, problem, redirect, render, route, secret_of, session_of, text_of
+from paiza_client.web.page import (
+    console_of,
+    note,
+    number_of,
+    problem,
+    redirect,
+    render,
+    route,
+    secret_of,
+    session_of,
+    text_of,
+)
 from paiza_domain import kinds
 from paiza_domain.schema.kind import Kind
 from paiza_officer.errors import Refused
@@ -298,29 +308,23 @@ async def decline(request: Request) -> Response:
 
 
 async def file(request: Request) -> Response:
-    """Return an attachment of a waiting message, to be saved; the node logs that it was opened."""
+    """Return an attachment of a waiting message, to be saved; it is fetched now, and its opening is logged."""
     session = session_of(request)
     summary = await session.approvals.find(request.path_params["message"])
+    number = number_of(request.path_params["number"], len(summary.header.parts) - 1)
+    if number is None or number not in attachment.part_numbers(summary.header):
+        return refusals.answer(request, 404, "not_found")
     opened = await _open(session, summary)
-    number = int(request.path_params["number"])
-    folder = console_of(request).opened.new_folder()
-    saved = await session.approvals.save_attachments(opened, folder)
-    found = next((each for each in saved if each.number == number), None)
-    if found is None:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise Refused("part_missing", f"{summary.id}: {number}")
-    return FileResponse(
-        found.path,
-        filename=found.path.name,
-        media_type="application/octet-stream",  # nothing of it runs or is shown by the browser
-        background=BackgroundTask(shutil.rmtree, folder, ignore_errors=True),
+    found = await console_of(request).opened.fetched(
+        summary.digest, number, lambda folder: session.approvals.save_attachment(opened, number, folder)
     )
+    return FileResponse(found.path, filename=found.info.name, media_type="application/octet-stream", headers=ALONE)
 
 
 ROUTES: Final = (
     route("/approve", waiting),
     route("/approve/{message}", read),
-    route("/approve/{message}/file/{number:int}", file),
+    route("/approve/{message}/file/{number}", file),
     route("/approve/{message}/sign", sign, post=True),
     route("/approve/{message}/decline", decline, post=True),
 )

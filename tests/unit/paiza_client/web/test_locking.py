@@ -39,11 +39,11 @@ class SlowSession:
         await self.answers.wait()
         return "content"
 
-    async def save_attachment(self, _message: Any, _part: int, folder: Path, _reason: str) -> Path:
+    async def save_attachment(self, _message: Any, _part: int, folder: Path, _reason: str) -> Any:
         """Return where a file would be."""
         self.asked.set()
         await self.answers.wait()
-        return folder / "file"
+        return SimpleNamespace(path=folder / "file", info=SimpleNamespace(size=1))
 
 
 @pytest.mark.parametrize("what", ["part", "file"])
