@@ -7,7 +7,7 @@ from tests.browser.surroundings import Morning, second_link
 
 
 def test_an_export_is_made_and_saved_without_the_script(browser: Browser, origin: str, at: Morning) -> None:
-    """The page of the work asks for itself again until it is done; the file is saved once, and is gone then."""
+    """The page of the work asks for itself again until it is done; the file is saved, and deleted."""
     context = browser.new_context(java_script_enabled=False, accept_downloads=True)
     page = context.new_page()
     page.goto(second_link(at.home, PROFILE))
@@ -22,6 +22,7 @@ def test_an_export_is_made_and_saved_without_the_script(browser: Browser, origin
     assert saved.value.suggested_filename.startswith("full-")
     assert "EXERCISE" in saved.value.path().read_text("utf-8")
     page.goto(f"{origin}/export")
+    page.locator("#ready form[action='/export/delete'] button").press("Enter")
     expect(page.locator("#ready")).to_have_count(0)
     context.close()
 

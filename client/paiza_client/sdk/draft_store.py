@@ -9,12 +9,13 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from paiza_client.files.names import shortened
 from paiza_client.sdk.drafts import MAX_DRAFT_BYTES, writing_time
 from paiza_domain import kinds
 from paiza_domain.schema.kind import Kind
@@ -28,7 +29,10 @@ LOCK_FILE: Final = "drafts.lock"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", re.ASCII)
 _KIND: Final = re.compile(r"^kind:[ \t]*[\"']?([a-z0-9-]{1,80})", re.MULTILINE | re.ASCII)
 _LONGEST: Final = 100  # characters of the name of a file that is kept
+_LONGEST_BYTES: Final = 240  # of it: a number may follow
 _LONGEST_ENDING: Final = 10
+_UNFINISHED: Final = ".part"  # ends the name of a file that `write_private` is writing
+_WRITTEN_IN: Final = timedelta(minutes=1)
 _HEAD: Final = 4_096  # bytes of a draft in which its kind stands
 
 
@@ -117,6 +121,14 @@ def remove_unchanged(profile: Profile, name: str, text: str) -> bool:
     return True
 
 
+def clear_unfinished(profile: Profile, now: datetime) -> None:
+    """Delete what killed processes left of drafts that they were writing."""
+    for path in _folder(profile).glob(f"*{ENDING}.*{_UNFINISHED}"):
+        with suppress(FileNotFoundError):
+            if datetime.fromtimestamp(path.stat().st_mtime, UTC) < now - _WRITTEN_IN:
+                path.unlink()
+
+
 def new_name(profile: Profile, kind: Kind, now: datetime | None = None) -> str:
     """Return a name for a new draft, which no other has."""
     base = f"{kind.name}-{now or writing_time():%Y%m%dT%H%M%S}"
@@ -170,7 +182,7 @@ def _plain_name(file_name: str) -> str:
     last = re.split(r"[/\\]", file_name)[-1]
     kept = "".join(each for each in last if each.isprintable() and each not in '<>:"|?*').strip(" .")
     stem, ending = Path(kept).stem, Path(kept).suffix[-_LONGEST_ENDING:]
-    return f"{stem[: _LONGEST - len(ending)]}{ending}" if kept else "file"
+    return shortened(f"{stem[: _LONGEST - len(ending)]}{ending}", _LONGEST_BYTES) if kept else "file"
 
 
 def _free(folder: Path, name: str) -> Iterator[Path]:

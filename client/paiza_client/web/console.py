@@ -80,6 +80,8 @@ class Console:
         """Subjects by message digest, as `web.subjects` found them."""
         self.follows_browser = False
         """Whether the language is that of the browser, as long as the officer chose none."""
+        self.broken_uploads = 0
+        """Tables to be imported that a killed process was still receiving: deleted at the start, and not told yet."""
         self.newest = 0
         """Sequence of the newest message that arrived while the console was open."""
         self._clock = clock

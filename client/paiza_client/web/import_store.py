@@ -1,8 +1,10 @@
 """Tables to be imported, each in a folder of its own below the profile, with its map and what it rejected.
 
-They stay until the officer deletes them: an import that was interrupted goes on from the same table.
+They stay until the officer deletes them: an import that was interrupted goes on from the same table. A table that a
+killed process was still receiving is none: it goes at the next start.
 """
 
+import codecs
 import hashlib
 import json
 import re
@@ -24,6 +26,7 @@ _TABLE: Final = "table.csv"
 _MAP: Final = "map.toml"
 _ABOUT: Final = "about.json"
 _ID: Final = re.compile(r"[0-9a-f]{12}\Z")
+_NAME: Final = 200  # characters of the name of a file that are kept
 _COPY: Final = 1 << 20  # bytes written together
 
 
@@ -95,10 +98,10 @@ class Stored:
         return self.folder / f"rejects-{datetime.now().astimezone():%Y%m%d-%H%M%S-%f}.csv"
 
     def write_map(self, text: str) -> None:
-        """Keep a map of its own, and use it."""
+        """Keep a map of its own, and use it; Refused("too_large")."""
         data = text.encode()
         if len(data) > MAX_MAP_BYTES:
-            raise Refused("too_large", _MAP)
+            raise Refused("too_large", _MAP, f"over {MAX_MAP_BYTES} bytes")
         write_private(self.folder / _MAP, data)
         self.choices.own_map = True
         self.write()
@@ -108,8 +111,24 @@ class Stored:
         write_private(self.folder / _ABOUT, json.dumps(asdict(self.choices)).encode())
 
     def delete(self) -> None:
-        """Delete the table with everything beside it."""
+        """Delete the table with everything beside it; what a crash leaves of it goes at the next start."""
+        (self.folder / _ABOUT).unlink(missing_ok=True)
         shutil.rmtree(self.folder)
+
+
+def read_map(name: str, file: IO[bytes]) -> str:
+    """Return the text of a map that an officer brings; of a larger file no more is read than tells that it is.
+
+    Refused("too_large"), or ("bad_map") for what is no text in UTF-8.
+    """
+    most = MAX_MAP_BYTES + len(codecs.BOM_UTF8)
+    data = file.read(most + 1).removeprefix(codecs.BOM_UTF8)
+    if len(data) > MAX_MAP_BYTES:
+        raise Refused("too_large", name[:_NAME], f"over {MAX_MAP_BYTES} bytes")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise Refused("bad_map", name[:_NAME], str(error)) from error
 
 
 def add(profile: Profile, name: str, file: IO[bytes]) -> Stored:
@@ -120,7 +139,7 @@ def add(profile: Profile, name: str, file: IO[bytes]) -> Stored:
         folder.mkdir(mode=0o700)
         with (folder / _TABLE).open("xb") as written:
             shutil.copyfileobj(file, written, _COPY)
-        stored = Stored(folder, Choices(name[:200]))
+        stored = Stored(folder, Choices(name[:_NAME]))
         stored.write()
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -142,6 +161,16 @@ def listed(profile: Profile) -> list[Stored]:
     found = [each for each in above.iterdir() if _ID.match(each.name)] if above.is_dir() else []
     folders = [each for each in found if (each / _ABOUT).exists()]  # the others are being written
     return sorted(map(_read, folders), key=lambda each: each.time, reverse=True)
+
+
+def clear_unfinished(profile: Profile) -> int:
+    """Delete what a killed process was still receiving or deleting; return how many tables. For the start alone."""
+    above = profile.folder / FOLDER
+    found = [each for each in above.iterdir() if _ID.match(each.name)] if above.is_dir() else []
+    left = [each for each in found if not (each / _ABOUT).exists()]
+    for each in left:
+        shutil.rmtree(each, ignore_errors=True)
+    return len(left)
 
 
 def _read(folder: Path) -> Stored:

@@ -15,13 +15,15 @@ import socket
 import webbrowser
 from collections.abc import Callable
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO, Final
 
 import uvicorn
 
-from paiza_client.web import guard
+from paiza_client.sdk import draft_store
+from paiza_client.web import export_store, guard, import_store
 from paiza_client.web.app import build
 from paiza_client.web.connections import BACKLOG, Connection
 from paiza_client.web.console import Console
@@ -61,7 +63,7 @@ def run(
         return
     with held, listen(port) as listening:
         console = Console(profile)
-        console.opened.forget()  # what a killed process left
+        _clear(console)
         console.follows_browser = follows_browser
         asyncio.run(_serve(console, listening, passphrase, announce))
 
@@ -105,6 +107,14 @@ async def _serve(
     finally:
         for name in (STATE_FILE, LAUNCH_FILE):
             (profile.folder / name).unlink(missing_ok=True)
+
+
+def _clear(console: Console) -> None:
+    """Delete what a killed process left in the clear, where no page would list it."""
+    console.opened.forget()
+    console.broken_uploads = import_store.clear_unfinished(console.profile)
+    export_store.delete_damaged(console.profile)
+    draft_store.clear_unfinished(console.profile, datetime.now(UTC))
 
 
 def hold(profile: Profile, name: str) -> IO[bytes] | None:

@@ -1,4 +1,4 @@
-"""Export and import in the console, by plain requests: cancelled, gone on with, and saved once."""
+"""Export and import in the console, by plain requests: cancelled, gone on with, and saved."""
 
 import asyncio
 import re
@@ -10,6 +10,7 @@ from paiza_client.data import exports
 from paiza_client.data.exports import Intent, Order
 from paiza_client.sdk import connect
 from paiza_client.web import import_store
+from paiza_client.web.opened import FOLDER
 from paiza_officer import profiles
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza
@@ -87,8 +88,8 @@ async def sent(paiza: Paiza, tmp_path: Path) -> str:
     return str((await command(paiza, "kaz-liaison", "send", "free-message", path, "--json")).json["thread"])
 
 
-async def test_an_export_is_saved_once(sent: str) -> None:
-    """The file holds what was asked for, is handed out once, and is gone then; what is missing is refused before."""
+async def test_an_export_is_saved(sent: str) -> None:
+    """The file holds what was asked for, and is handed out until it is deleted; what is missing is refused before."""
     async with browser("kaz-liaison") as console:
         for lacking in ({"reason": ""}, {"purpose": ""}, {"audience": "outside"}, {"ids": ""}):
             wrong = await console.post("/export", {**ORDER, "ids": sent, **lacking})
@@ -100,6 +101,8 @@ async def test_an_export_is_saved_once(sent: str) -> None:
         saved = await console.post("/export/save", {"name": name})
         assert "Nothing of this is real." in saved.text
         assert saved.headers["content-disposition"] == f'attachment; filename="{name}"'
+        assert (await console.post("/export/save", {"name": name})).text == saved.text
+        await console.post("/export/delete", {"name": name})
         assert (await console.post("/export/save", {"name": name})).status == 404
         assert (await console.post("/export/save", {"name": "../profile.toml"})).status == 404
         assert (await console.post("/export/delete", {"name": "../profile.toml"})).status == 400
@@ -194,3 +197,25 @@ async def test_a_role_that_opens_nothing_is_offered_no_files() -> None:
             assert "Не для вашей роли" in page.text
     async with browser("kaz-liaison") as officer:
         assert 'href="/export"' in (await officer.get("/import")).text
+
+
+async def test_a_second_officer_fetches_one_file_at_a_time(paiza: Paiza, tmp_path: Path) -> None:
+    """A file is fetched when its link is followed, and no other with it."""
+    paths = [tmp_path / f"{name}.txt" for name in ("one", "two")]
+    for each in (tmp_path / "note.yaml", *paths):
+        await asyncio.to_thread(each.write_text, NOTE)
+    words = [word for each in paths for word in ("--attach", each)]
+    told = await command(
+        paiza, "kaz-liaison", "send", "free-message", tmp_path / "note.yaml", *words, "--second", "duty", "--json"
+    )
+    waits = str(told.json["id"])
+    async with browser("kaz-duty") as console:
+        assert f"/approve/{waits}/file/1" in (await console.get(f"/approve/{waits}")).text
+        first = await console.get(f"/approve/{waits}/file/1")
+        assert first.text == NOTE
+        assert first.headers["content-disposition"] == 'attachment; filename="one.txt"'
+        assert (await console.get(f"/approve/{waits}/file/1")).text == NOTE
+        for wrong in ("0", "3", "9" * 5000):
+            assert (await console.get(f"/approve/{waits}/file/{wrong}")).status == 404
+        kept = [each.name for each in (console.console.profile.folder / FOLDER).rglob("*.txt")]
+        assert kept == ["one.txt"]

@@ -8,13 +8,14 @@ carries the strictest mark of all it was made of (`marks`). Only `export` needs 
 
 from paiza_client.data.exports.export import ExportResult, continue_export, export_messages
 from paiza_client.data.exports.forms import FORMATS, FORMS, Form, lacks, misfit, missing_package
-from paiza_client.data.exports.journal import Order, Unfinished, beside, unfinished
+from paiza_client.data.exports.journal import SUFFIX, Order, Unfinished, beside, unfinished
 from paiza_client.sdk.exports import AUDIENCES, Intent
 
 __all__ = [
     "AUDIENCES",
     "FORMATS",
     "FORMS",
+    "SUFFIX",
     "ExportResult",
     "Form",
     "Intent",

@@ -1,33 +1,28 @@
-"""Export: opened messages as a file for others, made on this machine, with progress, saved once and then deleted here.
+"""Export: opened messages as a file for others, made on this machine, with progress, and deleted here once it is saved.
 
-Files stand in the folder `exports` of the profile until they are saved or deleted; an interrupted export stands there
-too, and goes on where it was.
+`export_store` keeps the files; an interrupted export stands there too, and goes on where it was.
 """
 
 import re
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from paiza_client.data import exports
 from paiza_client.data.exports import ExportResult, Intent, Order
 from paiza_client.sdk import wording
 from paiza_client.sdk.model import OnProgress
-from paiza_client.web import refusals, texts, writing
+from paiza_client.web import export_store, refusals, texts, writing
 from paiza_client.web.language import N_, _, language
 from paiza_client.web.page import console_of, note, problem, redirect, render, route, session_of, text_of
 from paiza_client.web.pages.messages import day_of
 from paiza_domain import kinds
-from paiza_officer.errors import Refused, disk_problem, misused
-from paiza_officer.profiles import Profile
+from paiza_officer.errors import Refused, misused
 from paiza_wire.errors import PaizaError
 
-FOLDER: Final = "exports"
 FORMS: Final = {
     "full": N_("Everything that was opened, with its proofs"),
     "unodc": N_("Seizures, in the columns of UNODC"),
@@ -41,20 +36,10 @@ AUDIENCES: Final = {
     "outside": N_("others outside"),
     "public": N_("the public"),
 }
-_NAME: Final = re.compile(r"[a-z]+-\d{8}-\d{6}(-\d+)?\.[a-z]+\Z")
 _FIELDS: Final = (
     "ids", "form", "format", "kind", "from", "since", "until", "purpose", "reason", "audience", "whom", "annex",
     "partial", "exercise",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A file that can be saved."""
-
-    name: str
-    size: int
-    time: datetime
 
 
 async def page(request: Request) -> Response:
@@ -68,7 +53,7 @@ async def begin(request: Request) -> Response:
     wanted = {name: text_of(request, name) for name in _FIELDS}
     try:
         order = _order(wanted, str(session.profile.id))
-        target = _target(session.profile, order)
+        target = export_store.new_target(session.profile, order)
     except PaizaError as error:
         return await _page(request, wanted, error)
 
@@ -82,7 +67,7 @@ async def begin(request: Request) -> Response:
 async def go_on(request: Request) -> Response:
     """Go on with an interrupted export."""
     session = session_of(request)
-    target = _named(session.profile, text_of(request, "name"))
+    target = export_store.named(session.profile, text_of(request, "name"))
 
     async def work(on_progress: OnProgress) -> ExportResult:
         return await exports.continue_export(session, target, on_progress=on_progress)
@@ -101,7 +86,7 @@ async def result(request: Request, found: ExportResult) -> Response:
         place="export",
         found=found,
         file_name=found.path.name,
-        is_there=found.path.name in {each.name for each in _ready(session.profile)},
+        is_there=found.path.name in {each.name for each in export_store.ready(session.profile)},
         mark=texts.limits(found.mark),
         left_out=wording.left_out(found.left_out),
         first=[(each.name, wording.why_left_out(each.reason, each.detail)) for each in found.left_out.first],
@@ -109,19 +94,16 @@ async def result(request: Request, found: ExportResult) -> Response:
 
 
 async def save(request: Request) -> Response:
-    """Return a finished file to be saved; it is deleted here once it was handed out."""
+    """Return a finished file to be saved."""
     profile, name = session_of(request).profile, text_of(request, "name")
-    if name not in {each.name for each in _ready(profile)}:
+    if name not in {each.name for each in export_store.ready(profile)}:
         return refusals.answer(request, 404, "not_found")
-    path = _folder(profile) / name
-    return FileResponse(
-        path, filename=name, media_type="application/octet-stream", background=BackgroundTask(path.unlink)
-    )
+    return export_store.Handed(export_store.named(profile, name))
 
 
 async def delete(request: Request) -> Response:
     """Delete a finished file, or give an interrupted export up."""
-    target = _named(session_of(request).profile, text_of(request, "name"))
+    target = export_store.named(session_of(request).profile, text_of(request, "name"))
     if _is_running(request, target):
         raise Refused("file_unwritable", target.name, _("it is being made: cancel it first"))
     for path in (target, exports.beside(target)):
@@ -132,7 +114,7 @@ async def delete(request: Request) -> Response:
 
 async def _page(request: Request, wanted: dict[str, str], error: PaizaError | None = None) -> Response:
     session = session_of(request)
-    folder = _folder(session.profile)
+    folder = export_store.folder(session.profile)
     return await render(
         request,
         "export.html",
@@ -148,7 +130,7 @@ async def _page(request: Request, wanted: dict[str, str], error: PaizaError | No
         kinds=sorted((each.titles[language()], name) for name, each in kinds.all_kinds().items()),
         members=sorted(session.register().members, key=texts.member_name),
         unfinished=[each for each in exports.unfinished(folder) if not _is_running(request, each.target)],
-        ready=_ready(session.profile),
+        ready=export_store.ready(session.profile),
         form_names={name: _(text) for name, text in FORMS.items()},
     )
 
@@ -184,42 +166,6 @@ def _order(wanted: dict[str, str], own: str) -> Order:
         partial=bool(wanted["partial"]),
         exercise=bool(wanted["exercise"]),
     )
-
-
-def _folder(profile: Profile) -> Path:
-    return profile.folder / FOLDER
-
-
-def _target(profile: Profile, order: Order) -> Path:
-    """Return a file that is not there yet, in a folder that only the officer can read."""
-    folder = _folder(profile)
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise disk_problem(error, str(folder)) from error
-    base = f"{order.form}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
-    ending, number = order.file_format, 1
-    target = folder / f"{base}.{ending}"
-    while target.exists() or exports.beside(target).exists():
-        number += 1
-        target = folder / f"{base}-{number}.{ending}"
-    return target
-
-
-def _named(profile: Profile, name: str) -> Path:
-    """Return the file that a form names; Refused for a name that none of ours has."""
-    if not _NAME.match(name):
-        raise Refused("file_unreadable", name[:100])
-    return _folder(profile) / name
-
-
-def _ready(profile: Profile) -> list[Ready]:
-    """Return the finished files, the newest first."""
-    folder = _folder(profile)
-    found = [each for each in folder.iterdir() if _NAME.match(each.name)] if folder.is_dir() else []
-    files = [(each.name, each.stat()) for each in found]
-    ready = [Ready(name, stat.st_size, datetime.fromtimestamp(stat.st_mtime).astimezone()) for name, stat in files]
-    return sorted(ready, key=lambda each: each.time, reverse=True)
 
 
 def _is_running(request: Request, target: Path) -> bool:

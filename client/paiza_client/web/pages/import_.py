@@ -57,13 +57,15 @@ class Done:
 
 async def listing(request: Request) -> Response:
     """Show the form for a table, and the tables that are here."""
-    session = session_of(request)
+    session, console = session_of(request), console_of(request)
+    broken_off, console.broken_uploads = console.broken_uploads, 0
     return await render(
         request,
         "import.html",
         title=_("Import"),
         place="import",
         tables=await asyncio.to_thread(import_store.listed, session.profile),
+        broken_off=broken_off,
     )
 
 
@@ -73,10 +75,12 @@ async def add(request: Request) -> Response:
     file, own_map = form.get("table"), form.get("map")
     if not isinstance(file, UploadFile) or not file.filename:
         raise misused(_("Table"), _("Choose a file."))
-    stored = await asyncio.to_thread(import_store.add, session.profile, file.filename, file.file)
+    map_text = None
     if isinstance(own_map, UploadFile) and own_map.filename:
-        data = await own_map.read()
-        stored.write_map(data.decode("utf-8-sig", "replace"))
+        map_text = await asyncio.to_thread(import_store.read_map, own_map.filename, own_map.file)
+    stored = await asyncio.to_thread(import_store.add, session.profile, file.filename, file.file)
+    if map_text is not None:
+        stored.write_map(map_text)
     elif text_of(request, "layout") == "suggest":
         return await _suggested(request, stored)
     return redirect(f"/import/{stored.id}")
