@@ -184,6 +184,10 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("Check the draft with `paiza directory check`; if it finds nothing, ask the operator of your node."),
         ),
         "disk_full": Remedy(N_("The disk has no room left."), N_("Free some room and repeat the command.")),
+        "draft_changed": Remedy(
+            N_("The draft is another by now, or another program of yours is about to sign it."),
+            N_("Read what it says now, and decide again."),
+        ),
         "encryption_key_expired": Remedy(
             N_("A member has no encryption key that is valid now."),
             N_("That member must publish a new key; leave it out of the recipients if the message cannot wait."),

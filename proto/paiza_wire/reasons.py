@@ -56,6 +56,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "directory_conflict": "Another directory of liaison officers was published since the draft was written; make a draft of that one.",
     "directory_invalid": "The directory of liaison officers could not be used by its readers; correct the named fields.",
     "disk_full": "The disk has no room left; free some and try again.",
+    "draft_changed": "The draft is another by now, or another program of yours is about to sign it; read what it says now, and decide again.",
     "encryption_key_expired": "A member has no encryption key that is valid now; that member must publish a new one.",
     "erased": "The content was erased; its header, signatures and proofs remain.",
     "exercise_differs": "What answers an exercise is an exercise, and an exercise answers nothing else; in a federation that is an exercise every message is marked.",

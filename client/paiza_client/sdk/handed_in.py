@@ -11,6 +11,7 @@ The draft is written first, then that file: after a crash between both, handing 
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ MAX_WAITING: Final = 1_000  # drafts that were handed in and neither sent nor di
 MAX_BYTES: Final = 256 * 1024  # of one draft
 
 _NAMED: Final = 24  # hexadecimal digits of the SHA-256 of a key in the name of its draft
+_DRAFT: Final = re.compile(rf"{PREFIX}[0-9a-f]{{{_NAMED}}}{re.escape(draft_store.ENDING)}", re.ASCII)
 _ATTACHMENTS: Final = "attachments"
 _SIGNING: Final = "signing"  # the detail of a conflict that passes
 
@@ -61,9 +63,9 @@ def put(profile: Profile, key: str, data: bytes) -> HandedIn:
 
     Another draft under the same key replaces the one before while the officer has not touched it.
 
-    Refused("invalid_draft") names every fault; ("conflict") where the officer has changed, sent or discarded the one
-    before, or signs it at this moment; ("quota_exceeded") where `MAX_WAITING` wait; ("malformed"), ("too_large") for
-    the bytes or the key.
+    Refused("invalid_draft") names every fault; ("draft_changed") where the officer has changed, sent or discarded the
+    one before, or signs it at this moment; ("quota_exceeded") where `MAX_WAITING` wait; ("malformed"), ("too_large")
+    for the bytes or the key.
     """
     text = _as_draft(profile, data)
     with draft_store.changing(profile):
@@ -71,24 +73,33 @@ def put(profile: Profile, key: str, data: bytes) -> HandedIn:
 
 
 @contextmanager
-def being_signed(profile: Profile, name: str) -> Iterator[None]:
-    """Keep the case system from replacing a draft while the officer signs it: `put` refuses it meanwhile."""
-    if not name.startswith(PREFIX):
+def being_signed(profile: Profile, source: Path) -> Iterator[None]:
+    """Keep the case system from replacing a draft, by its path, from before it is read until it is sent or left.
+
+    `put` refuses it meanwhile. Refused("draft_changed") where another program of the officer is about to sign it.
+    """
+    name = _name_of(profile, source)
+    if not name:
         yield
         return
     with _lock_file(profile, name) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        with draft_store.changing(profile):  # `put` holds the lock only under this
+            _lock(file, name)
         yield
 
 
 @contextmanager
 def _not_being_signed(profile: Profile, key: str) -> Iterator[None]:
     with _lock_file(profile, _name(key)) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Refused("conflict", key, _SIGNING) from None
+        _lock(file, key)
         yield
+
+
+def _lock(file: IO[bytes], where: str) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise Refused("draft_changed", where, _SIGNING) from None
 
 
 def _lock_file(profile: Profile, name: str) -> IO[bytes]:
@@ -105,7 +116,7 @@ def _put(profile: Profile, key: str, data: bytes, text: str) -> HandedIn:
     record, present = _record(profile, name), _text(profile, name)
     if record is None:
         if present not in {None, text}:  # a crash left no record, and the officer has changed the draft since
-            raise Refused("conflict", key, State.CHANGED)
+            raise Refused("draft_changed", key, State.CHANGED)
         if len(unsent(profile)) >= MAX_WAITING:
             raise Refused("quota_exceeded", key, f"{MAX_WAITING}")
     else:
@@ -115,7 +126,7 @@ def _put(profile: Profile, key: str, data: bytes, text: str) -> HandedIn:
         # After a crash before the record the text is this one already, and looks changed.
         is_ours = known.state is State.WAITING or (known.state is State.CHANGED and present == text)
         if not is_ours:
-            raise Refused("conflict", key, known.state)
+            raise Refused("draft_changed", key, known.state)
     with _not_being_signed(profile, key):
         draft_store.write_text(profile, name, text)
         _write(profile, name, {"key": key, "handed_in_sha256": digest, "text_sha256": _sha256(text)})
@@ -140,8 +151,13 @@ def all_of(profile: Profile) -> Iterator[HandedIn]:
 
 
 def unsent(profile: Profile) -> list[HandedIn]:
-    """Return the drafts that were handed in and neither sent nor discarded, in the order of their names."""
-    return [each for each in all_of(profile) if each.state in {State.WAITING, State.CHANGED}]
+    """Return the drafts that were handed in and neither sent nor discarded, in the order of their names.
+
+    What was sent or discarded over the years is not looked at.
+    """
+    names = sorted(each.name for each in draft_store.stored(profile) if each.name.startswith(PREFIX))
+    found = [_handed_in(profile, name, record) for name in names if (record := _record(profile, name)) is not None]
+    return [each for each in found if each.state in {State.WAITING, State.CHANGED}]
 
 
 def note_sent(profile: Profile, source: str, message: str) -> None:
@@ -149,10 +165,17 @@ def note_sent(profile: Profile, source: str, message: str) -> None:
 
     A crash before this leaves a draft that looks discarded or unsent: the officer sees the message among those sent.
     """
-    path = Path(source)
-    record = _record(profile, path.stem) if path.name.startswith(PREFIX) else None
-    if record is not None and path == draft_store.path_of(profile, path.stem):
-        _write(profile, path.stem, {**record, "message": message})
+    name = _name_of(profile, Path(source))
+    record = _record(profile, name) if name else None
+    if record is not None:
+        _write(profile, name, {**record, "message": message})
+
+
+def _name_of(profile: Profile, source: Path) -> str:
+    """Return the name of a draft that was handed in, by its path as somebody wrote it; empty for any other file."""
+    if not _DRAFT.fullmatch(source.name):
+        return ""
+    return source.stem if source.resolve() == draft_store.path_of(profile, source.stem).resolve() else ""
 
 
 def _as_draft(profile: Profile, data: bytes) -> str:

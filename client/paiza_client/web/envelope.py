@@ -100,7 +100,7 @@ async def colleagues(session: Session, kind: Kind) -> list[Second]:
 class File:
     """A file of a draft. ``place``: what tells where a picture was taken; None where that cannot be told.
 
-    ``shown``: it is a picture that a page shows.
+    ``showable``: it is a picture that may be shown; ``shown``: its form shows it.
     """
 
     index: int
@@ -110,18 +110,20 @@ class File:
     size: int
     place: tuple[str, ...] | None
     missing: bool
+    showable: bool
     shown: bool
 
 
 def files(page: Page) -> list[File]:
     """Return the files that a draft attaches."""
-    found = []
+    found, room = [], pictures.Room()
     for index in values.indices(page.values, "attachments"):
         kept = page.values.get(f"attachments[{index}].file", "") or page.values.get(f"attachments[{index}]", "")
         if not kept:
             continue
         path = page.stored.path.parent / kept
         there = path.is_file()
+        count = _pixels(path) if there else 0
         found.append(
             File(
                 index=index,
@@ -131,7 +133,8 @@ def files(page: Page) -> list[File]:
                 size=path.stat().st_size if there else 0,
                 place=attaching.place_of(path) if there else (),
                 missing=not there,
-                shown=there and shown_type(path) is not None,
+                showable=count > 0,
+                shown=room.takes(count),
             )
         )
     return found
@@ -144,6 +147,13 @@ def shown_type(path: Path) -> str | None:
     except Refused:
         return None
     return media_type if pictures.may_be_shown(path, media_type) else None
+
+
+def _pixels(path: Path) -> int:
+    try:
+        return pictures.pixels(path, file_types.recognise(path).media_type)
+    except Refused:
+        return 0
 
 
 async def answered(session: Session, text: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -79,6 +80,11 @@ class Page:
     text: str = ""
 
     @property
+    def version(self) -> str:
+        """Return what tells the draft, as it was read, from what it is before and after."""
+        return _version(self.text)
+
+    @property
     def description(self) -> Description:
         """Return the description of its form."""
         assert self.kind is not None
@@ -134,10 +140,31 @@ def local_offset(local: datetime) -> timedelta:
     return local.astimezone().utcoffset() or timedelta()
 
 
-def save(profile: Profile, name: str, kind: Kind, given: Mapping[str, str]) -> None:
-    """Write the values of a form into the file of its draft."""
+def save(profile: Profile, name: str, kind: Kind, given: Mapping[str, str], version: str) -> str:
+    """Write the values of a form into the file of its draft, unless it is another by now; return its new version.
+
+    ``version`` is that of the draft which the form was made of. Refused("draft_changed"): another window saved it, or
+    the case system replaced it.
+    """
     with draft_store.changing(profile):
+        if version_of(profile, name) != version:
+            raise Refused("draft_changed", name)
         draft_store.write_text(profile, name, values.text_of(kind, given))
+        return version_of(profile, name)
+
+
+def version_of(profile: Profile, name: str) -> str:
+    """Return what tells a draft from what it was before and will be after."""
+    return _version(draft_store.read_text(profile, name))
+
+
+def version_as(kind: Kind, given: Mapping[str, str]) -> str:
+    """Return the version of a draft that holds these values of a form."""
+    return _version(values.text_of(kind, given))
+
+
+def _version(text: str) -> str:
+    return sha256(text.encode(errors="replace")).hexdigest()
 
 
 def still_empty(description: Description, given: Mapping[str, str]) -> tuple[str, ...]:

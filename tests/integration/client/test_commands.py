@@ -9,15 +9,17 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
-from paiza_client.sdk import connect
+from paiza_client.sdk import connect, draft_store, handed_in, sending
 from paiza_domain import kinds
 from paiza_domain.json_form import schema
 from paiza_officer import profiles
+from paiza_officer.errors import Refused
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
 
@@ -306,3 +308,29 @@ def test_a_legal_basis_that_the_federation_does_not_list_is_refused(paiza: Paiza
     assert refused.code == 3
     assert "legal_bases[0]" in refused.err
     assert "exercise-agreement" in refused.err
+
+
+def test_a_case_system_replaces_nothing_while_it_is_sent(
+    paiza: Paiza, federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From before the draft is read until it is sent; afterwards it is sent, by whatever path it was named."""
+    profile = profiles.load(federation.home / "kaz-liaison")
+    marks = {"tlp": "AMBER", "code": "H2", "classification": 1}
+    given = {"kind": "free-message", "to": ["tjk"], "handling": marks, "review": "1 year"}
+    words = [json.dumps(given | {"content": {"subject": "Exercise", "text": text}}).encode() for text in ("1", "2")]
+    name = handed_in.put(profile, "CASE-9", words[0]).draft
+    refused: list[str] = []
+    really_check = sending.check
+
+    async def check(*of: Any, **options: Any) -> Any:
+        with pytest.raises(Refused, match="draft_changed") as found:
+            handed_in.put(profile, "CASE-9", words[1])
+        refused.append(found.value.detail)
+        return await really_check(*of, **options)
+
+    monkeypatch.setattr(sending, "check", check)
+    monkeypatch.chdir(profile.folder)
+    told = paiza("kaz-liaison", "send", "free-message", f"drafts/{name}.yaml", "--json").json
+    assert refused == ["signing"]
+    assert handed_in.find(profile, "CASE-9").message == told["id"]
+    draft_store.remove(profile, name)

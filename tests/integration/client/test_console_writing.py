@@ -157,6 +157,31 @@ async def begin(browser: Browser, kind: str) -> tuple[str, Form]:
     return path, Form((await browser.get(path)).text)
 
 
+async def test_two_windows_overwrite_nothing_of_each_other(federation: Federation) -> None:
+    """The one that saves second is told so and keeps its words; what is saved again replaces the other knowingly."""
+    profile = profiles.load(federation.home / "kaz-liaison")
+    async with browser("kaz-liaison") as console:
+        path, first = await begin(console, "free-message")
+        second, name = Form((await console.get(path)).text), path.rpartition("/")[2]
+        await press(console, path, first.with_values({"content.text": "Первое окно."}), "save")
+        pairs = second.with_values({"content.text": "Второе окно."})
+        headers = {"origin": OWN, "sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"}
+        quiet = await console.ask("POST", path, urlencode([*pairs, ("_do", "autosave")]).encode(), headers)
+        assert quiet.status == 409
+        assert "Не сохранено" in json.loads(quiet.data)["saved"]
+        told = await console.ask("POST", path, urlencode([*pairs, ("_do", "save")]).encode(), headers)
+        assert told.status == 400
+        assert "Черновик уже другой" in told.text
+        assert "Первое окно." in draft_store.read_text(profile, name)
+        kept = Form(told.text)
+        assert dict(kept.sent)["content.text"] == "Второе окно."
+        again = kept.with_values({})
+        await press(console, path, again, "save")
+        assert "Второе окно." in draft_store.read_text(profile, name)
+        await press(console, path, again, "save")  # a button that is pressed twice
+        draft_store.remove(profile, name)
+
+
 async def test_a_notice_is_written_put_right_and_sent_without_a_script(federation: Federation) -> None:
     """Faults stand in a summary and at their fields; what is previewed is sent, once, and its receipt is shown."""
     async with browser("kaz-liaison") as console:
@@ -219,7 +244,8 @@ async def test_what_changes_while_it_is_signed_is_not_lost(
         except Refused as error:
             refused.append(error.detail)
         sent = await really_send(*of, **options)
-        writing.save(profile, name, drafts.find_kind("free-message"), {"content.text": "Третье."})
+        text, version = {"content.text": "Третье."}, writing.version_of(profile, name)
+        writing.save(profile, name, drafts.find_kind("free-message"), text, version)
         return sent
 
     monkeypatch.setattr(sending, "send", send)

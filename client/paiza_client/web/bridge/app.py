@@ -45,7 +45,7 @@ _BOXES: Final = ("inbox", "sent", "both")
 _STATUS: Final[Mapping[str, int]] = {
     "unknown_id": 404,
     "unknown_kind": 404,
-    "conflict": 409,
+    "draft_changed": 409,
     "too_large": 413,
     "invalid_draft": 422,
     "quota_exceeded": 429,

@@ -114,7 +114,7 @@ async def take(request: Request) -> Response:
         given |= {of: "", f"{of}.latitude": f"{chosen.latitude:.{chosen.digits}f}"}
         given[f"{of}.longitude"] = f"{chosen.longitude:.{chosen.digits}f}"
     assert page.kind is not None
-    writing.save(session.profile, name, page.kind, given)
+    writing.save(session.profile, name, page.kind, given, page.version)
     note(request, _("The place is in the draft."))
     return redirect(f"/write/{name}{Controls.of(request.query_params).query()}#{parent}")
 

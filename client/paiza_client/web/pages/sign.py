@@ -154,7 +154,7 @@ async def send(request: Request) -> Response:
     async with _sending:
         if done := _sent.get((name, shown)):
             return redirect(f"/write/sent/{done}")
-        with handed_in.being_signed(session.profile, name):
+        with handed_in.being_signed(session.profile, draft_store.path_of(session.profile, name)):
             return await _checked_again(request, name, controls, shown)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -27,6 +28,7 @@ from paiza_wire.errors import PaizaError
 COPIED_FROM: Final = 20  # own messages offered to be copied
 MOST_USED: Final = ("seizure-notice", "information-request", "alert", "free-message", "cd-request")
 """The kinds that officers write most, as they are offered; the others follow by name."""
+CONFLICT: Final = 409
 
 
 # Choosing what to write.
@@ -148,8 +150,10 @@ async def form(
     controls: Controls,
     faults: Mapping[str, Sequence[str]],
     error: PaizaError | None = None,
+    *,
+    unsaved: bool = False,
 ) -> Response:
-    """Return the page of a draft: its form, with what is wrong."""
+    """Return the page of a draft: its form, with what is wrong. ``unsaved``: what stands in it is not in the draft."""
     session = session_of(request)
     title = page.kind.titles[language()] if page.kind is not None else _("A draft that cannot be shown")
     common: dict[str, Any] = {
@@ -158,6 +162,7 @@ async def form(
         "page": page,
         "controls": controls,
         "faults": faults,
+        "unsaved": unsaved,
         "status": 200 if not faults and error is None else 400,
         "error": None if error is None else problem(error),
     }
@@ -198,11 +203,13 @@ async def change(request: Request) -> Response:
         raise Refused("invalid_draft", name, ", ".join(each[:100] for each in error.names[:5])) from error
     description = describe(kind, language())
     action, _colon, of = text_of(request, "_do").partition(":")
-    place = ""
+    version = writing.version_of(session.profile, name)
+    is_saved = version == writing.version_as(kind, given)  # a button that was pressed twice
+    if version != text_of(request, "_version") and not is_saved:
+        return await _changed_elsewhere(request, name, kind, given)
     match action:
         case "add":
             given = layout.add(description, given, of)
-            place = f"part-{of}" if of.count(".") == 1 else of  # the section, where the group is one
         case "remove":
             given = layout.remove(given, of)
         case "detach":
@@ -211,20 +218,29 @@ async def change(request: Request) -> Response:
         case _:
             pass
     given = await _attach(session, name, given, form.getlist("_files"))
-    writing.save(session.profile, name, kind, given)
+    version = writing.save(session.profile, name, kind, given, version)
     if action == "autosave":
-        return _saved(session, name, given)
-    controls = Controls.of(form)
-    query = controls.query(open=writing.still_empty(description, given), check=action == "check")
-    if action == "check":
-        return redirect(f"/write/{name}/preview{query}")
-    if action == "map":
-        return redirect(f"/write/{name}/place?{urlencode({'of': of})}")
-    if action == "delete":
-        return redirect(f"/write/{name}/delete")
+        return _saved(session, name, given, version)
+    query = Controls.of(form).query(open=writing.still_empty(description, given), check=action == "check")
     if action in {"save", ""}:
         note(request, _("The draft is saved."))
-    return redirect(f"/write/{name}{query}{f'#{place}' if place else ''}")
+    return redirect(f"/write/{name}{_next(action, of, query)}")
+
+
+def _next(action: str, of: str, query: str) -> str:
+    """Return what follows a button, as the rest of an address after that of the draft."""
+    match action:
+        case "check":
+            return f"/preview{query}"
+        case "map":
+            return f"/place?{urlencode({'of': of})}"
+        case "delete":
+            return "/delete"
+        case "add":
+            is_section = of.count(".") == 1
+            return f"{query}#part-{of}" if is_section else f"{query}#{of}"
+        case _:
+            return query
 
 
 async def _attach(session: Session, name: str, given: Mapping[str, str], sent: Sequence[Any]) -> dict[str, str]:
@@ -238,12 +254,23 @@ async def _attach(session: Session, name: str, given: Mapping[str, str], sent: S
     return found
 
 
-def _saved(session: Session, name: str, given: Mapping[str, str]) -> Response:
+async def _changed_elsewhere(request: Request, name: str, kind: Kind, given: Mapping[str, str]) -> Response:
+    """Return the form as it was sent, not saved: another window or the case system has changed the draft since."""
+    if text_of(request, "_do") == "autosave":
+        told = {"saved": _("Not saved: the draft was changed in another window, or by a case system.")}
+        return JSONResponse(told, status_code=CONFLICT)
+    now = writing.load(session_of(request).profile, name)
+    page = replace(now, values=layout.completed(describe(kind, language()), given), strange=(), broken="")
+    return await form(request, page, Controls.of(form_of(request)), {}, Refused("draft_changed", name), unsaved=True)
+
+
+def _saved(session: Session, name: str, given: Mapping[str, str], version: str) -> Response:
     """Return to the script that the draft is saved, with what was understood of each field."""
     page = Page(draft_store.find(session.profile, name), draft_store.find(session.profile, name).kind, given)
     shown = writing.show(page, {}, session)
     told = {box.name: "; ".join(box.echoes) for box in writing.boxes(shown)}
-    return JSONResponse({"saved": _("Saved at {time}").format(time=texts.clock(datetime.now(UTC))), "echoes": told})
+    saved = _("Saved at {time}").format(time=texts.clock(datetime.now(UTC)))
+    return JSONResponse({"saved": saved, "echoes": told, "version": version})
 
 
 async def file(request: Request) -> Response:
@@ -251,7 +278,8 @@ async def file(request: Request) -> Response:
     profile, name = session_of(request).profile, request.path_params["name"]
     page = writing.load(profile, name)
     kept = await asyncio.to_thread(envelope.files, page)
-    found = next((each for each in kept if each.index == request.path_params["index"] and each.shown), None)
+    wanted = request.path_params["index"]
+    found = next((each for each in kept if str(each.index) == wanted and each.showable), None)
     path = None if found is None else page.stored.path.parent / found.path
     media_type = None if path is None else envelope.shown_type(path)
     if path is None or media_type is None:
@@ -282,7 +310,7 @@ ROUTES: Final = (
     route("/erase/{message}", erase, post=True),
     route("/write/{name}", edit),
     route("/write/{name}", change, post=True, files=True),
-    route("/write/{name}/file/{index:int}", file),
+    route("/write/{name}/file/{index}", file),
     route("/write/{name}/delete", delete_page),
     route("/write/{name}/delete", delete, post=True),
 )

@@ -8,6 +8,8 @@
   let waiting = 0;
   let busy = false;
   let again = false;
+  let pressed = null;
+  const version = form.elements.namedItem("_version");
   const save = async () => {
     if (document.body.dataset.ended) return;
     if (busy) { again = true; return; }
@@ -17,10 +19,12 @@
     sent.set("_do", "autosave");
     try {
       const answer = await fetch(form.action, { method: "POST", body: sent, credentials: "same-origin" });
-      if (answer.ok && (answer.headers.get("content-type") || "").startsWith("application/json")) {
+      if ((answer.headers.get("content-type") || "").startsWith("application/json")) {
         const told = await answer.json();
         saved.textContent = told.saved;
-        for (const place of form.querySelectorAll("[data-echo]")) {
+        saved.className = answer.ok ? "ok" : "danger";
+        if (answer.ok) version.value = told.version;
+        if (answer.ok) for (const place of form.querySelectorAll("[data-echo]")) {
           const text = told.echoes[place.dataset.echo] || "";
           place.querySelector("span").textContent = text;
           place.hidden = !text;
@@ -28,12 +32,18 @@
       }
     } catch { /* the node of this page is this machine: the next change tries again */ }
     busy = false;
-    if (again) { again = false; save(); }
+    if (pressed) form.requestSubmit(pressed);
+    else if (again) { again = false; save(); }
   };
   const soon = () => { clearTimeout(waiting); waiting = setTimeout(save, 1200); };
   form.addEventListener("input", soon);
   form.addEventListener("change", soon);
-  form.addEventListener("submit", () => clearTimeout(waiting));
+  form.addEventListener("submit", (event) => {
+    clearTimeout(waiting);
+    if (!busy) return;
+    event.preventDefault(); // what is being saved is another version of the draft: the button waits for it
+    pressed = event.submitter;
+  });
 
   // A summary of errors is where reading begins.
   const errors = document.getElementById("errors");

@@ -54,15 +54,15 @@ def test_the_officers_work_is_never_replaced(profile: Profile) -> None:
     draft_store.write_text(profile, name, own)
     assert handed_in.find(profile, KEY).state is State.CHANGED
     assert handed_in.put(profile, KEY, draft()).state is State.CHANGED
-    with pytest.raises(Refused, match="conflict"):
+    with pytest.raises(Refused, match="draft_changed"):
         handed_in.put(profile, KEY, draft(subject="Other"))
     assert draft_store.read_text(profile, name) == own
     draft_store.remove(profile, name)
-    with pytest.raises(Refused, match="conflict: discarded"):
+    with pytest.raises(Refused, match="draft_changed: discarded"):
         handed_in.put(profile, KEY, draft(subject="Other"))
     handed_in.note_sent(profile, str(draft_store.path_of(profile, name)), "ab" * 16)
     assert handed_in.put(profile, KEY, draft()).message == "ab" * 16
-    with pytest.raises(Refused, match="conflict: sent"):
+    with pytest.raises(Refused, match="draft_changed: sent"):
         handed_in.put(profile, KEY, draft(subject="Other"))
 
 
@@ -70,13 +70,31 @@ def test_nothing_is_replaced_while_it_is_signed(profile: Profile) -> None:
     """The newer text is refused, not lost with the older one; the same once more is still one, other keys go on."""
     name = handed_in.put(profile, KEY, draft()).draft
     text = draft_store.read_text(profile, name)
-    with handed_in.being_signed(profile, name):
-        with pytest.raises(Refused, match="conflict: signing"):
+    path = draft_store.path_of(profile, name)
+    with handed_in.being_signed(profile, path):
+        with pytest.raises(Refused, match="draft_changed: signing"), handed_in.being_signed(profile, path):
+            pass
+        with pytest.raises(Refused, match="draft_changed: signing"):
             handed_in.put(profile, KEY, draft(subject="Corrected"))
         assert handed_in.put(profile, KEY, draft()).state is State.WAITING
         assert handed_in.put(profile, "another", draft()).state is State.WAITING
         assert draft_store.remove_unchanged(profile, name, text)
+    with handed_in.being_signed(profile, path):
+        pass
     handed_in.put(profile, "another", draft(subject="Corrected"))
+
+
+def test_a_draft_is_known_by_any_path_to_it(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The officer names it as they like: it is held while they sign, and noted as sent."""
+    name = handed_in.put(profile, KEY, draft()).draft
+    monkeypatch.chdir(profile.folder / "drafts")
+    with (
+        handed_in.being_signed(profile, Path(f"{name}.yaml")),
+        pytest.raises(Refused, match="draft_changed: signing"),
+    ):
+        handed_in.put(profile, KEY, draft(subject="Corrected"))
+    handed_in.note_sent(profile, f"../drafts/{name}.yaml", "ab" * 16)
+    assert handed_in.find(profile, KEY).state is State.SENT
 
 
 def test_other_drafts_leave_no_note(profile: Profile, tmp_path: Path) -> None:
@@ -107,7 +125,7 @@ def test_after_a_crash_between_both_files(profile: Profile, monkeypatch: pytest.
     (left,) = (each for each in draft_store.stored(profile) if each.name != handed_in.find(profile, KEY).draft)
     own = draft_store.read_text(profile, left.name) + "# looked at\n"
     draft_store.write_text(profile, left.name, own)
-    with pytest.raises(Refused, match="conflict: changed"):
+    with pytest.raises(Refused, match="draft_changed: changed"):
         handed_in.put(profile, "another", draft(subject="Corrected"))
     assert draft_store.read_text(profile, left.name) == own
 
