@@ -321,6 +321,7 @@ class Node:
             note_state=self.register_cache.note_state,
             suspect=self._suspect,
             compared=self.peers.compared,
+            heard=self.peers.heard,
             clock=self.core.clock,
         )
 

@@ -399,6 +399,7 @@ def _exchange(dependencies: Dependencies, peers: PeerDirectory) -> Exchange:
         note_state=core.register_cache.note_state,
         suspect=peers.ask,
         compared=peers.compared,
+        heard=peers.heard,
         clock=core.clock,
     )
     deadlines = WorkflowDeadlines(

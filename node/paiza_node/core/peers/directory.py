@@ -71,6 +71,11 @@ class PeerDirectory:
         if (session := self.sessions.get(member)) is not None:
             session.ask()
 
+    def heard(self, member: str) -> None:
+        """Note that a member's node called."""
+        if (session := self.sessions.get(member)) is not None:
+            session.health.heard()
+
     def clocks(self) -> ClockReport:
         """Return what the clocks of the peers, compared lately, show."""
         return report({member: session.health.clock for member, session in self.sessions.items()}, monotonic())

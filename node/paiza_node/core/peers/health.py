@@ -1,6 +1,7 @@
 """The reachability of one peer, its clock, and the register that it announces."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -10,7 +11,7 @@ from paiza_node.core.peers.clocks import ClockSample
 from paiza_wire.errors import PaizaError
 
 FIRST_PAUSE_SECONDS: Final = 0.5  # after the first failure of a peer
-LONGEST_PAUSE_SECONDS: Final = 60.0  # a peer that is back is found within this time
+LONGEST_PAUSE_SECONDS: Final = 60.0  # a peer that is back is found within this time, if it does not call
 LOGGED_FAILURES: Final = 20  # one in so many failures in a row is logged, and the first
 
 log = structlog.get_logger("paiza.peers")
@@ -26,14 +27,28 @@ class PeerHealth:
     last_seen: datetime | None = None
     clock: ClockSample | None = None
     timestamp_version: int = 0  # of the register that it announced last; 0 before the first answer
+    unreached: bool = False  # the last call did not reach it, and it has not called since
+    returned: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once it calls after it could not be reached; then replaced by another event."""
 
     def answered(self, now: datetime) -> None:
         """Note that the peer answered."""
-        self.reachable, self.last_error, self.last_seen = True, "", now
+        self.reachable, self.unreached, self.last_error, self.last_seen = True, False, "", now
+
+    def heard(self) -> None:
+        """Note that the peer called: what waits because it could not be reached is tried at once.
+
+        What it refused is not: two nodes that refuse each other's calls would call each other without a pause.
+        """
+        if self.unreached:
+            self.unreached = False
+            returned, self.returned = self.returned, asyncio.Event()
+            returned.set()
 
     def failed(self, error: Exception, failures: int) -> None:
         """Note a failure; log every so many in a row."""
         self.reachable = False
+        self.unreached = isinstance(error, PaizaError) and error.reason == "peer_unreachable"
         if not isinstance(error, PaizaError):
             log.error("peer_queue_failed", peer=self.member, failures=failures, exc_info=error)
             self.last_error = "internal_error"

@@ -30,12 +30,14 @@ class LogAnswers:
         note_state: Callable[[str, register_pb2.RegisterState], None],
         suspect: Callable[[str], None],
         compared: Callable[[str], bool],
+        heard: Callable[[str], None],
         clock: Callable[[], datetime],
     ) -> None:
         """Store the collaborators; ``executor`` proves what would wait on the event loop.
 
         ``note_state`` is called with what a caller holds of the register. ``suspect`` requests a comparison of our log
-        with a member; ``compared`` returns whether one succeeded since the start.
+        with a member; ``compared`` returns whether one succeeded since the start. ``heard`` is called with the member
+        that called.
         """
         self._ledger = ledger
         self._logs = logs
@@ -44,6 +46,7 @@ class LogAnswers:
         self._note_state = note_state
         self._suspect = suspect
         self._compared = compared
+        self._heard = heard
         self._clock = clock
 
     async def handshake(self, member: Member, request: exchange_pb2.HandshakeRequest) -> exchange_pb2.HandshakeResponse:
@@ -51,6 +54,7 @@ class LogAnswers:
         if request.protocol_version < 1:
             raise Rejected("unsupported_version", "protocol_version is not set")
         self._note_state(member.id, request.register_state)
+        self._heard(member.id)
         response = exchange_pb2.HandshakeResponse(
             protocol_version=min(request.protocol_version, PROTOCOL_VERSION),
             register_state=self._register_state(),

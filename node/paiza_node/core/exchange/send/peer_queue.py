@@ -6,7 +6,8 @@ waiting deliveries from the store, oldest first, builds a batch with the proof o
 batches are in flight, so that the peer checks one while it commits the other. Memory holds nothing that the store does
 not: after a crash between sending and recording, the batch is sent again and the peer answers with the same entries.
 
-An unreachable peer is tried again with growing, jittered pauses.
+An unreachable peer is tried again with growing, jittered pauses, and at once when it calls: a node that starts calls
+every other one.
 """
 
 import asyncio
@@ -171,7 +172,9 @@ class PeerQueue:
         if failures:
             longest = LONGEST_PAUSE_SECONDS if slot is Slot.BULK else URGENT_PAUSE_SECONDS
             if slot is not Slot.FIRST:
-                await asyncio.sleep(backoff(failures, FIRST_PAUSE_SECONDS, longest))
+                with suppress(TimeoutError):
+                    pause = backoff(failures, FIRST_PAUSE_SECONDS, longest)
+                    await asyncio.wait_for(self.session.health.returned.wait(), pause)
                 return
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._poked.wait(), backoff(failures, FIRST_PAUSE_SECONDS, longest))

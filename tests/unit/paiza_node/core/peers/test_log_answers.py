@@ -42,6 +42,7 @@ class Scene:
         self.suspected: list[str] = []
         self.noted: list[tuple[str, register_pb2.RegisterState]] = []
         self.compared: set[str] = set()
+        self.heard: list[str] = []
         self.shared = SharedThreads()
         self.executor = Executor("receive", self.shared)
         self.answers = LogAnswers(
@@ -52,6 +53,7 @@ class Scene:
             note_state=lambda *noted: self.noted.append(noted),
             suspect=self.suspected.append,
             compared=self.compared.__contains__,
+            heard=self.heard.append,
             clock=lambda: datetime.now(UTC),
         )
 
@@ -90,6 +92,12 @@ def test_protocol_version_is_the_smaller_of_both(scene: Scene) -> None:
     assert scene.handshake(PROTOCOL_VERSION + 5).protocol_version == PROTOCOL_VERSION
     with pytest.raises(Rejected, match="protocol_version is not set"):
         scene.handshake(0)
+
+
+def test_who_calls_is_heard(scene: Scene) -> None:
+    """A member that could not be reached is there again when it calls."""
+    scene.handshake()
+    assert scene.heard == ["tjk"]
 
 
 def test_growth_is_proven_from_every_size(scene: Scene) -> None:

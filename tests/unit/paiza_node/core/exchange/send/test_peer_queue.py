@@ -14,11 +14,12 @@ from paiza.core.v1 import message_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.exchange.model import Outgoing, Slot
 from paiza_node.core.exchange.precedence import AHEAD_OF_FLASH
+from paiza_node.core.exchange.send import peer_queue
 from paiza_node.core.exchange.send.peer_queue import Due, PeerQueue
 from paiza_node.core.exchange.send.queue import OutboundQueues
 from paiza_node.core.exchange.send.results import Sent
 from paiza_node.core.log.changes import DeliveriesQueued
-from paiza_node.core.peers.health import PeerHealth
+from paiza_node.core.peers.health import LONGEST_PAUSE_SECONDS, PeerHealth
 from paiza_wire.errors import Unavailable
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
@@ -166,6 +167,41 @@ async def test_stop_that_failed_is_tried_again_before_the_others() -> None:
     running = asyncio.create_task(queue.run())
     assert await finish(queue, running) == ["stop", "bulk 1", "bulk 2"]
     assert queue.peer.health.failures == ["peer_unreachable: not yet"]
+
+
+@pytest.mark.parametrize("reason", ["peer_unreachable", "log_forked"])
+async def test_a_peer_that_calls_is_tried_at_once_unless_it_refused(
+    reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not reach it does not wait for the end of its pause; what it refused does."""
+    queue = Scripted()
+    queue.waiting[Slot.BULK][:] = ["bulk 1"]
+    queue.second_read.set()
+    fail = iter([Unavailable(reason, "not now")])
+    pauses: list[float] = []
+
+    async def agree() -> None:
+        if (error := next(fail, None)) is not None:
+            raise error
+
+    def backoff(_failures: int, _first: float, longest: float) -> float:
+        pauses.append(longest)
+        return longest
+
+    monkeypatch.setattr(peer_queue, "backoff", backoff)
+    monkeypatch.setattr(queue.peer, "agree", agree)
+    running = asyncio.create_task(queue.run())
+    await turns()
+    assert pauses == [LONGEST_PAUSE_SECONDS]
+    assert queue.peer.sent == []
+    queue.waiting[Slot.BULK][:] = ["bulk 1"]
+    for _ in range(2):
+        queue.peer.health.heard()
+        await turns()
+    assert queue.peer.sent == (["bulk 1"] if reason == "peer_unreachable" else [])
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
 
 
 async def test_only_the_slots_concerned_are_woken() -> None:
