@@ -176,18 +176,11 @@ class OfficerService(Service):
         self, items: Sequence[Item], officer: Officer, backlog: dict[bytes, officer_pb2.MessageInfo]
     ) -> officer_pb2.WatchResponse | None:
         """Return the response for items of a watch, None if they hold no news: what the backlog showed is left out."""
-        messages: list[officer_pb2.MessageInfo] = []
-        notices: list[notice_pb2.Notice] = []
-        for item in items:
-            if isinstance(item, ChangedMessage):
-                info = await self._as_shown(item, officer)
-                if not _shown(info, backlog):
-                    messages.append(info)
-            else:
-                assert isinstance(item, notice_pb2.Notice)
-                notice = await asyncio.to_thread(self._as_entitled, item, officer)
-                if notice is not None:
-                    notices.append(notice)
+        changed = [await self._as_shown(item, officer) for item in items if isinstance(item, ChangedMessage)]
+        messages = [info for info in changed if not _shown(info, backlog)]
+        notices = [item for item in items if isinstance(item, notice_pb2.Notice)]
+        if notices:
+            notices = await asyncio.to_thread(self._as_entitled, notices, officer)
         return officer_pb2.WatchResponse(messages=messages, notices=notices) if messages or notices else None
 
     async def _as_shown(self, item: ChangedMessage, officer: Officer) -> officer_pb2.MessageInfo:
@@ -197,17 +190,21 @@ class OfficerService(Service):
         listed = item.read.shown_to(officer.id)
         return message_info(await asyncio.to_thread(self._linked, listed, officer) if listed.linked else listed)
 
-    def _as_entitled(self, notice: notice_pb2.Notice, officer: Officer) -> notice_pb2.Notice | None:
-        """Return a notice without what the officer may not know; threads are named only if they may know of them."""
-        with self._store.reads() as reads:
-            # Approvals are sent to the officers the message names, whatever else they may see.
-            if not (notice.code.startswith(APPROVAL) or _may_be_told(reads, notice, officer)):
-                return None
-            threads = {name: messages_store.thread_id(reads, name) for name in notice.other_threads}
-        if not threads:
-            return notice
-        named = [name for name, thread in threads.items() if thread and self._may_know_of(officer, thread)]
-        return overlapping(notice.thread_id, notice.thread_name, named) if named else None
+    def _as_entitled(self, notices: Sequence[notice_pb2.Notice], officer: Officer) -> list[notice_pb2.Notice]:
+        """Return notices without what the officer may not know; threads are named only if they may know of them."""
+        found = []
+        for notice in notices:
+            with self._store.reads() as reads:
+                # Approvals are sent to the officers the message names, whatever else they may see.
+                if not (notice.code.startswith(APPROVAL) or _may_be_told(reads, notice, officer)):
+                    continue
+                threads = {name: messages_store.thread_id(reads, name) for name in notice.other_threads}
+            named = [name for name, thread in threads.items() if thread and self._may_know_of(officer, thread)]
+            if named:
+                found.append(overlapping(notice.thread_id, notice.thread_name, named))
+            elif not threads:
+                found.append(notice)
+        return found
 
     def _list(self, query: MessageQuery, officer: Officer) -> list[ListedMessage]:
         with self._store.reads() as reads:

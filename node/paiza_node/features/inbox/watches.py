@@ -33,7 +33,7 @@ from paiza_node.features.search import store as search_store
 
 BATCH: Final = 1024  # messages read at once; when so many wait, they gather no longer
 MOST_WAITING: Final = 65_536  # changed messages that wait to be read: some seconds of a busy node
-PER_SECOND: Final = 200  # responses to all watches: 0.2 ms of processor time each
+PER_SECOND: Final = 160  # responses to all watches: 0.2 ms of processor time each
 BURST: Final = 100  # responses after a pause that are sent at once
 
 log = structlog.get_logger("paiza.inbox")
