@@ -4,6 +4,10 @@ A worker is given bytes and answers which messages verify (`check_worker`). Ever
 which it died, failed or is late, is verified here as if there were no workers. So a worker's end costs time and nothing
 else, and every refusal is this process's own.
 
+A worker is believed if it says that a message verifies. This process reads the same bytes with the same libraries, so
+whatever takes over a worker could take over the node as well; checking some of its answers again would find neither a
+single false one nor what such a worker can do as the node's user. `paiza-node verify` checks every stored signature.
+
 What needs a key of the node stays here: the parts of a message are opened by this process.
 
 There are workers only with cores to spare (`spare_cores`): on two cores they would take turns with this process.
