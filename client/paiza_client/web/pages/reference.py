@@ -47,7 +47,7 @@ async def directory(request: Request) -> Response:
                             (*(_("all members") if of == ALL else member_name(of) for of in each.covers), *each.kinds)
                         ),
                         "languages": ", ".join(spoken.get(code, code) for code in each.languages),
-                        "hours": _("at any time") if each.hours is None else hours_text(each.hours),
+                        "hours": _("at any hour") if each.hours is None else hours_text(each.hours),
                         "contacts": _contacts(each.contacts),
                         "until": date_text(each.expiry),
                         "expired": each.is_expired(now.date()),
