@@ -143,17 +143,18 @@ class NewMessages:
                 self._bytes += len(row.signed)
 
 
-Compare = Callable[[ReadConnection, int, message_pb2.Header, IndexedMessage], tuple[SearchMatch, ...]]
+Comparison = Callable[[int, message_pb2.Header, IndexedMessage], tuple[SearchMatch, ...]]
 """Returns the saved searches that a message meets, by its number, header and tokens."""
+
+Compare = Callable[[ReadConnection], Comparison]
+"""Begins a comparison of some messages with the saved searches of this moment."""
 
 StoreMatches = Callable[[LogTransaction, Sequence[SearchMatch]], None]
 """Stores matches."""
 
 
-def _no_searches(
-    _reads: ReadConnection, _seq: int, _header: message_pb2.Header, _message: IndexedMessage
-) -> tuple[SearchMatch, ...]:
-    return ()
+def _no_searches(_reads: ReadConnection) -> Comparison:
+    return lambda _seq, _header, _message: ()
 
 
 def _no_matches(_tx: LogTransaction, _matches: Sequence[SearchMatch]) -> None:
@@ -174,7 +175,7 @@ class Index:
     ) -> None:
         """Store the core; ``new_messages`` are those that need not be read from the database.
 
-        ``compare`` returns the saved searches that a message meets, and ``store_matches`` stores them.
+        ``compare`` finds the saved searches that messages meet, and ``store_matches`` stores them.
         """
         self._compare = compare
         self._store_matches = store_matches
@@ -234,14 +235,14 @@ class Index:
             waiting = messages_store.unindexed(reads, settings_store.counter(reads, CURSOR), limit)
             held = {seq: self._new_messages.find(seq, digest) for seq, digest, _ in waiting}
             absent = [seq for seq, _, state in waiting if held[seq] is None and state is not MessageState.REFUSED]
-            bodies = _bodies(reads, absent)
+            bodies, compare = _bodies(reads, absent), self._compare(reads)
             for seq, digest, state in waiting:
                 if state is MessageState.REFUSED:
                     found.append((digest, IndexedMessage(seq, None, (), linked=False), ()))
                     continue
                 new = held[seq]
                 body = next(bodies) if new is None else None
-                message, links = self._indexed(reads, seq, digest, new, body)
+                message, links = self._indexed(compare, seq, digest, new, body)
                 found.append((digest, message, links))
                 tokens += len(message.tokens)
                 if tokens >= BATCH_TOKENS:
@@ -256,7 +257,7 @@ class Index:
         return batch
 
     def _indexed(
-        self, reads: ReadConnection, seq: int, digest: bytes, new: NewMessage | None, body: bytes | None
+        self, compare: Comparison, seq: int, digest: bytes, new: NewMessage | None, body: bytes | None
     ) -> tuple[IndexedMessage, Collection[bytes]]:
         """Return a message as it is indexed, and those of its tokens that link; none if it cannot be opened.
 
@@ -279,7 +280,7 @@ class Index:
         except Exception:  # content made by an officer's client must not stop the index, and with it the node
             log.exception("not_indexed", message=digest.hex()[:LOGGED_DIGITS])
         else:
-            return replace(indexed, matches=self._compare(reads, seq, header, indexed)), links
+            return replace(indexed, matches=compare(seq, header, indexed)), links
         return IndexedMessage(seq, None, (), linked=False), ()
 
     def _opened(self, message: VerifiedMessage) -> Opened:

@@ -28,7 +28,7 @@ from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.search import store as search_store
-from paiza_node.features.search.index import TokenKey
+from paiza_node.features.search.index import Comparison, TokenKey
 from paiza_node.features.search.model import IndexedMessage, SavedSearch, SearchMatch
 from paiza_node.features.search.search import Search
 from paiza_wire import message as wire
@@ -128,15 +128,18 @@ class SavedSearches:
         found = [(each, self._visible(reads, officer, each)) for each in search_store.saved_searches(reads, officer.id)]
         return [match_notice(rows[0], search.search_id) for search, rows in found if rows]
 
-    def compared(
-        self, reads: ReadConnection, seq: int, header: message_pb2.Header, message: IndexedMessage
-    ) -> tuple[SearchMatch, ...]:
-        """Return the matches of a message that is being indexed: of officers who may open it."""
-        found = self._waiting_now(reads).compare(seq, header, message.tokens)
-        if not found:
-            return ()
-        rows = messages_store.messages_at(reads, [seq])
-        return tuple(each for each in found if self._may_see(reads, each, rows))
+    def compared(self, reads: ReadConnection) -> Comparison:
+        """Return a function for the matches of messages that are being indexed: of officers who may open them."""
+        waiting = self._waiting_now(reads)
+
+        def compare(seq: int, header: message_pb2.Header, message: IndexedMessage) -> tuple[SearchMatch, ...]:
+            found = waiting.compare(seq, header, message.tokens)
+            if not found:
+                return ()
+            rows = messages_store.messages_at(reads, [seq])
+            return tuple(each for each in found if self._may_see(reads, each, rows))
+
+        return compare
 
     def notify(self, changes: Sequence[Change]) -> None:
         """Notify officers of new matches."""

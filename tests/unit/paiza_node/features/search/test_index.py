@@ -10,13 +10,16 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.core.v1 import message_pb2
 from paiza_node.core.exchange.reactions import ReceivedMessage
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.decryption import DecryptionKeys, Opened
+from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage import settings as settings_store
 from paiza_node.features.search import index as search_index
 from paiza_node.features.search import store as search_store
-from paiza_node.features.search.index import CURSOR, Index, NewMessages, TokenKey
+from paiza_node.features.search.index import CURSOR, Comparison, Index, NewMessages, TokenKey
+from paiza_node.features.search.model import IndexedMessage
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 from tests import delivery
@@ -67,7 +70,7 @@ async def test_what_the_database_fails_at_is_read_again(room: Room) -> None:
             raise failing.pop()
         return ()
 
-    index = Index(room.core, token_key=KEY, compare=compare)
+    index = Index(room.core, token_key=KEY, compare=lambda _reads: compare)
     with pytest.raises(Unavailable, match="database_unavailable"):
         await index.index_stored()
     with room.store.reads() as reads:
@@ -162,6 +165,26 @@ async def test_messages_are_read_in_groups_of_bounded_size(
     assert all(indexed(room, 12))
     bodies = sum("FROM message_body JOIN message" in sql for sql in read)
     assert {1: bodies == 12, 10_000: 1 < bodies < 12, 1_000_000: bodies == 1}[room_bytes]
+
+
+async def test_the_saved_searches_are_read_once_for_a_batch(room: Room) -> None:
+    """A message costs no statement of its own: on PostgreSQL that is a journey to the server."""
+    new = NewMessages()
+    receive(room, new, *(about(room, "tjk") for _ in range(5)))
+    begun: list[list[int]] = []
+
+    def compare(_reads: ReadConnection) -> Comparison:
+        compared: list[int] = []
+        begun.append(compared)
+
+        def one(seq: int, _header: message_pb2.Header, _message: IndexedMessage) -> tuple[()]:
+            compared.append(seq)
+            return ()
+
+        return one
+
+    await Index(room.core, token_key=KEY, new_messages=new, compare=compare).index_stored()
+    assert begun == [[1, 2, 3, 4, 5]]
 
 
 async def test_a_message_whose_commit_failed_is_not_taken_for_another(room: Room) -> None:
