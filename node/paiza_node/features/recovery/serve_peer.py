@@ -22,7 +22,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryKind, DeliveryRow, ForeignProof, Outgoing, ProofKind
 from paiza_node.core.exchange.proofs import foreign_proof
-from paiza_node.core.exchange.rewrap import rewrap
+from paiza_node.core.exchange.rewrap import for_recipient, rewrap
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.certificates import certificates_of
 from paiza_node.core.exchange.send.forwarded import pack
@@ -210,7 +210,7 @@ class ServePeer:
         item.dispatch.release.certificates.extend(
             certificates_of(reads, core.ledger, entry.entry, checkpoint, certified)
         )
-        item.dispatch.release.message = body
+        item.dispatch.release.message = for_recipient(body, core.member, caller)
         item.dispatch.release.released.CopyFrom(released)
         if cosigned is not None and (found := witnessed_release(reads, cosigned, released, checkpoint)) is not None:
             item.dispatch.release.witnessed.CopyFrom(found)

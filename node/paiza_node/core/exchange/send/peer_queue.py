@@ -27,6 +27,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.exchange.model import DeliveryKind, Outgoing, Slot
 from paiza_node.core.exchange.precedence import MAX_FIRST
+from paiza_node.core.exchange.rewrap import for_recipient
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.certificates import ShownCertificates, own_certificates
 from paiza_node.core.exchange.send.forwarded import pack
@@ -274,7 +275,8 @@ class PeerQueue:
         if outgoing.delivery_kind != DeliveryKind.OWN:
             cosigned = self._cosigned if asked else None
             return pack(self._core, outgoing, released, self.session.member, cosigned)
-        dispatch = exchange_pb2.Dispatch(release=exchange_pb2.Release(message=outgoing.signed, released=released))
+        message = for_recipient(outgoing.signed, self._core.member, self.session.member)
+        dispatch = exchange_pb2.Dispatch(release=exchange_pb2.Release(message=message, released=released))
         if asked:
             with self._core.store.reads() as reads:
                 found = witnessed_release(reads, self._cosigned, released, self._core.ledger.checkpoint)

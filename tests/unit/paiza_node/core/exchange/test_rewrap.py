@@ -1,0 +1,52 @@
+"""Messages as they are delivered: each recipient gets its own wraps and the author's."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from paiza.core.v1 import log_pb2, message_pb2
+from paiza_node.core.exchange.model import Outgoing
+from paiza_node.core.exchange.rewrap import for_recipient
+from paiza_node.core.exchange.send.peer_queue import PeerQueue
+
+
+def message(*readers: str) -> message_pb2.SignedMessage:
+    """Make a message of two parts, both wrapped for these readers, with a field of a later version."""
+    made = message_pb2.SignedMessage(
+        header=b"header",
+        subject=b"subject",
+        signatures=[message_pb2.Signature(signer_id="spiffe://kaz.paiza.example/officer/liaison", signature=b"s")],
+        wraps=[
+            message_pb2.Wrap(part_number=number, recipient=reader, wrapped_key=f"{number} {reader}".encode())
+            for reader in readers
+            for number in (0, 1)
+        ],
+        parts=[message_pb2.SealedPart(part_number=number, ciphertext=b"c") for number in (0, 1)],
+    )
+    made.MergeFromString(b"\xfa\x07\x01x")
+    return made
+
+
+@pytest.mark.parametrize("others", [(), ("uzb",), ("uzb", "rus", "tkm")])
+def test_a_recipient_gets_its_wraps_and_the_authors(others: tuple[str, ...]) -> None:
+    """Nothing else of the message changes."""
+    whole = message(*others, "tjk", "kaz").SerializeToString(deterministic=True)
+    assert for_recipient(whole, "kaz", "tjk") == message("tjk", "kaz").SerializeToString(deterministic=True)
+
+
+def test_a_damaged_message_is_delivered_as_it_is() -> None:
+    """It is the recipient who refuses it; the messages behind it go on."""
+    assert for_recipient(b"\xff\xff", "kaz", "tjk") == b"\xff\xff"
+
+
+def test_the_queue_of_a_member_sends_the_wraps_of_that_member() -> None:
+    """A notice to many does not carry the keys of the others."""
+    queue = PeerQueue(
+        cast("Any", SimpleNamespace(member="kaz")),
+        cast("Any", SimpleNamespace(member="tjk")),
+        lambda _reads, _proof: None,
+    )
+    outgoing = Outgoing(1, b"digest", 0, message("tjk", "uzb", "kaz").SerializeToString(), 5, b"entry")
+    sent = queue._dispatch(outgoing, log_pb2.ProvenEntry(index=5))
+    assert sent.release.message == message("tjk", "kaz").SerializeToString(deterministic=True)
