@@ -85,6 +85,7 @@ def test_a_controlled_delivery_to_its_end(play: Play, lang: str) -> None:
         play(f"{taker}-duty").step(thread, "cd-handover-acceptance", {"content.taken_at": when(0, lang)})
     play("kaz-duty").step(thread, "cd-delivered", draft("cd-delivered.yaml", lang))
     kaz.step(thread, "cd-outcome", draft("cd-outcome.yaml", lang))
+    kaz.until(f"/deliveries/{thread}", kaz.page.locator("#next .hint"))  # how it comes to its end
     returned = draft("cd-evidence-return.yaml", lang) if lang == "en" else {"content.nothing_to_return": "true"}
     kaz.step(thread, "cd-evidence-return", returned)
     tjk.step(thread, "cd-closing", {"content.remarks": "The exercise is over."})

@@ -1,13 +1,14 @@
 """The console's pages around the tasks: what others owe, the shift and its deputies; by plain requests."""
 
 import asyncio
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from paiza.content.v1.common_pb2 import Answer
 from paiza.content.v1.information_pb2 import InformationAnswer
-from paiza_client.sdk import connect, messages, replies
+from paiza_client.sdk import connect, draft_store, handed_in, messages, replies
 from paiza_officer import profiles
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza
@@ -119,6 +120,24 @@ async def test_one_deadline_binds_and_says_why(paiza: Paiza, tmp_path: Path) -> 
         assert "если автор назвал в запросе другой, действует он" in (await console.get(f"/thread/{thread}")).text
         assert "срок назвал автор" in (await console.get(f"/thread/{thread}?open=1")).text
         assert "срок назвал автор" in Form((await console.get("/tasks/awaited")).text).text
+
+
+async def test_a_damaged_file_hides_no_task(federation: Federation) -> None:
+    """What another program left unreadable is told above the list, which stands all the same."""
+    profile = profiles.load(federation.home / "tjk-liaison")
+    given = {"kind": "free-message", "to": ["kaz"], "handling": {"tlp": "AMBER", "code": "H2", "classification": 1}}
+    content = {"subject": "Вымышлено", "text": "Вымышлено."}
+    name = handed_in.put(profile, "CASE-TASKS", json.dumps(given | {"content": content}).encode()).draft
+    path = profile.folder / handed_in.FOLDER / f"{name}.json"
+    path.write_text("{")
+    async with browser("tjk-liaison") as console:
+        page = await console.get("/tasks")
+        assert page.status == 200
+        assert 'role="alert"' in page.text
+        assert "group-1" in page.text
+        path.unlink()
+        draft_store.remove(profile, name)
+        assert 'role="alert"' not in (await console.get("/tasks")).text
 
 
 async def test_a_shift_is_handed_over_and_a_deputy_appointed() -> None:

@@ -318,6 +318,18 @@ async def test_two_officers_sign_what_they_read(paiza: Paiza) -> None:
     assert waits in {each["id"] for each in listed["messages"]}
 
 
+async def test_the_second_officer_sees_the_places_on_a_map(paiza: Paiza, tmp_path: Path) -> None:
+    """The map of the message stands on the page of its approval, once, as it does in the preview."""
+    draft = tmp_path / "seizure.yaml"
+    draft.write_text(CD_REQUEST.with_name("seizure.yaml").read_text("utf-8").replace("[tjk, uzb, centre]", "[tjk]"))
+    waits = await command(paiza, "kaz-liaison", "send", "seizure-notice", draft, "--second", "duty", "--json")
+    async with browser("kaz-duty") as colleague:
+        page = await colleague.get(f"/approve/{waits.json['id']}")
+        assert page.text.count('<svg class="map"') == 1
+        assert "Место изъятия" in Form(page.text.partition("map-list")[2]).text
+        await colleague.post(f"/approve/{waits.json['id']}/decline", {"reason": "учение"})
+
+
 async def test_a_draft_of_the_command_line_opens_and_the_other_way(federation: Federation, paiza: Paiza) -> None:
     """One folder of drafts: what one wrote the other reads; hostile words stay words."""
     profile = profiles.load(federation.home / "kaz-liaison")
