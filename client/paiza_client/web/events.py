@@ -1,7 +1,8 @@
 """What arrives while pages are open, as Server-Sent Events: the one thing that needs the script.
 
 One watch of the node serves every open page. An event says what changed and holds no content: the page asks for the
-counts, and for the list, as it would at any time.
+counts, and for the list, as it would at any time. Counts cost several questions to the node: a page is told of the same
+once a second at most, however much arrives.
 
 After the process has ended another user may take its port. A page therefore asks for a proof first, which only the
 console that made it can give, and sends nothing any more once the stream breaks off.
@@ -12,6 +13,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 from starlette.requests import Request
@@ -27,10 +29,19 @@ from paiza_wire.errors import PaizaError
 
 BEAT_SECONDS: Final = 25.0
 """A comment that keeps the line open, and finds out that the page was closed."""
-MAX_WAITING: Final = 64  # events for one page that does not read them
+PACE_SECONDS: Final = 1.0
+"""Between what a page is told and what it is told next."""
 PAUSE_SECONDS: Final = 5.0  # before the node is tried again
 
 Event = dict[str, object]
+
+
+@dataclass(eq=False)
+class _Listener:
+    """What one page was not told yet: different events, of which there are few."""
+
+    waiting: list[Event] = field(default_factory=list)
+    came: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Watcher:
@@ -38,7 +49,7 @@ class Watcher:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._listeners: set[asyncio.Queue[Event]] = set()
+        self._listeners: set[_Listener] = set()
 
     async def follow(self, session: Session) -> None:
         """Watch the node of a session, without end; the console cancels it before the session is closed."""
@@ -72,21 +83,28 @@ class Watcher:
 
     def _tell(self, event: Event) -> None:
         for each in self._listeners:
-            with suppress(asyncio.QueueFull):
-                each.put_nowait(event)
+            if event not in each.waiting:
+                each.waiting.append(event)
+            each.came.set()
 
     async def listen(self) -> AsyncIterator[Event | None]:
-        """Yield what happens; None now and then where nothing does."""
-        queue: asyncio.Queue[Event] = asyncio.Queue(MAX_WAITING)
-        self._listeners.add(queue)
+        """Yield what happens, each once where it happens several times; None now and then where nothing does."""
+        listener = _Listener()
+        self._listeners.add(listener)
         try:
             while True:
                 try:
-                    yield await asyncio.wait_for(queue.get(), BEAT_SECONDS)
+                    await asyncio.wait_for(listener.came.wait(), BEAT_SECONDS)
                 except TimeoutError:
                     yield None
+                    continue
+                listener.came.clear()
+                told, listener.waiting = listener.waiting, []
+                for event in told:
+                    yield event
+                await asyncio.sleep(PACE_SECONDS)
         finally:
-            self._listeners.discard(queue)
+            self._listeners.discard(listener)
 
 
 async def events(request: Request) -> Response:
