@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -24,6 +24,7 @@ from paiza_node.features.tasks import store as tasks_store
 from paiza_node.features.tasks.assign import MAX_ESCALATIONS, acknowledge_within
 from paiza_wire.errors import Rejected
 
+_LAST: Final = to_micros(datetime.max.replace(tzinfo=UTC))  # the last time that a calendar holds
 _NEW: Final = int(task_pb2.TASK_STATE_NEW)
 _ACKNOWLEDGED: Final = int(task_pb2.TASK_STATE_ACKNOWLEDGED)
 _DONE: Final = int(task_pb2.TASK_STATE_DONE)
@@ -189,7 +190,7 @@ def _is_due(row: Any) -> bool:
         return row.due_time is None
     due = deadlines.answer_due(header, kind, None, from_micros(row.stored_time))
     if due is not None and deadlines.may_be_named(kind):
-        return bool(row.due_time)
+        return isinstance(row.due_time, int) and 0 < row.due_time <= _LAST
     return bool(row.due_time == (None if due is None else to_micros(due)))
 
 
