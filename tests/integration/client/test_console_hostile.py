@@ -62,6 +62,8 @@ HOSTILE: Final = (
     "all",
     "spiffe://kaz.drugs.example/officer/liaison",
 )
+IN_ADDRESSES: Final = frozenset({HUGE, "-1", "../../../profile.toml", "\x00", "kaz"})
+"""Those of them that are tried as parts of a path as well."""
 NEVER: Final = frozenset({"/lock", "/language", "/keys/close"})
 """Paths that change what the next request meets."""
 REFUSED: Final = frozenset({200, 303, 400, 403, 404, 409, 413, 503})
@@ -130,8 +132,21 @@ async def test_no_words_break_a_page(real: str, method: str) -> None:
             for path in routes(method):
                 plain = re.sub(r"\{[^}]+\}", real, path)
                 await asked(console, method, plain, fields)
-                for address in filled(path, real, hostile or "x"):
+                for address in filled(path, real, hostile) if hostile in IN_ADDRESSES else ():
                     await asked(console, method, address, [])
+
+
+async def test_a_locked_console_leads_to_its_lock(real: str) -> None:
+    """No page of a locked console shows or does anything."""
+    async with browser("kaz-liaison") as console:
+        await console.console.lock()
+        led: dict[str, str] = {}
+        for method in ("GET", "POST"):
+            for path in set(routes(method)) - {"/", "/unlock"}:
+                address = re.sub(r"\{[^}]+\}", real, path)
+                answer = await (console.get(address) if method == "GET" else console.post(address, {}))
+                led[f"{method} {path}"] = answer.headers.get("location", str(answer.status)).partition("?")[0]
+        assert {each: where for each, where in led.items() if where != "/unlock"} == {}
 
 
 async def test_a_program_with_arguments_is_told_line_by_line(federation: Federation) -> None:

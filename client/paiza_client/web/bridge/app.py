@@ -174,9 +174,9 @@ def _time(text: str, name: str) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):  # of no time at all, or of none in UTC
         raise misused(name, "2026-11-28T14:30:00Z") from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _state(found: HandedIn) -> dict[str, str]:

@@ -34,6 +34,7 @@ async def job(request: Request) -> Response:
 
 async def cancel(request: Request) -> Response:
     """Cancel a job."""
+    session_of(request)
     found = console_of(request).jobs.find(request.path_params["id"])
     if found is not None and found.task is not None and not found.done:
         found.task.cancel()

@@ -49,6 +49,7 @@ async def settings(request: Request) -> Response:
 
 async def open_key(request: Request) -> Response:
     """Have the agent hold the keys for a while."""
+    session_of(request)  # not while the console is locked
     console, secret = console_of(request), secret_of(request)
     try:
         await console.keep_keys_open(Secret(secret.text, secret.keep_minutes or KEEP))

@@ -55,9 +55,10 @@ async def add_note(request: Request) -> Response:
 
 async def appoint(request: Request) -> Response:
     """Appoint a deputy until the end of a day, or until a time of it."""
+    session = session_of(request)
     until = end_of(text_of(request, "until"), text_of(request, "until_time"))
     deputy = text_of(request, "deputy")
-    await session_of(request).deputies.appoint(deputy, until, officer=text_of(request, "officer"))
+    await session.deputies.appoint(deputy, until, officer=text_of(request, "officer"))
     note(request, _("The deputy was appointed."))
     return redirect(local_path(text_of(request, "back")))
 
