@@ -134,6 +134,7 @@ async def test_no_words_break_a_page(real: str, method: str) -> None:
                 await asked(console, method, plain, fields)
                 for address in filled(path, real, hostile) if hostile in IN_ADDRESSES else ():
                     await asked(console, method, address, [])
+        await console.console.close_keys()  # a form has started the agent
 
 
 async def test_a_locked_console_leads_to_its_lock(real: str) -> None:
