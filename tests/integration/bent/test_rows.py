@@ -93,6 +93,20 @@ def test_what_only_one_check_sees_is_named(base: Base) -> None:
 
 
 @pytest.mark.timeout(600)
+def test_a_text_in_place_of_a_digest_is_refused_as_damage(base: Base) -> None:
+    """A query of the log that meets one is answered "log_damaged", and not as an internal error."""
+    bend = next(
+        each
+        for each in bends(base.copy, Random(1), 1)
+        if str(each).endswith(".digest text") and each.table == "log_listed"
+    )
+    told = asyncio.run(base.trial(bend))
+    assert told is not None
+    assert told.internal == []
+    assert told.found
+
+
+@pytest.mark.timeout(600)
 def test_who_asked_for_an_erasure_is_verified(base: Base) -> None:
     """The requester of every erasure, the own member among them, is that of the request and of the log's answer."""
     table = METADATA.tables["erasure"]
