@@ -176,9 +176,10 @@ async def test_a_stolen_encryption_key_is_used_by_nobody(federation: Federation,
     folder, node = federation.folder, federation.node("tjk")
     async with load_on(federation):
         file = folder / "stolen.announcement"
-        made = call(run_node, "rotate", "encryption", "--stolen", "--config", node.config, "-o", file)
-        call(run_trust, "sign", file, "--keys", folder / "trust/tjk", "--yes")
-        call(run_node, "rotate", "announce", file, "--config", node.config)
+        rotate = ("rotate", "encryption", "--stolen", "--config", node.config, "-o", file)
+        made = await asyncio.to_thread(call, run_node, *rotate)
+        await asyncio.to_thread(call, run_trust, "sign", file, "--keys", folder / "trust/tjk", "--yes")
+        await asyncio.to_thread(call, run_node, "rotate", "announce", file, "--config", node.config)
     (key,) = read_register(folder).member("tjk").encryption_keys
     assert key.key_id.hex() == made["key_id"]
 
