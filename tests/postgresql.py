@@ -40,6 +40,10 @@ class PostgreSQLMissingError(Exception):
     """There are no PostgreSQL programs here, or nobody whom root could run them as; the text says which."""
 
 
+class PostgreSQLFailedError(Exception):
+    """The PostgreSQL that is here could not be started: no reason to leave its tests out."""
+
+
 class PostgreSQL:
     """One running server. Give back what it took by leaving the block."""
 
@@ -65,10 +69,11 @@ class PostgreSQL:
             base = None
         # Short, because the path of a Unix socket may have 107 bytes only.
         folder = Path(tempfile.mkdtemp(prefix="paiza-pg-", dir=base))
-        identity: dict[str, object] = {}
+        become: list[str] = []
         if account is not None:
             os.chown(folder, account.pw_uid, account.pw_gid)
-            identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+            # Not by Popen's ``user``: Python then forks, and gRPC's handlers for that can end the child at once.
+            become = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
         try:
             data = folder / "data"
             if follows is None:
@@ -77,20 +82,19 @@ class PostgreSQL:
                 make = [programs / "pg_basebackup", "-D", data, "-U", USER, "-h", follows.folder, "--checkpoint=fast"]
                 place = f"host={follows.folder} user={USER} application_name={folder.name}"
                 settings = {"primary_conninfo": place, **settings}
-            _run([str(word) for word in make], folder, identity)
+            _run([*become, *map(str, make)], folder)
             if follows is not None:
                 (data / "standby.signal").touch()
 
             def serve(settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
                 words = [word for name, value in {**SETTINGS, **settings}.items() for word in ("-c", f"{name}={value}")]
                 with (folder.with_name(folder.name + ".log")).open("ab") as log:
-                    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
-                        [programs / "postgres", "-D", data, "-k", folder, *words],
+                    return subprocess.Popen(
+                        [*become, str(programs / "postgres"), "-D", str(data), "-k", str(folder), *words],
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=log,
                         cwd=folder,
-                        **identity,
                     )
 
             server = cls(folder, serve, settings)
@@ -169,7 +173,7 @@ class PostgreSQL:
             else:
                 return
         self.stop_hard()
-        raise PostgreSQLMissingError(f"PostgreSQL does not start: {self._log.read_text(errors='replace')[-1000:]}")
+        raise PostgreSQLFailedError(f"PostgreSQL does not start: {self._log.read_text(errors='replace')[-1000:]}")
 
     def stop_hard(self) -> None:
         """End the server as a power cut would."""
@@ -208,7 +212,7 @@ def _others_may_enter(folder: Path) -> bool:
     return all(each.stat().st_mode & 0o001 for each in (folder.resolve(), *folder.resolve().parents))
 
 
-def _run(command: Sequence[str], folder: Path, identity: dict[str, object]) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, **identity)  # type: ignore[call-overload]
+def _run(command: Sequence[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
     if done.returncode:
-        raise PostgreSQLMissingError(f"initdb failed: {done.stderr.decode(errors='replace')[-500:]}")
+        raise PostgreSQLFailedError(f"initdb failed: {done.stderr.decode(errors='replace')[-500:]}")

@@ -36,7 +36,7 @@ def test_a_step_that_breaks_a_rule_is_refused_before_it_is_sent(paiza: Paiza, de
     assert paiza("tjk-liaison", "cd", "show", delivery).out == before
     sent = paiza("tjk-liaison", *step)
     assert (tried.code, "workflow_breach" in tried.err) == (3, True), tried.err
-    assert "Where: paiza cd: cd-activation" in tried.err, "there is no message that an id could name"
+    assert f"Where: {delivery}" in tried.err, "there is no message that an id could name"
     said = [[line for line in each.err.splitlines() if "Where:" not in line] for each in (tried, sent)]
     assert (sent.code, said[1]) == (tried.code, said[0])
 

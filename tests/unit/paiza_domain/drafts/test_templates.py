@@ -44,7 +44,7 @@ CHANGES: list[Callable[[str], list[str]]] = [
     lambda line: [f"{line.partition('  #')[0]} |", "        one", "", "        # two: x"],
     lambda line: [f"{line.partition('  #')[0]} {{a: b}}"],
 ]
-OPEN = {"missing", "substance_unnamed", "answer_text_missing"}
+OPEN = {"missing", "substance_unnamed", "answer_text_missing", "return_missing"}
 EMPTY = {*OPEN, "annex_empty", "route_missing"}
 VALUES = {
     FieldType.TEXT: "Пример",

@@ -14,11 +14,11 @@ from paiza_client.sdk import notifications
 from paiza_client.web import pages, rendering, signing_in
 from paiza_officer import profiles
 from tests.federation import Federation
-from tests.integration.client.conftest import Paiza
+from tests.integration.client.conftest import Paiza, federation, paiza
 from tests.integration.client.test_console_writing import browser, command, surroundings
 from tests.unit.paiza_client.web.asking import OWN, Browser
 
-__all__ = ["surroundings"]
+__all__ = ["federation", "paiza", "surroundings"]
 
 NOTE: Final = """\
 kind: free-message
