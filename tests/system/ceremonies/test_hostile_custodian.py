@@ -15,8 +15,8 @@ from paiza_node.ops.cli.status import log_size
 from paiza_register.ceremony import Proposal
 from paiza_register.ceremony.change import RESIGN, change
 from tests.federation import Federation, NodeProcess
-from tests.integration.ceremonies.desk import Desk
 from tests.registers import base_of
+from tests.system.ceremonies.desk import Desk
 
 FLOOD = 40
 DISTINCT = 60

@@ -12,8 +12,8 @@ from paiza_wire import message
 from tests.attaching import bring, seal, settled, signed, submit
 from tests.integration.node.conftest import SECONDS
 from tests.integration.node.test_operator_verify_work import SIZE, two_signers
-from tests.integration.recovery.conftest import Drill
 from tests.officer import Officer
+from tests.system.recovery.conftest import Drill
 
 
 @pytest.mark.parametrize("drill", ["sqlite"], indirect=True)

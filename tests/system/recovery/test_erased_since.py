@@ -9,7 +9,7 @@ from paiza_node.features.recovery.lost_entries import RESTORED_TEXT
 from tests.integration.exchange.desk import Desk
 from tests.integration.exchange.lawful_desk import LawfulDesk
 from tests.integration.exchange.test_erasing import asked, lying_about, sent, until_logged
-from tests.integration.recovery.conftest import Drill
+from tests.system.recovery.conftest import Drill
 
 
 @pytest.mark.parametrize("drill", ["sqlite"], indirect=True)

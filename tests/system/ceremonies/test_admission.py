@@ -12,8 +12,8 @@ from paiza_register.ceremony.change import ADMIT, change
 from paiza_register.ceremony.publication import member_file, publication
 from paiza_trust import dev
 from tests.federation import Federation, NodeProcess, free_ports
-from tests.integration.ceremonies.desk import Desk, until
 from tests.registers import base_of, newest
+from tests.system.ceremonies.desk import Desk, until
 
 MEMBERS = ("kaz", "tjk", "uzb")
 

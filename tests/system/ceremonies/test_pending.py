@@ -16,8 +16,8 @@ from paiza_node.__main__ import run as run_node
 from paiza_register.ceremony import Proposal
 from paiza_register.ceremony.change import POLICY, RESIGN, Policy, change
 from tests.federation import Federation
-from tests.integration.ceremonies.desk import Desk, until
 from tests.registers import base_of
+from tests.system.ceremonies.desk import Desk, until
 
 MEMBERS = ("kaz", "tjk", "uzb")
 

@@ -7,7 +7,7 @@ import pytest
 
 from paiza.officer.v1 import officer_pb2
 from tests.integration.node.conftest import SECONDS
-from tests.integration.recovery.conftest import Drill
+from tests.system.recovery.conftest import Drill
 
 WHY = "Its machine was stolen."
 

@@ -19,7 +19,7 @@ from paiza_node.ops.backup import container
 from paiza_node.ops.backup.store.copying import copy_in
 from paiza_node.ops.config import load
 from tests.integration.node.conftest import SECONDS
-from tests.integration.recovery.conftest import Drill
+from tests.system.recovery.conftest import Drill
 from tests.two_verifiers import agreed, second_verifier
 
 ON_SQLITE = pytest.mark.parametrize("drill", ["sqlite"], indirect=True)  # what does not depend on the database
