@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import pytest
+from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -294,6 +296,27 @@ def test_the_review_period_is_written_in_the_language_of_the_template(lang: str,
         assert f"\nreview: {written}" in template(NOTICE, lang, form)
 
 
+def without_empty_groups(content: Message) -> Message:
+    """Return a content without the groups that say nothing, which no draft writes."""
+    copied = deepcopy(content)
+    _leave_out_empty(copied)
+    return copied
+
+
+def _leave_out_empty(content: Message) -> None:
+    for field, value in content.ListFields():
+        if field.message_type is None:
+            continue
+        for each in value if field.is_repeated else [value]:
+            _leave_out_empty(each)
+        if field.is_repeated:
+            said = [each for each in value if each.ListFields()]
+            content.ClearField(field.name)
+            getattr(content, field.name).extend(said)
+        elif not value.ListFields():
+            content.ClearField(field.name)
+
+
 @given(st.sampled_from([name for name in KINDS if kinds.all_kinds()[name].workflow]), st.data())
 @settings(max_examples=60)
 def test_a_begun_draft_says_what_it_was_begun_with(name: str, data: st.DataObject) -> None:
@@ -311,6 +334,6 @@ def test_a_begun_draft_says_what_it_was_begun_with(name: str, data: st.DataObjec
     for lang in LANGUAGES:
         read = drafts.examine(template(kind, lang, begun=begun), lang, now=NOW).draft
         assert read is not None
-        assert read.content == content
+        assert without_empty_groups(read.content) == without_empty_groups(content)
         assert (read.urgency, read.urgency_reason) == (begun.urgency, begun.urgency_reason)
         assert (read.handling, read.legal_bases) == (begun.handling, begun.legal_bases)

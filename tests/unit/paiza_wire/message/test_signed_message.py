@@ -633,6 +633,8 @@ def values_of(field: FieldDescriptor) -> st.SearchStrategy[Any]:
     one: st.SearchStrategy[Any]
     if field.message_type:
         one = messages_of(field.message_type)
+    elif field.type == FieldDescriptor.TYPE_BOOL:
+        one = st.booleans()
     elif field.enum_type:
         one = st.one_of(st.integers(0, 4), st.integers(-(2**31), 2**31 - 1))
     elif field.type == FieldDescriptor.TYPE_STRING:
