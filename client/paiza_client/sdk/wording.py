@@ -161,7 +161,7 @@ def urgency(header: message_pb2.Header) -> str:
 
 
 def why_due(header: message_pb2.Header, due: datetime, since: datetime, *, is_known: bool = True) -> str:
-    """Say why a request is due when it is: its author names the time, or it is the usual one; empty if neither is so.
+    """Return why a request is due when it is: by its author, or the usual time; empty if neither.
 
     ``since`` is the time from which the usual deadline counts. Not ``is_known``: the request was not opened, and its
     author may name another time in it.

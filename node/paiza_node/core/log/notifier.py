@@ -29,7 +29,7 @@ class _Waiting:
         self.bytes += size
 
     def take(self, most: int) -> Iterator[Item]:
-        """Take the items that begin within the first so many bytes."""
+        """Remove and yield the items that begin within the first so many bytes."""
         while self._items and most > 0:
             item, size = self._items.popleft()
             self.bytes -= size
