@@ -105,12 +105,13 @@ def parse_entry(data: bytes) -> pb.LogEntry:
         raise Rejected("malformed", "the log entry's event is not set, or not known")
     if not log_entries.is_of_its_event(entry):
         raise Rejected("malformed", "the log entry's detail is not set, or of another event")
-    if len(log_entries.signers(entry)) > MAX_SIGNERS:
+    if log_entries.signer_count(entry) > MAX_SIGNERS:
         raise Rejected("too_large", f"a log entry names at most {MAX_SIGNERS} signers")
     for digest in (entry.message_digest, entry.text_sha256, entry.register_version, *log_entries.digests(entry)):
         if len(digest) not in (0, DIGEST_SIZE):
             raise Rejected("malformed", "a digest in the log entry is not 32 bytes long")
-    if not 0 < entry.entry_time.seconds < ENTRY_TIME_END or not 0 <= entry.entry_time.nanos < 10**9:
+    time = entry.entry_time
+    if not 0 < time.seconds < ENTRY_TIME_END or not 0 <= time.nanos < 10**9:
         raise Rejected("malformed", "the log entry's time is not set or out of range")
     # These texts are shown to people in other states: no control characters, no escapes for their terminals.
     texts = entry.actor + entry.counterpart + entry.released.thread_name + log_entries.purpose(entry)

@@ -124,7 +124,8 @@ def verify_log(
                 return
             entry = None if raw is None else _parse(part, index, raw)
             if entry is not None:
-                time = (entry.entry_time.seconds, entry.entry_time.nanos)
+                entry_time = entry.entry_time
+                time = (entry_time.seconds, entry_time.nanos)
                 # The remaining entries of an earlier log follow the entry that records it, and are older.
                 continues = index == 0 and entry.event == log_pb2.LOG_EVENT_LOG_CONTINUED
                 if time < last_time:
