@@ -290,6 +290,8 @@ def _backup(court: Court, folder: Path) -> Target:
                 held = {each.name: archive.extractfile(each).read() for each in archive if each.isreg()}  # type: ignore[union-attr]
         except (tarfile.TarError, ValueError):
             return mutate_bytes(random, data)
+        if not held:
+            return mutate_bytes(random, data)
         name = random.choice(sorted(held))
         held[name] = mutate_json(random, held[name])
         if not random.randrange(4):
