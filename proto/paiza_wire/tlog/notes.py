@@ -34,6 +34,8 @@ MAX_NAME_CHARACTERS: Final = 255
 
 _SIGNATURE_PREFIX: Final = "\N{EM DASH} "
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_NOT_IN_NAME: Final = re.compile(r"[\s+\x00-\x1f]")  # whitespace as of `str.isspace`
 _HEX_KEY_ID: Final = re.compile(r"[0-9a-f]{8}")
 
 
@@ -185,9 +187,9 @@ def checked_name(name: str) -> str:
     """Return the name if it is a valid key name (C2SP signed-note, "Format"); ``Rejected("bad_note")`` otherwise."""
     if not 0 < len(name) <= MAX_NAME_CHARACTERS:
         raise Rejected("bad_note", "a key name is empty or too long")
-    if any("\ud800" <= character <= "\udfff" for character in name):
+    if _SURROGATE.search(name):
         raise Rejected("bad_note", "a key name is not Unicode text")
-    if "+" in name or _CONTROL.search(name) or any(character.isspace() for character in name):
+    if _NOT_IN_NAME.search(name):
         raise Rejected("bad_note", "a key name has a space, a plus or a control character")
     return name
 
