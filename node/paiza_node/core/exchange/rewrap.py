@@ -73,11 +73,11 @@ def for_recipient(signed: bytes, author: str, recipient: str) -> bytes:
         message = message_pb2.SignedMessage.FromString(signed)
     except DecodeError:
         return signed
-    kept = [wrap for wrap in message.wraps if wrap.recipient in (author, recipient)]
-    if len(kept) == len(message.wraps):
+    others = [at for at, wrap in enumerate(message.wraps) if wrap.recipient not in (author, recipient)]
+    if not others:
         return signed
-    del message.wraps[:]
-    message.wraps.extend(kept)
+    for at in reversed(others):
+        del message.wraps[at]
     return message.SerializeToString(deterministic=True)
 
 

@@ -9,7 +9,8 @@ Work on a few small messages takes less time than a thread needs to get its turn
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from itertools import islice
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
@@ -104,9 +105,13 @@ class Executors:
         self.workers.close()
 
 
-def fits_loop(sizes: Sequence[int]) -> bool:
-    """Return whether messages of these sizes (bytes) are so few and small that the event loop may work on them."""
-    return len(sizes) <= LOOP_ITEMS and sum(sizes) <= LOOP_BYTES
+def fits_loop(sizes: Iterable[int]) -> bool:
+    """Return whether messages of these sizes (bytes) are so few and small that the event loop may work on them.
+
+    Where they are many, only the first sizes are asked for.
+    """
+    first = list(islice(sizes, LOOP_ITEMS + 1))
+    return len(first) <= LOOP_ITEMS and sum(first) <= LOOP_BYTES
 
 
 def _at_once(slices: Slices[T]) -> T:

@@ -16,7 +16,6 @@ from typing import Final
 
 import structlog
 
-from paiza.core.v1 import log_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.dependencies import Core
 from paiza_node.core.errors import rejection, retry
@@ -98,7 +97,7 @@ class Receive:
         except ConsistencyMismatch as mismatch:
             return await asyncio.to_thread(self._mismatch, mismatch, request.consistency_claim.known_size)
         messages = [each.release.message or each.forwarding.message for each in request.dispatches]
-        small = fits_loop([len(message) for message in messages])
+        small = fits_loop(len(message) for message in messages)
         with self._way.occupied(when=small):
             return await self._received(member, request, checkpoint, messages, small=small)
 
@@ -163,7 +162,7 @@ class Receive:
             len(dispatches),
             lambda: self._admit(member, dispatches, checkpoint, parsed),
             first=first,
-            on_loop=fits_loop([dispatch.ByteSize() for dispatch in dispatches]),
+            on_loop=fits_loop(dispatch.ByteSize() for dispatch in dispatches),
         )
         known = self._logs.to_store(member.id, checkpoint)
         going = [item for item in checked if isinstance(item, Arrival)]
@@ -227,9 +226,10 @@ class Receive:
         from_size = max(caller_knows, self._answered.get(member.id, 0))
         claim = consistency_claim(self._ledger, checkpoint, from_size, self._logs.size(member.id))
         self._answered[member.id] = checkpoint.size
-        return exchange_pb2.DeliverResponse(
-            consistency_claim=claim, results=[_result(outcome, proofs) for outcome in outcomes]
-        )
+        response = exchange_pb2.DeliverResponse(consistency_claim=claim)
+        for outcome in outcomes:
+            _fill(response.results.add(), outcome, proofs)
+        return response
 
 
 def _arrived(checked: Sequence[Checked], answers: Sequence[Answer]) -> list[bytes]:
@@ -255,11 +255,13 @@ def _announce(
         tx.announce(HoldersChanged(forwarded))
 
 
-def _result(outcome: Answer, proofs: Mapping[int, list[bytes]]) -> exchange_pb2.DeliverResult:
+def _fill(result: exchange_pb2.DeliverResult, outcome: Answer, proofs: Mapping[int, list[bytes]]) -> None:
+    """Fill an empty result in its place: constructors serialize and parse the messages that they are given."""
     if isinstance(outcome, Rejected):
-        return exchange_pb2.DeliverResult(rejection=rejection(outcome))
-    if isinstance(outcome, Unavailable):
-        return exchange_pb2.DeliverResult(retry=retry(outcome))
-    return exchange_pb2.DeliverResult(
-        answer=log_pb2.ProvenEntry(entry=outcome.entry, index=outcome.index, inclusion_hashes=proofs[outcome.index])
-    )
+        result.rejection.CopyFrom(rejection(outcome))
+    elif isinstance(outcome, Unavailable):
+        result.retry.CopyFrom(retry(outcome))
+    else:
+        result.answer.entry = outcome.entry
+        result.answer.index = outcome.index
+        result.answer.inclusion_hashes.extend(proofs[outcome.index])

@@ -211,7 +211,7 @@ class PeerQueue:
         response, checkpoint = await self.session.deliver(
             len(batch),
             partial(self._request, batch, attached),
-            on_loop=fits_loop([len(outgoing.signed) for outgoing in batch]),
+            on_loop=fits_loop(len(outgoing.signed) for outgoing in batch),
         )
         self._certificates.answered(batch, attached, response.results)
         first = slot is not Slot.BULK and len(batch) <= MAX_FIRST
@@ -251,18 +251,9 @@ class PeerQueue:
         attached.clear()
         attached.update(self._certificates.unshown(batch))
         proofs = core.ledger.prove([outgoing.released_index for outgoing in batch], own.size)
-        request = exchange_pb2.DeliverRequest(
-            register_state=core.register_cache.state,
-            dispatches=[
-                self._dispatch(
-                    outgoing,
-                    log_pb2.ProvenEntry(
-                        entry=outgoing.released_entry, index=outgoing.released_index, inclusion_hashes=proof
-                    ),
-                )
-                for outgoing, proof in zip(batch, proofs, strict=True)
-            ],
-        )
+        request = exchange_pb2.DeliverRequest(register_state=core.register_cache.state)
+        for outgoing, proof in zip(batch, proofs, strict=True):
+            self._fill(request.dispatches.add(), outgoing, proof)
         if attached:
             with core.store.reads() as reads:
                 proven = own_certificates(reads, core.ledger, attached, own)
@@ -270,19 +261,26 @@ class PeerQueue:
                 request.dispatches[attached[digest]].release.certificates.append(entry)
         return request
 
-    def _dispatch(self, outgoing: Outgoing, released: log_pb2.ProvenEntry) -> exchange_pb2.Dispatch:
+    def _fill(self, dispatch: exchange_pb2.Dispatch, outgoing: Outgoing, proof: Sequence[bytes]) -> None:
+        """Fill an empty dispatch in its place: constructors serialize and parse the messages that they are given."""
         asked = outgoing.reason == UNWITNESSED
         if outgoing.delivery_kind != DeliveryKind.OWN:
+            forwarded = log_pb2.ProvenEntry(
+                entry=outgoing.released_entry, index=outgoing.released_index, inclusion_hashes=proof
+            )
             cosigned = self._cosigned if asked else None
-            return pack(self._core, outgoing, released, self.session.member, cosigned)
-        message = for_recipient(outgoing.signed, self._core.member, self.session.member)
-        dispatch = exchange_pb2.Dispatch(release=exchange_pb2.Release(message=message, released=released))
+            dispatch.CopyFrom(pack(self._core, outgoing, forwarded, self.session.member, cosigned))
+            return
+        release = dispatch.release
+        release.message = for_recipient(outgoing.signed, self._core.member, self.session.member)
+        release.released.entry = outgoing.released_entry
+        release.released.index = outgoing.released_index
+        release.released.inclusion_hashes.extend(proof)
         if asked:
             with self._core.store.reads() as reads:
-                found = witnessed_release(reads, self._cosigned, released, self._core.ledger.checkpoint)
+                found = witnessed_release(reads, self._cosigned, release.released, self._core.ledger.checkpoint)
             if found is not None:
-                dispatch.release.witnessed.CopyFrom(found)
-        return dispatch
+                release.witnessed.CopyFrom(found)
 
 
 async def _done(task: asyncio.Task[None] | None) -> None:

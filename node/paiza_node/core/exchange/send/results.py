@@ -70,7 +70,7 @@ class Outcome:
 async def record_receipts(core: Core, peer: str, sent: Sent) -> None:
     """Verify every answer of a batch and commit the results, at once or in several commits as others wait."""
     check = _AnswerCheck(core, peer, sent.checkpoint, core.register_cache.current)
-    small = fits_loop([len(outgoing.signed) for outgoing in sent.batch])
+    small = fits_loop(len(outgoing.signed) for outgoing in sent.batch)
     with core.executors.way.occupied(when=small):
         outcomes = await core.executors.deliver.run(
             len(sent.batch), lambda: check.check_all(sent), first=sent.first, on_loop=small

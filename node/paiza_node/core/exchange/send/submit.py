@@ -93,7 +93,7 @@ class Submit:
         """
         if len(items) > MAX_ITEMS:
             raise Rejected("too_large", f"a batch has at most {MAX_ITEMS} items")
-        small = fits_loop([len(item.message) for item in items])
+        small = fits_loop(len(item.message) for item in items)
         with self._way.occupied(when=small):
             return await self._released(officer, items, small=small)
 
@@ -255,18 +255,15 @@ class Submit:
             return officer_pb2.SubmitResult(retry=retry(outcome))
         if isinstance(outcome, Held):
             return officer_pb2.SubmitResult(waiting=self._waiting(outcome, size))
+        result = officer_pb2.SubmitResult()
+        told = result.released  # constructors serialize and parse the messages that they are given
+        told.message_digest = outcome.digest
+        told.repeated_submission = outcome.repeated
+        told.thread_name = outcome.thread_name
         proofs = self._ledger.prove(outcome.indices, size)
-        return officer_pb2.SubmitResult(
-            released=officer_pb2.Released(
-                message_digest=outcome.digest,
-                entries=[
-                    log_pb2.ProvenEntry(entry=entry, index=index, inclusion_hashes=proof)
-                    for index, entry, proof in zip(outcome.indices, outcome.entries, proofs, strict=True)
-                ],
-                repeated_submission=outcome.repeated,
-                thread_name=outcome.thread_name,
-            )
-        )
+        for index, entry, proof in zip(outcome.indices, outcome.entries, proofs, strict=True):
+            told.entries.add(entry=entry, index=index, inclusion_hashes=proof)
+        return result
 
     def _waiting(self, outcome: Held, size: int) -> officer_pb2.HeldForApproval:
         (proof,) = self._ledger.prove([outcome.index], size)

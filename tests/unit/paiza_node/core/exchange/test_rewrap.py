@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from paiza.core.v1 import log_pb2, message_pb2
+from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.exchange.model import Outgoing
 from paiza_node.core.exchange.rewrap import for_recipient
 from paiza_node.core.exchange.send.peer_queue import PeerQueue
@@ -48,5 +49,7 @@ def test_the_queue_of_a_member_sends_the_wraps_of_that_member() -> None:
         lambda _reads, _proof: None,
     )
     outgoing = Outgoing(1, b"digest", 0, message("tjk", "uzb", "kaz").SerializeToString(), 5, b"entry")
-    sent = queue._dispatch(outgoing, log_pb2.ProvenEntry(index=5))
+    sent = exchange_pb2.Dispatch()
+    queue._fill(sent, outgoing, [b"hash"])
+    assert sent.release.released == log_pb2.ProvenEntry(entry=b"entry", index=5, inclusion_hashes=[b"hash"])
     assert sent.release.message == message("tjk", "kaz").SerializeToString(deterministic=True)

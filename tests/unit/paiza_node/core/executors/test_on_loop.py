@@ -112,6 +112,13 @@ def test_only_few_small_messages_fit_the_loop(sizes: list[int], *, fits: bool) -
     assert fits_loop(sizes) is fits
 
 
+def test_of_many_messages_only_the_first_are_measured() -> None:
+    """A size may have to be computed."""
+    sizes = iter([1] * 256)
+    assert not fits_loop(sizes)
+    assert len(list(sizes)) == 256 - LOOP_ITEMS - 1
+
+
 def test_work_that_would_block_is_no_error() -> None:
     """Handlers of errors must not stop it."""
     assert not issubclass(WouldBlock, Exception)
