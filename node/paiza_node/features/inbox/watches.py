@@ -5,7 +5,8 @@ officer's lists (`Audience`); what differs between two who see a message is told
 behind ends, and its client lists anew; so do all of them when changes cannot be read.
 
 A response costs the node much, and one with more messages little more. So news gathers while the watches have had their
-share of responses (`PER_SECOND`); only what overtakes is shown at once.
+share of responses (`PER_SECOND`); only what overtakes is shown at once, and however much of it comes, the rest has its
+turn.
 """
 
 import asyncio
@@ -108,16 +109,19 @@ class Watches:
             watch.end()
 
     async def _show(self) -> None:
-        """Show changed messages until none waits."""
+        """Show changed messages until none waits: what overtakes first, and in turns with it the rest that is due."""
+        first = False
         try:
             while self._ahead or self._rest:
                 await self._gather()
-                waiting = self._ahead or self._rest
+                is_due = bool(self._rest) and (monotonic() >= self._rest_due or len(self._rest) >= BATCH)
+                first = bool(self._ahead) and not (first and is_due)
+                waiting = self._ahead if first else self._rest
                 batch = list(islice(waiting, BATCH))
                 for digest in batch:
                     del waiting[digest]
                 found = await asyncio.to_thread(self._read, batch)
-                self._put(found, first=waiting is self._ahead)
+                self._put(found, first=first)
         except Exception:  # of the database, mostly: officers list anew, and learn then what is wrong
             log.exception("changes_not_read")
             self._end_all()
@@ -133,7 +137,10 @@ class Watches:
                 await asyncio.wait_for(self._hurry.wait(), pause)
 
     def _put(self, found: Sequence[ChangedMessage], *, first: bool) -> None:
-        """Put messages before those who see them, and count their responses: the watches wake once all are there."""
+        """Put messages before those who see them: the watches wake once all are there.
+
+        The responses of what overtakes are not counted: nobody bounds it, and the rest would wait for as long.
+        """
         shown: set[Subscription] = set()
         for each in found:
             watches = self._audience.of(each.read.listed.row.unit, each.read.readers)
@@ -141,7 +148,8 @@ class Watches:
             for watch in watches:
                 watch.put(each, size, first=first)
             shown |= watches
-        self._rest_due = max(self._rest_due, monotonic() - BURST / PER_SECOND) + len(shown) / PER_SECOND
+        if not first:
+            self._rest_due = max(self._rest_due, monotonic() - BURST / PER_SECOND) + len(shown) / PER_SECOND
 
     def _read(self, digests: Sequence[bytes]) -> list[ChangedMessage]:
         """Return these messages, in this order; ``linked`` if one may be linked for some officers."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -224,3 +225,42 @@ async def test_what_comes_while_the_backlog_is_read_is_shown_once(room: Room) ->
         watches.notify([MessagesChanged((first,))])
         found.append(await anext(news))
     assert [[each.message_digest for each in news.messages] for news in found] == [[first], [second], [first]]
+
+
+async def test_what_overtakes_holds_up_the_rest_no_longer_than_the_rest_itself(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many FLASH messages, which nobody bounds, leave the share of other news as it was."""
+    monkeypatch.setattr(module, "BURST", 1)
+    monkeypatch.setattr(module, "PER_SECOND", 1 / 3600)
+    watches = Watches(room.store, room.notifier)
+    first, second, *flashes = (received(room, "bureau") for _ in range(5))
+    watch = watches.subscribe(LIAISON)
+    for flash in flashes:
+        watches.notify([MessagesChanged((flash,), frozenset([flash]))])
+        assert await shown(watch, 1) == [flash]
+    watches.notify([MessagesChanged((first,))])
+    watches.notify([MessagesChanged((second,))])
+    assert sorted(await shown(watch, 2)) == sorted([first, second])
+
+
+async def test_what_overtakes_takes_turns_with_the_rest(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While FLASH messages come without a pause, other news that is due is shown between them."""
+    watches = Watches(room.store, room.notifier)
+    other, *flashes = (received(room, "bureau") for _ in range(4))
+    watch, coming = watches.subscribe(LIAISON), iter(flashes)
+    read = watches._read
+
+    def reading(digests: Sequence[bytes]) -> list[ChangedMessage]:
+        for flash in islice(coming, 1):  # the next one comes while this one is read
+            loop.call_soon_threadsafe(watches.notify, [MessagesChanged((flash,), frozenset([flash]))])
+        return read(digests)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(watches, "_read", reading)
+    first = next(coming)
+    watches.notify([MessagesChanged((other, first), frozenset([first]))])
+    found: list[bytes] = []
+    while len(found) < len(flashes) + 1:
+        found += await shown(watch, 1)
+    assert found.index(other) == 1
