@@ -26,6 +26,8 @@ from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.quotas.quotas import Quotas
 from paiza_node.core.storage import Store, open_store
+from paiza_node.features.retention import store as retention_store
+from paiza_node.ops.tables import LIFECYCLES
 from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
@@ -200,6 +202,31 @@ def test_message_that_comes_both_ways_is_stored_once(scene: Scene) -> None:
             False,
             False,
         ]
+
+
+def test_author_brings_what_the_forwarder_left_out(scene: Scene) -> None:
+    """What the author is given a receipt for is stored, also where a forwarder was earlier; a refused copy is not."""
+    item, invalid = message(1), message(2)
+    scene.take("uzb", *(forwarded(replace(each, raw=b"x" + each.raw), at) for at, each in enumerate((item, invalid))))
+    scene.take("tjk", item, replace(invalid, refusal=REFUSAL))
+    assert messages_store.read_signed(scene.store, item.digest) == item.raw
+    assert messages_store.read_signed(scene.store, invalid.digest) != invalid.raw
+
+
+def test_author_does_not_bring_back_what_was_erased(scene: Scene) -> None:
+    """A message that was forwarded and erased before its author delivered it stays erased."""
+    item = message(1)
+    scene.take("uzb", forwarded(item, 5))
+
+    def erase(tx: LogTransaction) -> None:
+        row = messages_store.message(tx.conn, item.digest)
+        assert row is not None
+        retention_store.erase_body(tx.conn, LIFECYCLES, row, b"stays", tx.now)
+
+    scene.ledger.commit_now(erase)
+    scene.take("tjk", item)
+    assert scene.logged() == ["RECEIVED uzb", "RECEIVED tjk"]
+    assert messages_store.read_signed(scene.store, item.digest) is None
 
 
 def test_refusal_of_something_forwarded_is_denied_once_and_claims_nothing(scene: Scene) -> None:

@@ -1,15 +1,24 @@
 """Messages as they are delivered: each recipient gets its own wraps and the author's."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_node.core.exchange.model import Outgoing
 from paiza_node.core.exchange.rewrap import for_recipient
 from paiza_node.core.exchange.send.peer_queue import PeerQueue
+from paiza_node.core.exchange.send.results import Outcome, _write
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.peers.model import PeerLogView
+from tests.unit.paiza_node.between import erased
+from tests.unit.paiza_node.room import MEMBER, Room
+
+KNOWN = PeerLogView("tjk", 1, bytes(32), b"tjk.paiza.example/log/1\n", datetime(2026, 11, 23, tzinfo=UTC))
 
 
 def message(*readers: str) -> message_pb2.SignedMessage:
@@ -53,3 +62,15 @@ def test_the_queue_of_a_member_sends_the_wraps_of_that_member() -> None:
     queue._fill(sent, outgoing, [b"hash"])
     assert sent.release.released == log_pb2.ProvenEntry(entry=b"entry", index=5, inclusion_hashes=[b"hash"])
     assert sent.release.message == message("tjk", "kaz").SerializeToString(deterministic=True)
+
+
+def test_a_peer_that_asks_anew_does_not_bring_back_what_was_erased(database_url: str) -> None:
+    """A peer may hold a batch for a minute before it says that it cannot open it: what was erased meanwhile is gone."""
+    with Room(database_url) as room:
+        note = room.message(MEMBER, "free-message", FreeMessage(subject="Exercise", text="Nothing of this is real."))
+        room.ledger.commit_now(lambda tx: room.write(tx, note))
+        raw = note.signed.SerializeToString()
+        outcome = Outcome(Outgoing(1, note.digest, 0, raw, 0, b""), rewrapped=raw)
+        room.ledger.commit_now(lambda tx: erased(room, note, tx))
+        room.ledger.commit_now(lambda tx: _write("node", "tjk", [outcome], KNOWN, tx, ahead=False))
+        assert messages_store.read_signed(room.store, note.digest) is None
