@@ -53,13 +53,14 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Regained:
-    """A message of ours with its lost release to a member, and that member's answer."""
+    """A message of ours with its lost release to a member, and that member's answer. ``opens``: with our own wraps."""
 
     message: VerifiedMessage
     raw: bytes
     lost: Lost
     answer: VerifiedEntry
     hashes: bytes
+    opens: bool
 
 
 def recovered(tx: LogTransaction, lost: Sequence[Lost], actor: str) -> int:
@@ -139,10 +140,23 @@ class RecoveredMessages:
         # 3.
         answer = receipts.verify_entry(item.answer, checkpoint)
         receipts.check_answer(answer.entry, message.digest, core.member)
-        return Regained(message, item.message, lost, answer, b"".join(item.answer.inclusion_hashes))
+        hashes = b"".join(item.answer.inclusion_hashes)
+        return Regained(message, item.message, lost, answer, hashes, self._opens(message))
+
+    def _opens(self, message: VerifiedMessage) -> bool:
+        """Return whether every part has a wrap that opens for us; no signature covers the wraps."""
+        try:
+            for number in range(len(message.header.parts)):
+                self._core.decryption_keys.part_key(message, number)
+        except Rejected:
+            return False
+        return True
 
     def write(self, tx: LogTransaction, regained: Sequence[Regained], peer: str) -> None:
-        """Write them as released, and settle the deliveries to that member; runs in the ledger's transaction."""
+        """Write them as released, and settle the deliveries to that member; runs in the ledger's transaction.
+
+        One that another member returned before is replaced if this one opens: that other one may not.
+        """
         ids = [each.message.header.message_id for each in regained]
         known = messages_store.claimed(tx.conn, self._core.member, ids)
         names = messages_store.thread_names(tx.conn, {each.message.header.thread_id for each in regained})
@@ -154,6 +168,8 @@ class RecoveredMessages:
                 known[each.message.header.message_id] = each.message.digest
             elif held != each.message.digest:
                 continue  # the id was used again since: what the peer holds is logged as RECOVERED
+            elif each.opens:
+                messages_store.replace_signed(tx.conn, held, each.raw)
             self._settle(tx, each, peer)
         released(self._reactions, tx, written)
         announce_released(tx, [each.message for each in regained])

@@ -1,6 +1,7 @@
 """A message of ours that is given back counts only with its own signatures, our lost release, and a proven answer."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,11 +13,15 @@ from paiza.content.v1.erasure_pb2 import ErasureRequest
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import recovery_pb2
+from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.features.recovery.model import RecoveredEntry
 from paiza_node.features.recovery.recovered_messages import Lost, RecoveredMessages, Regained
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.model import ErasureStep
 from paiza_node.features.retention.requests import erasure_reaction
+from paiza_node.ops.config import load
+from paiza_node.ops.keys import load_keys
 from paiza_trust import dev
 from paiza_wire import log_entries, message, receipts
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
@@ -53,7 +58,10 @@ class Scene:
         self.officer = Officer(folder, "kaz-liaison", self.register)
         self.signed = self.officer.compose(["tjk", "uzb"])
         register_cache: Any = SimpleNamespace(archived=lambda _version: self.register, check_known=self.check_known)
-        core: Any = SimpleNamespace(member="kaz", register_cache=register_cache)
+        own = load_keys(load(folder / "nodes/kaz/node.toml", {}), self.register.member("kaz")).decryption
+        core: Any = SimpleNamespace(
+            member="kaz", register_cache=register_cache, decryption_keys=DecryptionKeys("kaz", own)
+        )
         nobody: Any = None
         self.known = True
         self.recovered_messages = RecoveredMessages(
@@ -137,6 +145,7 @@ def test_what_holds_is_taken(scene: Scene) -> None:
     found = scene.checked()
     assert found is not None
     assert found.message.digest == scene.digest
+    assert found.opens
     scene.signed = b""
     assert scene.checked() is None
 
@@ -175,6 +184,36 @@ def test_a_register_that_is_not_here_yet_is_waited_for(scene: Scene) -> None:
         scene.checked()
 
 
+@pytest.mark.parametrize("wrapped_key", [b"", bytes(1200)])
+def test_wraps_that_do_not_open_are_noticed(scene: Scene, wrapped_key: bytes) -> None:
+    """No signature covers the wraps: a member may give a message back without ours, or with another."""
+    signed = message_pb2.SignedMessage.FromString(scene.signed)
+    others = [each for each in signed.wraps if each.recipient != "kaz"]
+    (own,) = (each for each in signed.wraps if each.recipient == "kaz")
+    own.wrapped_key = wrapped_key
+    spoilt = message_pb2.SignedMessage(
+        header=signed.header, signatures=signed.signatures, subject=signed.subject, parts=signed.parts
+    )
+    spoilt.wraps.extend([*others, own] if wrapped_key else others)
+    scene.signed = spoilt.SerializeToString()
+    found = scene.checked()
+    assert found is not None
+    assert not found.opens
+
+
+def test_another_copy_takes_the_place_of_one_that_does_not_open(database_url: str) -> None:
+    """The first member to give a message back cannot keep us from opening it; nor can the last."""
+    with Room(database_url) as room:
+        note = room.message(MEMBER, "free-message", FreeMessage(subject="Exercise", text="Nothing of this is real."))
+        spoilt = replace(note, signed=message_pb2.SignedMessage())
+        spoilt.signed.CopyFrom(note.signed)
+        for wrap in spoilt.signed.wraps:
+            wrap.wrapped_key = bytes(len(wrap.wrapped_key))
+        for copy, opens in ((spoilt, False), (note, True), (spoilt, False)):
+            given_back(room, [copy], opens=opens)
+        assert messages_store.read_signed(room.store, note.digest) == note.signed.SerializeToString()
+
+
 @pytest.mark.parametrize("together", [True, False])
 def test_request_to_erase_that_is_back_before_what_it_names_has_it_erased(
     database_url: str,
@@ -194,7 +233,7 @@ def test_request_to_erase_that_is_back_before_what_it_names_has_it_erased(
         assert room.events(note.digest).count("NEVER_HELD") == (0 if together else 1)
 
 
-def given_back(room: Room, page: list[VerifiedMessage]) -> None:
+def given_back(room: Room, page: list[VerifiedMessage], *, opens: bool = True) -> None:
     """Write messages of ours that tjk gives back, each with its receipt."""
     everything: Any = SimpleNamespace(holds=lambda _sha256, _size: True)
     nobody: Any = None
@@ -214,5 +253,5 @@ def given_back(room: Room, page: list[VerifiedMessage]) -> None:
         row = RecoveredEntry(ours.origin, 0, "tjk", each.digest, released.entry, b"", ours.note)
         lost = Lost(row, receipts.verify_entry(released, ours))
         raw = each.signed.SerializeToString()
-        regained.append(Regained(each, raw, lost, receipts.verify_entry(answer, theirs), b""))
+        regained.append(Regained(each, raw, lost, receipts.verify_entry(answer, theirs), b"", opens))
     room.ledger.commit_now(lambda tx: recovered_messages.write(tx, regained, "tjk"))
