@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -12,6 +14,7 @@ from paiza_wire.errors import PaizaError
 
 FIRST_PAUSE_SECONDS: Final = 0.5  # after the first failure of a peer
 LONGEST_PAUSE_SECONDS: Final = 60.0  # a peer that is back is found within this time, if it does not call
+RETURN_SECONDS: Final = 1.0  # between two returns of a peer: one that calls without a pause is not tried without one
 LOGGED_FAILURES: Final = 20  # one in so many failures in a row is logged, and the first
 
 log = structlog.get_logger("paiza.peers")
@@ -30,6 +33,7 @@ class PeerHealth:
     unreached: bool = False  # the last call did not reach it, and it has not called since
     returned: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once it calls after it could not be reached; then replaced by another event."""
+    not_back_until: float = -inf  # by `monotonic`
 
     def answered(self, now: datetime) -> None:
         """Note that the peer answered."""
@@ -38,10 +42,11 @@ class PeerHealth:
     def heard(self) -> None:
         """Note that the peer called: what waits because it could not be reached is tried at once.
 
-        What it refused is not: two nodes that refuse each other's calls would call each other without a pause.
+        What it refused is not: two nodes that refuse each other's calls would call each other without a pause. A peer
+        that cannot be reached for all its calls is tried as often as they come, but for `RETURN_SECONDS` between them.
         """
-        if self.unreached:
-            self.unreached = False
+        if self.unreached and monotonic() >= self.not_back_until:
+            self.unreached, self.not_back_until = False, monotonic() + RETURN_SECONDS
             returned, self.returned = self.returned, asyncio.Event()
             returned.set()
 
