@@ -137,7 +137,10 @@ class SavedSearches:
             if not found:
                 return ()
             rows = messages_store.messages_at(reads, [seq])
-            return tuple(each for each in found if self._may_see(reads, each, rows))
+            # Asked once for all searches of an officer: each may meet every message.
+            asked = {(each.officer, each.annex) for each in found}
+            allowed = {(who, annex) for who, annex in asked if self._may_see(reads, who, rows, annex=annex)}
+            return tuple(each for each in found if (each.officer, each.annex) in allowed)
 
         return compare
 
@@ -156,9 +159,9 @@ class SavedSearches:
             self._waiting = _Waiting(version, search_store.saved_searches(reads), self._fingerprint)
         return self._waiting
 
-    def _may_see(self, reads: ReadConnection, match: SearchMatch, rows: Sequence[MessageRow]) -> bool:
-        officer = self._find_officer(match.officer)
-        return officer is not None and bool(self._search.shown(reads, officer, rows, annex=match.annex))
+    def _may_see(self, reads: ReadConnection, officer_id: str, rows: Sequence[MessageRow], *, annex: bool) -> bool:
+        officer = self._find_officer(officer_id)
+        return officer is not None and bool(self._search.shown(reads, officer, rows, annex=annex))
 
     def _listed(self, officer: Officer) -> list[ListedSearch]:
         with self._store.reads() as reads:

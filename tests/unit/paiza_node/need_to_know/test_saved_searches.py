@@ -14,6 +14,7 @@ from paiza_node.features.search import store as search_store
 from paiza_node.features.search.checks import SearchIndex
 from paiza_node.features.search.model import SearchMatch
 from paiza_node.features.search.saved import MAX_SAVED
+from paiza_node.features.search.search import Search
 from paiza_wire.errors import PaizaError
 from tests.unit.paiza_node.need_to_know.scene import (
     HIDING,
@@ -186,3 +187,24 @@ async def test_verify_names_bent_searches_and_matches(node: WholeNode, scene: Sc
             search_store.put_saved_search(conn, kept)
             search_store.add_matches(conn, [SearchMatch(officer, search_id, 1, annex=False)])
     assert found() == []
+
+
+async def test_a_message_is_judged_once_for_all_searches_of_an_officer(
+    node: WholeNode, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of their searches may meet every message, and each judgement asks the database and the policy."""
+    for number in range(MAX_SAVED):
+        await save(node, STRANGER, number, "subject", SUBJECT)
+    judged: list[str] = []
+    shown = Search.shown
+
+    def counted(self: Search, reads: Any, officer: Any, rows: Any, *, annex: bool) -> set[int]:
+        judged.append(officer.id)
+        return shown(self, reads, officer, rows, annex=annex)
+
+    monkeypatch.setattr(Search, "shown", counted)
+    node.receive(scene.to_stranger[0])
+    await node.index()
+    assert judged == [node.officer(STRANGER).id]
+    monkeypatch.undo()
+    assert await listed(node, STRANGER) == [[digest_of(scene.to_stranger[0])]] * MAX_SAVED
