@@ -237,6 +237,26 @@ async def test_marks_cannot_be_changed(scene: Scene) -> None:
     assert (await scene.answer(dispatch, index))[0] == "rejection"
 
 
+async def test_keys_of_attachments_are_asked_for_anew(scene: Scene) -> None:
+    """No signature covers the wraps: one that opens no attachment would have it refused for good once it is here."""
+    header = scene.author.header(["tjk"])
+    header.handling.CopyFrom(GREEN)
+    content = FreeMessage(subject="Exercise", text="Invented.").SerializeToString()
+    part = message.PlainPart(message_pb2.PART_KIND_MAIN, content)
+    keys = [scene.author.recipient_key(each, datetime.now(UTC)) for each in ("tjk", "uzb")]
+    film = message.SealedFile(bytes(32), bytes(32), message.MIN_CIPHERTEXT_BYTES)
+    subject = subject_of(header, content)
+    signed = message.sign(message.seal(header, [part], keys, [film], subject=subject), [scene.author.signer])
+    dispatch, index = scene.forward(signed)
+    honest = dispatch.forwarding.message
+    spoilt = message_pb2.SignedMessage.FromString(honest)
+    spoilt.wraps[1].wrapped_key = spoilt.wraps[0].wrapped_key
+    dispatch.forwarding.message = spoilt.SerializeToString(deterministic=True)
+    assert await scene.answer(dispatch, index) == ("retry", "cannot_open")
+    dispatch.forwarding.message = honest
+    assert await scene.answer(dispatch, index) == ("received", "")
+
+
 async def test_word_of_a_message_that_is_not_ours_is_refused(scene: Scene) -> None:
     """Nobody can make a node log that it has word of a message it never wrote."""
     signed = scene.write()

@@ -23,7 +23,7 @@ from paiza_register import Member
 from paiza_wire import message as wire
 from paiza_wire import receipts
 from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.message import ParsedMessage, VerifiedMessage
+from paiza_wire.message import ParsedMessage, VerifiedMessage, attachment
 from paiza_wire.receipts import VerifiedEntry
 
 
@@ -156,6 +156,9 @@ class ReceiveForwarded:
 
     def _opened(self, message: VerifiedMessage) -> Unsealed:
         try:
+            # They are fetched later, but a wrap that does not open is reported now, to whom it came from.
+            for number in attachment.part_numbers(message.header):
+                self._decryption_keys.part_key(message, number)
             return self._decryption_keys.parts(message)
         except Rejected as error:
             if error.reason == "cannot_open":
