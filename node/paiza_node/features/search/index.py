@@ -252,7 +252,7 @@ class Index:
             self._new_messages.forget(found[-1][1].seq)
         batch: list[tuple[bytes, IndexedMessage]] = []
         for digest, message, links in found:
-            batch.append((digest, replace(message, linked=not known.isdisjoint(links))))
+            batch.append((digest, message if known.isdisjoint(links) else replace(message, linked=True)))
             known.update(links)
         return batch
 
@@ -280,7 +280,8 @@ class Index:
         except Exception:  # content made by an officer's client must not stop the index, and with it the node
             log.exception("not_indexed", message=digest.hex()[:LOGGED_DIGITS])
         else:
-            return replace(indexed, matches=compare(seq, header, indexed)), links
+            matches = compare(seq, header, indexed)
+            return replace(indexed, matches=matches) if matches else indexed, links
         return IndexedMessage(seq, None, (), linked=False), ()
 
     def _opened(self, message: VerifiedMessage) -> Opened:
