@@ -20,7 +20,7 @@ from paiza_domain.drafts.content import NOWHERE, ContentReader, Position, positi
 from paiza_domain.drafts.header import HANDLING_KEYS, MAX_WORD, URGENCIES, HeaderReader, Levels
 from paiza_domain.drafts.members import UNKNOWN, Members
 from paiza_domain.drafts.writing import message_lines, scalar
-from paiza_domain.drafts.yaml_tree import Group, Node, Scalar, TreeError, parse
+from paiza_domain.drafts.yaml_tree import Group, Node, Scalar, TreeError, parse, text_lines
 from paiza_domain.schema import scalars
 from paiza_domain.schema.field_checks import nearest
 from paiza_domain.schema.field_errors import FieldError, entry_text
@@ -177,7 +177,7 @@ def _where_commented_out(error: FieldError, text: str, places: Mapping[str, Posi
     beside = [at for path, at in places.items() if path.rpartition(".")[0] == group and path not in {"", group}]
     indent = min((at[1] for at in beside if at[0] >= line), default=column + 2) - 1
     commented = re.compile(rf" {{{indent}}}# ?(?:- )?{re.escape(key)}:")
-    for number, each in enumerate(text.splitlines()[line:], line + 1):
+    for number, each in enumerate(text_lines(text)[line:], line + 1):
         if commented.match(each):
             return FieldError(error.path, "commented_out", {"value": key}, number, indent + 1)
         if each.strip() and len(each) - len(each.lstrip()) < indent:

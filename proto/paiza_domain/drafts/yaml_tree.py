@@ -5,6 +5,7 @@ texts or change the type), and so is deep nesting. Every scalar stays a text tha
 false and 12.50 never loses a digit.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -41,6 +42,7 @@ _KNOWN: Final = {
 """What the parser says of the mistakes that people make most, by the code of the error."""
 _OPENED: Final = frozenset({"yaml_quote", "yaml_bracket", "yaml_key"})
 """Mistakes that the parser notices further down; it knows where they begin."""
+_LINE_END: Final = re.compile(r"\r\n?|\n")
 _NULLS: Final = frozenset({"", "~", "null"})
 
 
@@ -174,13 +176,18 @@ def _said(wrong: YAMLError, text: str) -> FieldError:
     code = next((code for code, known in _KNOWN.items() if known in problem), "yaml")
     if code in _OPENED:
         mark = getattr(wrong, "context_mark", None) or mark
-    if code == "yaml_colon" and mark is not None and ": " not in text.split("\n")[mark.line][: mark.column]:
+    if code == "yaml_colon" and mark is not None and ": " not in text_lines(text)[mark.line][: mark.column]:
         code = "yaml_indent"  # the first field of its line: the line before is a value and cannot hold fields
     values = {"problem": problem} if code == "yaml" else {}
     if mark is not None:
         return FieldError("", code, values, mark.line + 1, mark.column + 1)
     before = text[: getattr(wrong, "position", 0) or 0]  # a character that YAML does not allow
     return FieldError("", "yaml", {"problem": problem}, before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+def text_lines(text: str) -> list[str]:
+    """Return the lines of a text as YAML counts them (YAML 1.2, 5.4): a carriage return alone ends one too."""
+    return _LINE_END.split(text)
 
 
 def _short(problem: str) -> str:

@@ -63,6 +63,8 @@ def test_a_draft_with_all_header_fields_is_read() -> None:
         ("kind: free-message\nto: [kaz\nurgency: flash\n", 2, "", "yaml_bracket"),
         ("kind: free-message\n  to: kaz\n", 2, "", "yaml_indent"),
         ("kind: free-message\ncontent:\n    subject: a\n  text: b\n", 4, "", "yaml_indent"),
+        ("# old\rkind: free-message\r  to: kaz\r", 3, "", "yaml_indent"),  # the end of a line on old Macs
+        ("to: kaz\rkind: free-message: x\r", 2, "", "yaml_colon"),
         ("kind: free-message\ncontent:\n  subject: 'it's'\n", 3, "", "yaml_quoted"),
         ("kind: free-message\ncontent:\n  subject: @home\n", 3, "", "yaml_sign"),
         ("- a\n", 1, "", "expected_group"),
