@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
 from paiza.core.v1 import register_pb2
@@ -135,13 +136,29 @@ class RegisterCache:
         return self.current.members[member].log_keys[-1].origin
 
 
+def _in_memory() -> Connection:
+    return create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}).connect()
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+@cache
+def _empty() -> bytes:
+    """Return a database with the node's tables, which take longer to make than to copy."""
+    with _in_memory() as connection:
+        METADATA.create_all(connection)
+        connection.commit()
+        return cast("bytes", _driver(connection).serialize())
+
+
 class Disk:
     """The state that survives a crash: the tree, and a database in memory with peer logs and findings."""
 
     def __init__(self) -> None:
-        engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-        METADATA.create_all(engine)
-        self._connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self._connection = _in_memory().execution_options(isolation_level="AUTOCOMMIT")
+        _driver(self._connection).deserialize(_empty())
         self.conn = WriteConnection(self._connection)
         self.tiles: dict[tuple[int, int], bytes] = {}
         self.size = 0
@@ -151,8 +168,7 @@ class Disk:
     def copy(self) -> "Disk":
         """Return a snapshot."""
         other = Disk()
-        driver = cast("Any", self._connection.connection.driver_connection)
-        driver.backup(cast("Any", other._connection.connection.driver_connection))
+        _driver(self._connection).backup(_driver(other._connection))
         other.tiles, other.size, other.times = dict(self.tiles), self.size, list(self.times)
         return other
 
