@@ -5,14 +5,11 @@ A run ends with one line on the tests skipped because that folder is missing.
 
 import os
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from paiza_wire.identity import sealing
+from tests.remembered import remembering
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("PAIZA_SHARED", ROOT.parent / "shared"))
@@ -39,27 +36,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     terminal.write_line(f"Tests skipped for want of the shared folder {SHARED}: {what}")
 
 
-class RememberedScrypt:
-    """scrypt that gives for a salt and a passphrase what it gave before."""
-
-    def __init__(self, *work: Any) -> None:
-        self._work = work
-
-    def derive(self, passphrase: bytes) -> bytes:
-        """Return the key."""
-        return _derived(passphrase, *self._work)
-
-
-@cache
-def _derived(passphrase: bytes, *work: Any) -> bytes:
-    return Scrypt(*work).derive(passphrase)
-
-
 @pytest.fixture(scope="session", autouse=True)
-def _scrypt_is_remembered() -> Iterator[None]:
-    """Run scrypt once for a salt and a passphrase: it takes 0.2 s on purpose, and tests open the same folders often."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sealing, "Scrypt", RememberedScrypt)
+def _remembering() -> Iterator[None]:
+    """Derive keys and make schemas once."""
+    with remembering():
         yield
 
 

@@ -16,6 +16,13 @@ from paiza_node.core.storage import open_store
 from paiza_node.core.storage.engine import parse_url
 from paiza_node.core.storage.statements import insertion
 from paiza_node.ops.tables import METADATA
+from tests.remembered import UPGRADE
+
+
+@pytest.fixture(autouse=True)
+def _by_alembic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make each schema here as a node does."""
+    monkeypatch.setattr(migration, "_upgrade", UPGRADE)
 
 
 @pytest.fixture
