@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, Protocol, Self
 from unittest.mock import patch
 
 import grpc
@@ -46,10 +46,36 @@ STATUS_SECONDS: Final = 20.0  # an answer over the admin socket
 POLL_SECONDS: Final = 0.02  # a process that starts announces itself only by answering
 FIRST_PORT, LAST_PORT = 20_000, 32_000  # below what systems hand out for outgoing connections
 LOG_LINES: Final = 20  # of a node that failed, shown in the error
+ANEW: Final = (sys.executable, "-m", "paiza_node")
 
 
 class NodeFailedError(Exception):
     """A node did not start, or ended by itself; the text holds the end of its log."""
+
+
+class Process(Protocol):
+    """What is used of `subprocess.Popen`."""
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code once it has ended; ``subprocess.TimeoutExpired`` when that takes longer."""
+
+    def send_signal(self, sig: int, /) -> None:
+        """Send it a signal, unless it has ended."""
+
+    def kill(self) -> None:
+        """Send it SIGKILL."""
+
+
+def launched(command: Sequence[str], log: BinaryIO, environment: Mapping[str, str] | None) -> Process:
+    """Start a program that prints to this file."""
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment)
 
 
 class NodeProcess:
@@ -58,8 +84,8 @@ class NodeProcess:
     def __init__(self, member: str, folder: Path) -> None:
         self.member = member
         self.folder = folder
-        self.process: subprocess.Popen[bytes] | None = None
-        self.program: Sequence[str] = (sys.executable, "-m", "paiza_node")  # a test may put another in front
+        self.process: Process | None = None
+        self.program: Sequence[str] = ANEW  # a test may put another in front
 
     @property
     def config(self) -> Path:
@@ -117,9 +143,7 @@ class NodeProcess:
         assert not self.running, f"{self.member} runs already"
         command = [*self.program, "run", "--config", str(self.config)]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
-            )
+            self.process = launched(command, log, environment)
         if wait:
             self.wait_until_serving()
 
