@@ -1,6 +1,7 @@
 """Whatever a hostile caller sends, or leaves unread, a node's memory stays within bounds and falls back."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -12,12 +13,14 @@ import pytest
 import pytest_asyncio
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
+from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_node.core.api import services
 from paiza_node.core.api.services import access_of, method_name
 from paiza_register import Register
+from tests.bench.admitted import admit
 from tests.federation import Federation, NodeProcess
-from tests.officer import Officer
+from tests.officer import SUBJECT, Officer
 from tests.registers import read_register
 from tests.system.minting import Mint
 
@@ -30,6 +33,8 @@ FLOOD: Final = 32
 UNREAD: Final = 48
 UNREAD_SECONDS: Final = 20.0
 LARGE_MESSAGES: Final = 200
+SILENT: Final = 96
+WATCHED_TOGETHER: Final = 16
 TEXT: Final = "Nothing of this is real. " * 400
 WARM_CALLS: Final = 50
 MOST_ABOVE_IDLE: Final = 150 * MIB
@@ -129,6 +134,41 @@ async def test_answers_that_nobody_reads(federation: Federation, register: Regis
             call.cancel()
         await asyncio.gather(*codes)
         await _check(node, idle)
+
+
+@pytest.mark.timeout(300)
+async def test_watches_that_nobody_reads(federation: Federation, register: Register) -> None:
+    """Whatever officers leave unread of their watches, the backlog and the news, is bounded for all of them."""
+    node, liaison = federation.node("kaz"), Officer(federation.folder, "kaz-liaison", register)
+    identities = await asyncio.to_thread(admit, federation, "kaz", [_unit(federation)] * SILENT)
+    async with AsyncExitStack() as stack:
+        sender = await stack.enter_async_context(liaison.channel())
+        await _submit(sender, [_large(liaison) for _ in range(LARGE_MESSAGES)])
+        idle = _resident(node)
+        _forget_peak(node)
+        calls = []
+        for begun, identity in enumerate(identities, 1):
+            channel = await stack.enter_async_context(identity.channel(node.address, "kaz", register))
+            stub = officer_pb2_grpc.OfficerServiceStub(channel)
+            calls.append(stub.Watch(officer_pb2.WatchRequest(after_sequence=0)))
+            if begun % WATCHED_TOGETHER == 0:  # of one address only so many may wait for their first call
+                await asyncio.gather(*(call.initial_metadata() for call in calls))
+        await _submit(sender, [_large(liaison) for _ in range(LARGE_MESSAGES)])
+        assert not any(call.done() for call in calls)
+    await _check(node, idle)
+
+
+def _unit(federation: Federation) -> str:
+    """Return the unit of the liaison officer of kaz."""
+    officers = json.loads((federation.node("kaz").folder / "officers.json").read_bytes())
+    return next(str(each["unit"]) for each in officers if each["id"].endswith("/liaison"))
+
+
+def _large(officer: Officer) -> bytes:
+    """Compose a message with the largest marks: 8 KB of its header."""
+    header = officer.header(["tjk"])
+    header.handling.code, header.handling.code_text = "H3", "\N{HONEYBEE}" * 2000
+    return officer.seal(header, FreeMessage(subject=SUBJECT, text="Nothing of this is real.").SerializeToString())
 
 
 def _methods() -> list[MethodDescriptor]:

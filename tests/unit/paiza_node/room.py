@@ -275,11 +275,11 @@ class Room(AbstractContextManager["Room"]):
 
     async def told(self, watch: Subscription) -> list[notice_pb2.Notice]:
         """Return the notices that a watch was told so far, and end it."""
-        self.notifier.unsubscribe(watch)
         watch.end()
         found = []
         while items := await watch.take():
             found += [item for item in items if isinstance(item, notice_pb2.Notice)]
+        self.notifier.unsubscribe(watch)
         return found
 
 

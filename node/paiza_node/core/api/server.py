@@ -220,10 +220,10 @@ def _guarded(
             async with authenticator.admit(name, context) as call:
                 connections.known(context.peer(), call.caller.id)
                 async with requests_of.only(requests) as asked:
-                    async for response in handler(call.caller, asked):
+                    async for data in _Serialized(handler(call.caller, asked)):
                         authenticator.check_again(call)
                         call.sends = True
-                        yield response.SerializeToString()
+                        yield data
                         call.sends = False
                         call.check()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as above
@@ -239,6 +239,19 @@ def _guarded(
     if method.server_streaming:
         return grpc.stream_stream_rpc_method_handler(stream)
     return grpc.stream_unary_rpc_method_handler(unary)
+
+
+class _Serialized:
+    """The responses of a stream in bytes. None is kept beside its bytes while the caller leaves those unread."""
+
+    def __init__(self, responses: AsyncIterator[Message]) -> None:
+        self._responses = responses
+
+    def __aiter__(self) -> "_Serialized":
+        return self
+
+    async def __anext__(self) -> bytes:
+        return (await anext(self._responses)).SerializeToString()
 
 
 def plain_handler(

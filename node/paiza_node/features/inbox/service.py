@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC
+from hashlib import sha256
 from typing import Final
 
 from paiza.officer.v1 import notice_pb2, officer_pb2
@@ -37,7 +38,7 @@ from paiza_wire.errors import Rejected, Unavailable
 MAX_FILTER: Final = 128  # characters of a filter
 LATEST_SECONDS: Final = 221_845_392_000  # the year 9000: what calendars can hold
 MAX_SEQUENCE: Final = 2**63 - 1  # what both databases can hold
-BACKLOG_PAGE: Final = 200  # messages read at once when a watch begins with a backlog
+BACKLOG_PAGE: Final = 50  # messages read at once when a watch begins with a backlog: usual ones fill one response
 
 
 class OfficerService(Service):
@@ -148,40 +149,46 @@ class OfficerService(Service):
             after: int | None = request.after_sequence if request.HasField("after_sequence") else None
             if after is not None and after > MAX_SEQUENCE:
                 raise Rejected("malformed", "after_sequence is not one this node gave")
-            waiting = await asyncio.to_thread(self._pending.of, officer)
-            if told := await self._told((*waiting, *self._deadlines.current()), officer, {}):
-                yield told
+            # While a response waits for its reader, all that has a name here is kept for each of many watches.
+            response: list[officer_pb2.WatchResponse] = []
+            pending = await asyncio.to_thread(self._pending.of, officer)
+            self._watches.begin(subscription, (*pending, *self._deadlines.current()))
+            del pending
             # What changed while the backlog is read waits as news, and may be what the backlog shows: not shown twice.
-            backlog: dict[bytes, officer_pb2.MessageInfo] = {}  # the last page
-            ahead: dict[bytes, officer_pb2.MessageInfo] = {}
-            while after is not None:
-                query = MessageQuery(after_seq=after, limit=BACKLOG_PAGE, oldest_first=True)
-                page = await asyncio.to_thread(self._list, query, officer)
-                backlog = {listed.row.digest: message_info(listed) for listed in page}
-                for messages in _together(each for each in backlog.values() if not _shown(each, ahead)):
-                    yield officer_pb2.WatchResponse(messages=messages)
+            backlog: dict[bytes, bytes] = {}  # of the last page
+            ahead: dict[bytes, bytes] = {}
+            while True:
                 while items := subscription.take_ahead():  # a stop does not wait for the backlog
-                    if told := await self._told(items, officer, backlog):
-                        ahead.update((each.message_digest, each) for each in told.messages)
-                        yield told
-                after = page[-1].row.seq if len(page) == BACKLOG_PAGE else None
+                    response += await self._told(items, officer, backlog)
+                    del items
+                    if response:
+                        ahead.update(_fingerprints(response[0].messages))
+                        yield response.pop()
+                if after is None:
+                    break
+                response[:], backlog, after = await asyncio.to_thread(self._backlog, after, officer, ahead)
+                if response:
+                    yield response.pop()
             while items := await subscription.take():
-                if told := await self._told(items, officer, backlog):
-                    yield told
+                response += await self._told(items, officer, backlog)
+                del items
+                if response:
+                    yield response.pop()
         finally:
             self._watches.unsubscribe(officer, subscription)
-        raise Unavailable("busy", "the watch ended: the node stops, or this watcher may have missed a change", 1.0)
+        why = "it was read too slowly" if subscription.lagged else "the node stops, or a change may have been missed"
+        raise Unavailable("busy", f"the watch ended: {why}", 1.0)
 
     async def _told(
-        self, items: Sequence[Item], officer: Officer, backlog: dict[bytes, officer_pb2.MessageInfo]
-    ) -> officer_pb2.WatchResponse | None:
-        """Return the response for items of a watch, None if they hold no news: what the backlog showed is left out."""
+        self, items: Sequence[Item], officer: Officer, backlog: dict[bytes, bytes]
+    ) -> list[officer_pb2.WatchResponse]:
+        """Return the response for items of a watch, none if they hold no news: what the backlog showed is left out."""
         changed = [await self._as_shown(item, officer) for item in items if isinstance(item, ChangedMessage)]
-        messages = [info for info in changed if not _shown(info, backlog)]
+        messages = [info for info in changed if not _was_shown(info, backlog)]
         notices = [item for item in items if isinstance(item, notice_pb2.Notice)]
         if notices:
             notices = await asyncio.to_thread(self._as_entitled, notices, officer)
-        return officer_pb2.WatchResponse(messages=messages, notices=notices) if messages or notices else None
+        return [officer_pb2.WatchResponse(messages=messages, notices=notices)] if messages or notices else []
 
     async def _as_shown(self, item: ChangedMessage, officer: Officer) -> officer_pb2.MessageInfo:
         """Return a message as it is shown to an officer."""
@@ -211,6 +218,28 @@ class OfficerService(Service):
             found = listing.list_messages(reads, replace(query, seen_by=list_scope(officer)), officer.id)
             return self._with_links(reads, found, officer)
 
+    def _backlog(
+        self, after: int, officer: Officer, ahead: dict[bytes, bytes]
+    ) -> tuple[list[officer_pb2.WatchResponse], dict[bytes, bytes], int | None]:
+        """Read the oldest messages after a sequence number, as many as go together.
+
+        Return the response with those that were not shown ``ahead``, none for none; the fingerprints of all of them;
+        and the number of the last, None if it is the last of all.
+        """
+        page: list[officer_pb2.MessageInfo] = []
+        size = 0
+        found = self._list(MessageQuery(after_seq=after, limit=BACKLOG_PAGE, oldest_first=True), officer)
+        for listed in found:
+            info = message_info(listed)
+            size += info.ByteSize()
+            if page and size > TOGETHER_BYTES:
+                break
+            page.append(info)
+        fresh = [each for each in page if not _was_shown(each, ahead)]
+        response = [officer_pb2.WatchResponse(messages=fresh)] if fresh else []
+        goes_on = len(page) == BACKLOG_PAGE or len(page) < len(found)
+        return response, dict(_fingerprints(page)), page[-1].sequence if goes_on else None
+
     def _linked(self, listed: ListedMessage, officer: Officer) -> ListedMessage:
         """Return a message that may be linked with whether it is for this officer."""
         with self._store.reads() as reads:
@@ -229,23 +258,20 @@ class OfficerService(Service):
         return await asyncio.to_thread(self._find_source_rows, officer_of(caller), request.source_row_sha256)
 
 
-def _shown(info: officer_pb2.MessageInfo, before: dict[bytes, officer_pb2.MessageInfo]) -> bool:
-    """Return whether a message was shown as it is now; what was shown ``before`` of it is forgotten."""
-    return bool(before) and before.pop(info.message_digest, None) == info
-
-
-def _together(messages: Iterable[officer_pb2.MessageInfo]) -> Iterator[list[officer_pb2.MessageInfo]]:
-    """Divide messages into responses."""
-    found: list[officer_pb2.MessageInfo] = []
-    size = 0
+def _fingerprints(messages: Iterable[officer_pb2.MessageInfo]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the digest of each message, and what identifies it in list form."""
     for each in messages:
-        found.append(each)
-        size += each.ByteSize()
-        if size >= TOGETHER_BYTES:
-            yield found
-            found, size = [], 0
-    if found:
-        yield found
+        yield each.message_digest, _fingerprint(each)
+
+
+def _fingerprint(info: officer_pb2.MessageInfo) -> bytes:
+    return sha256(info.SerializeToString(deterministic=True)).digest()
+
+
+def _was_shown(info: officer_pb2.MessageInfo, before: dict[bytes, bytes]) -> bool:
+    """Return whether a message was shown as it is now; what was shown ``before`` of it is forgotten."""
+    found = before.pop(info.message_digest, None)
+    return found is not None and found == _fingerprint(info)
 
 
 def _may_be_told(reads: ReadConnection, notice: notice_pb2.Notice, officer: Officer) -> bool:

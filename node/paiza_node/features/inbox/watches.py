@@ -1,8 +1,8 @@
 """Watches of officers: what changed is read once for all of them, and put before those who see it.
 
 A read for each watch and change would cost the node more than its messages. The scope of a watch is that of its
-officer's lists (`Audience`); what differs between two who see a message is told from what was read. A watch that falls
-behind ends, and its client lists anew; so do all of them when changes cannot be read.
+officer's lists (`Audience`); what differs between two who see a message is told from what was read. A watch that is
+read too slowly ends, and its client lists anew (`Notifier`); so do all of them when changes cannot be read.
 
 A response costs the node much, and one with more messages little more. So news gathers while the watches have had their
 share of responses (`PER_SECOND`); only what overtakes is shown at once, and however much of it comes, the rest has its
@@ -10,7 +10,7 @@ turn.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -20,7 +20,7 @@ from typing import Final
 
 import structlog
 
-from paiza.officer.v1 import officer_pb2
+from paiza.officer.v1 import notice_pb2, officer_pb2
 from paiza_node.core.access.audience import Audience
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import list_scope
@@ -32,7 +32,10 @@ from paiza_node.features.listing.listing import message_info
 from paiza_node.features.listing.model import ReadMessage
 from paiza_node.features.search import store as search_store
 
-BATCH: Final = 1024  # messages read at once; when so many wait, they gather no longer
+BATCH: Final = 1024  # messages shown at once; when so many wait, they gather no longer
+READ_TOGETHER: Final = 128  # messages read at once
+MOST_READ: Final = 4 * 1024 * 1024  # bytes of messages that were read and are not shown, but for those read last
+MESSAGE_BYTES: Final = 4 * 1024  # of memory that a changed message takes beside twice its own bytes, as measured
 MOST_WAITING: Final = 65_536  # changed messages that wait to be read: some seconds of a busy node
 PER_SECOND: Final = 160  # responses to all watches: 0.2 ms of processor time each
 BURST: Final = 100  # responses after a pause that are sent at once
@@ -79,6 +82,11 @@ class Watches:
         self._watches.discard(watch)
         self._audience.discard(list_scope(officer), watch)
 
+    def begin(self, watch: Subscription, notices: Iterable[notice_pb2.Notice]) -> None:
+        """Put the pending notices before a watch that began: they come before its backlog."""
+        for notice in notices:
+            self._notifier.put_notice([watch], notice, first=True)
+
     def notify(self, changes: Sequence[Change]) -> None:
         """Note changed messages, and begin to read them; on failure end every watch, so that clients list anew."""
         if not self._watches:
@@ -120,13 +128,22 @@ class Watches:
                 batch = list(islice(waiting, BATCH))
                 for digest in batch:
                     del waiting[digest]
-                found = await asyncio.to_thread(self._read, batch)
-                self._put(found, first=first)
+                await self._show_together(batch, first=first)
         except Exception:  # of the database, mostly: officers list anew, and learn then what is wrong
             log.exception("changes_not_read")
             self._end_all()
         finally:
             self._reading = None
+
+    async def _show_together(self, digests: Sequence[bytes], *, first: bool) -> None:
+        """Read changed messages, and put them before those who see them: all at once, unless they are large."""
+        found: list[ChangedMessage] = []
+        for start in range(0, len(digests), READ_TOGETHER):
+            found += await asyncio.to_thread(self._read, digests[start : start + READ_TOGETHER])
+            if sum(each.info.ByteSize() for each in found) > MOST_READ:
+                self._put(found, first=first)
+                found = []
+        self._put(found, first=first)
 
     async def _gather(self) -> None:
         """Let news gather until the watches may have more responses, something overtakes, or there is enough of it."""
@@ -145,8 +162,7 @@ class Watches:
         for each in found:
             watches = self._audience.of(each.read.listed.row.unit, each.read.readers)
             size = each.info.ByteSize()
-            for watch in watches:
-                watch.put(each, size, first=first)
+            self._notifier.put(watches, each, size, memory=2 * size + MESSAGE_BYTES, first=first)
             shown |= watches
         if not first:
             self._rest_due = max(self._rest_due, monotonic() - BURST / PER_SECOND) + len(shown) / PER_SECOND

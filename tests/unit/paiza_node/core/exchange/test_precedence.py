@@ -9,7 +9,7 @@ import pytest
 
 from paiza.officer.v1 import notice_pb2
 from paiza_node.core.log.ledger import Ledger
-from paiza_node.core.log.notifier import MAX_PENDING, Notifier, Subscription
+from paiza_node.core.log.notifier import TOGETHER_BYTES, Notifier
 from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.storage import open_store
@@ -55,17 +55,21 @@ async def test_what_goes_first_is_committed_before_all_that_waits(ledger: Ledger
 
 
 async def test_watcher_hears_of_what_goes_first_first() -> None:
-    """Urgent items come next in any backlog, and before a lagging watch is cut off; the others come in order."""
-    watch = Subscription()
+    """Urgent items come next in any backlog; the others come in order."""
+    notifier = Notifier()
+    watch = notifier.subscribe()
     for item in ("bulk 1", "bulk 2", "stop", "bulk 3"):
-        assert watch.put(item, 1, first=item == "stop")
+        notifier.put([watch], item, 1, memory=1, first=item == "stop")
     assert [await watch.take(), await watch.take()] == [["stop"], ["bulk 1", "bulk 2", "bulk 3"]]
-    lagging = Subscription()
-    half = MAX_PENDING // 2
-    assert [lagging.put(number, half, first=False) for number in range(3)] == [True, True, False]
-    assert lagging.put("stop", 1, first=True)
-    # What is large comes alone: no response is much larger than one of its items.
-    assert [await lagging.take() for _ in range(4)] == [["stop"], [0], [1], []]
+
+
+async def test_what_is_large_comes_alone() -> None:
+    """No response is larger than so many bytes, or than one item."""
+    notifier = Notifier()
+    watch = notifier.subscribe()
+    for item, size in enumerate((1, TOGETHER_BYTES, TOGETHER_BYTES - 1, 1, 1)):
+        notifier.put([watch], item, size, memory=1, first=False)
+    assert [await watch.take() for _ in range(4)] == [[0], [1], [2, 3], [4]]
 
 
 async def test_backlog_is_interrupted_by_what_goes_first() -> None:
