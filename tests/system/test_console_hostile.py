@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,11 +15,11 @@ from paiza_client.sdk import notifications
 from paiza_client.web import pages, rendering, signing_in
 from paiza_officer import profiles
 from tests.federation import Federation
-from tests.integration.client.conftest import Paiza, federation, paiza
+from tests.integration.client.conftest import Paiza, paiza
 from tests.integration.client.test_console_writing import browser, command, surroundings
 from tests.unit.paiza_client.web.asking import OWN, Browser
 
-__all__ = ["federation", "paiza", "surroundings"]
+__all__ = ["paiza", "surroundings"]
 
 NOTE: Final = """\
 kind: free-message
@@ -66,7 +67,9 @@ IN_ADDRESSES: Final = frozenset({HUGE, "-1", "../../../profile.toml", "\x00", "k
 """Those of them that are tried as parts of a path as well."""
 NEVER: Final = frozenset({"/lock", "/language", "/keys/close"})
 """Paths that change what the next request meets."""
-REFUSED: Final = frozenset({200, 303, 400, 403, 404, 409, 413, 503})
+REFUSED: Final = frozenset({200, 303, 400, 403, 404, 409, 413})
+"""Statuses of answers. Not 503: a page that the node was too busy for was not tried."""
+UNLIMITED: Final = Path(__file__).with_name("unlimited_node.py")
 _NAMES: Final = re.compile(r'name="([a-z_]+)"')
 
 
@@ -112,6 +115,16 @@ async def asked(console: Browser, method: str, path: str, fields: list[tuple[str
     if answer.status == 303:
         assert answer.headers["location"].startswith("/"), path
         assert not answer.headers["location"].startswith("//"), path
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    """Two members; the node of kaz answers more questions in a minute than an officer usually may ask."""
+    with Federation.create(tmp_path_factory.mktemp("hostile") / "f", ["kaz", "tjk"]) as made:
+        made.node("kaz").program = (sys.executable, str(UNLIMITED))
+        made.start()
+        yield made
+        made.stop()
 
 
 @pytest.fixture
