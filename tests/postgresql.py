@@ -16,12 +16,13 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import psycopg
+import pytest
 
 UNPRIVILEGED: Final = ("postgres", "nobody")  # whom root runs it as, the first that exists
 USER: Final = "paiza"
@@ -180,6 +181,20 @@ class PostgreSQL:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server for all tests of a process; skipped, with the reason, where there is none.
+
+    For a conftest to import.
+    """
+    try:
+        server = PostgreSQL.start()
+    except PostgreSQLMissingError as error:
+        pytest.skip(str(error))
+    with server:
+        yield server
 
 
 def find_programs() -> Path:

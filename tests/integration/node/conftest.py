@@ -13,21 +13,12 @@ from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_node.__main__ import run
 from tests.federation import Federation
 from tests.officer import Officer
-from tests.postgresql import PostgreSQL, PostgreSQLMissingError
+from tests.postgresql import postgresql
+
+__all__ = ["postgresql"]
 
 MESSAGES = 5
 SECONDS = 20.0
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSQL]:
-    """A PostgreSQL server; skipped, with the reason, where there is none."""
-    try:
-        server = PostgreSQL.start()
-    except PostgreSQLMissingError as error:
-        pytest.skip(str(error))
-    with server:
-        yield server
 
 
 @dataclass

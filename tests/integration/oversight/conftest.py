@@ -17,24 +17,15 @@ from paiza_node.__main__ import run as run_node
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza, Ran
 from tests.officer import Officer
-from tests.postgresql import PostgreSQL, PostgreSQLMissingError
+from tests.postgresql import postgresql
+
+__all__ = ["postgresql"]
 
 MEMBERS = ("kaz", "tjk", "uzb")
 SECONDS = 60.0
 DROPPING = Path(__file__).parent / "dropping_node.py"
 
 Command = Callable[..., tuple[int, dict[str, Any]]]
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSQL]:
-    """A PostgreSQL server; skipped, with the reason, where there is none."""
-    try:
-        server = PostgreSQL.start()
-    except PostgreSQLMissingError as error:
-        pytest.skip(str(error))
-    with server:
-        yield server
 
 
 @dataclass(frozen=True)

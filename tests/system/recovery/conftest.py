@@ -17,21 +17,12 @@ from paiza_register.ceremony.change import LOG_ORIGIN
 from tests.federation import Federation
 from tests.integration.node.conftest import SECONDS, delivered, send
 from tests.officer import Officer
-from tests.postgresql import PostgreSQL, PostgreSQLMissingError
+from tests.postgresql import PostgreSQL, postgresql
+
+__all__ = ["postgresql"]
 
 MEMBERS = ("kaz", "tjk", "uzb")
 RECOVERED_SECONDS = 60.0  # the members fetch the register with the new log first; the machines of tests are shared
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSQL]:
-    """Return a PostgreSQL server of our own, or skip where there is none."""
-    try:
-        server = PostgreSQL.start()
-    except PostgreSQLMissingError as error:
-        pytest.skip(str(error))
-    with server:
-        yield server
 
 
 @dataclass

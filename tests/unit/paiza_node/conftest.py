@@ -7,21 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.plans import Plans
-from tests.postgresql import PostgreSQL, PostgreSQLMissingError
+from tests.postgresql import PostgreSQL, postgresql
 from tests.unit.paiza_node.office import Office
 
+__all__ = ["postgresql"]
+
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSQL]:
-    """A PostgreSQL server for the whole run; skipped, with the reason, where there is none."""
-    try:
-        server = PostgreSQL.start()
-    except PostgreSQLMissingError as error:
-        pytest.skip(str(error))
-    with server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
