@@ -229,10 +229,18 @@ def match(
 
 
 def store_matches(tx: LogTransaction, matches: Sequence[SearchMatch]) -> None:
-    """Store the matches of messages that are indexed in this commit, as far as there is room, and announce them."""
+    """Store the matches of messages that are indexed in this commit, as far as there is room, and announce them.
+
+    Searches that nobody acknowledges may meet every message: their room is counted once a commit, without reading them.
+    """
+    stored: dict[tuple[str, bytes], int] = {}
     for each in matches:
-        if len(search_store.matches(tx.conn, each.officer, each.search_id, MAX_MATCHES)) >= MAX_MATCHES:
+        search = each.officer, each.search_id
+        if search not in stored:
+            stored[search] = search_store.match_count(tx.conn, *search)
+        if stored[search] >= MAX_MATCHES:
             continue
+        stored[search] += 1
         search_store.add_matches(tx.conn, [each])
         for row in messages_store.messages_at(tx.conn, [each.seq]):
             tx.announce(SearchMatched(each.officer, each.search_id, row))

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    bindparam,
     delete,
     exists,
     func,
@@ -31,7 +32,7 @@ from paiza_node.core.storage.lifecycle import Key, Lifecycle, Subject
 from paiza_node.core.storage.records import TIME, Kept, Records
 from paiza_node.core.storage.scanning import BLOCK, Rows
 from paiza_node.core.storage.schema import METADATA, Number
-from paiza_node.core.storage.statements import Lookup, Occurrence, insertion
+from paiza_node.core.storage.statements import Lookup, Occurrence, Query, insertion
 from paiza_node.core.storage.times import from_micros, to_micros
 from paiza_node.features.search.model import (
     Found,
@@ -249,6 +250,12 @@ def matches(conn: ReadConnection, officer: str, search_id: bytes, limit: int) ->
     return _MATCHES.find(conn, found.order_by(m.seq.desc()).limit(limit))
 
 
+def match_count(conn: ReadConnection, officer: str, search_id: bytes) -> int:
+    """Return how many matches of a saved search were not acknowledged."""
+    ((count,),) = _MATCH_COUNT.run(conn, officer, search_id)
+    return int(count)
+
+
 def add_matches(conn: WriteConnection, found: Sequence[SearchMatch]) -> None:
     """Store matches."""
     _MATCHES.add_new(conn, found)
@@ -287,6 +294,14 @@ def clear_index(conn: WriteConnection) -> None:
 _SAVED: Final = Records(saved_search_table, SavedSearch, clauses=Kept(packed, unpacked), saved_time=TIME)
 
 _MATCHES: Final = Records(search_match_table, SearchMatch, annex=Kept(bool, bool))
+
+_MATCH_COUNT: Final = Query(
+    select(func.count()).where(
+        search_match_table.c.officer == bindparam("officer"), search_match_table.c.search_id == bindparam("search")
+    ),
+    "officer",
+    "search",
+)
 
 _NEWEST: Final = select(func.max(indexed_message_table.c.seq))
 

@@ -10,6 +10,7 @@ from sqlalchemy import delete, update
 
 from paiza.officer.v1 import officer_pb2, search_pb2
 from paiza_node.core.storage.findings import Part
+from paiza_node.features.search import saved
 from paiza_node.features.search import store as search_store
 from paiza_node.features.search.checks import SearchIndex
 from paiza_node.features.search.model import SearchMatch
@@ -112,10 +113,10 @@ async def test_the_database_holds_no_word_of_a_search(node: WholeNode) -> None:
     assert refused.reason == "search_reason_missing"
     await save(node, STRANGER, 1, "name", "Ivanov Pyotr")
     with node.store.reads() as reads:
-        (saved,) = search_store.saved_searches(reads)
-    assert b"ivanov" not in repr(saved).encode().lower()
-    assert all(len(token) == 16 for clause in saved.clauses for token in clause)
-    assert search_store.unpacked(search_store.packed(saved.clauses)) == saved.clauses
+        (kept,) = search_store.saved_searches(reads)
+    assert b"ivanov" not in repr(kept).encode().lower()
+    assert all(len(token) == 16 for clause in kept.clauses for token in clause)
+    assert search_store.unpacked(search_store.packed(kept.clauses)) == kept.clauses
 
 
 async def test_searches_of_an_officer_are_bounded(node: WholeNode) -> None:
@@ -208,3 +209,27 @@ async def test_a_message_is_judged_once_for_all_searches_of_an_officer(
     assert judged == [node.officer(STRANGER).id]
     monkeypatch.undo()
     assert await listed(node, STRANGER) == [[digest_of(scene.to_stranger[0])]] * MAX_SAVED
+
+
+async def test_what_is_kept_of_a_search_is_counted_and_not_read(
+    node: WholeNode, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer is held meanwhile: a full search, which nobody acknowledges, costs it one count a commit."""
+    monkeypatch.setattr(saved, "MAX_MATCHES", 2)
+    for number in range(2):
+        await save(node, STRANGER, number, "subject", SUBJECT)
+    asked: list[str] = []
+    count = search_store.match_count
+
+    def counted(*args: Any) -> int:
+        asked.append("count")
+        return count(*args)
+
+    monkeypatch.setattr(search_store, "matches", lambda *_: asked.append("matches"))
+    monkeypatch.setattr(search_store, "match_count", counted)
+    for message in scene.to_stranger[:3]:
+        node.receive(message)
+    await node.index()
+    assert asked == ["count", "count"]
+    monkeypatch.undo()
+    assert [len(each) for each in await listed(node, STRANGER)] == [2, 2]
