@@ -31,12 +31,13 @@ FETCHED: Final = N_(
 def publish(file: Path, node_folder: Path, output: Path, *, as_json: bool) -> None:
     """Publish a proposal."""
     check_new(output)
-    register = publishing.publish(carried_files.proposal(file), NodeFolder.open(node_folder), datetime.now(UTC))
+    proposal = carried_files.proposal(file)
+    register = publishing.publish(proposal, NodeFolder.open(node_folder), datetime.now(UTC))
     text = N_(
         "{file}: the register. One node, stopped for it, and a new member's node join with it (paiza-node join); "
         "the other nodes fetch it."
     )
-    if register.newest == 1:
+    if proposal.act.base is None:
         text = N_("{file}: the first register. The node of every member joins with it: paiza-node join")
     write_register(register, output, text, {}, as_json=as_json)
 

@@ -140,9 +140,10 @@ def test_a_removed_member_applies_again(folder: Path) -> None:
     assert after.key_pins == known.key_pins
 
 
-def test_a_published_file_names_the_nodes_that_join_with_it(folder: Path) -> None:
-    """One node and a new member's, where the others are in the federation already."""
-    file = proposed(folder, 1, "kaz tjk", "suspend", "uzb")
+@pytest.mark.parametrize("change", [("suspend", "uzb"), ("policy", "--grace-hours", "72")])
+def test_a_published_file_names_the_nodes_that_join_with_it(folder: Path, change: tuple[str, ...]) -> None:
+    """One node and a new member's, where the others are in the federation already; also if the first root stays."""
+    file = proposed(folder, 1, "kaz tjk", *change)
     out = trust("publish", file, "--node", folder / "kaz/node", "-o", folder / "2.register")
     assert "One node, stopped for it, and a new member's node join with it" in out
 
