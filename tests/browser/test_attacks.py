@@ -157,14 +157,24 @@ def test_scripts_are_not_read_by_the_cookie(page: Page, origin: str) -> None:
 
 
 def test_a_locked_console_shows_nothing(browser: Browser, at: Morning, origin: str) -> None:
-    """After the officer locks it, pages lead to the lock until it is opened again."""
+    """After the officer locks it, every page leads to the lock, also one that is open, until it is opened again."""
     context = browser.new_context()
-    page = context.new_page()
+    page, other = context.new_page(), context.new_page()
     page.goto(second_link(at.home, PROFILE))
     page.wait_for_url(f"{origin}/tasks")
+    other.goto(f"{origin}/inbox")
+    subjects = other.locator(".cover").all_inner_texts()
+    assert all(subjects)
+    assert subjects
     page.locator(".foot form button").click()
     page.wait_for_url("**/unlock*")
-    page.goto(f"{origin}/inbox")
-    page.wait_for_url("**/unlock?back=%2Finbox")
-    page.locator("main form[action='/unlock'] button").click()
-    page.wait_for_url("**/inbox")
+    other.wait_for_url("**/unlock?back=%2Finbox")
+    for path in ("/inbox", f"/message/{at.hostile}"):
+        page.goto(f"{origin}{path}")
+        for shown in (page, other):
+            expect(shown.locator("main form[action='/unlock'] button")).to_be_visible()
+            expect(shown.locator(".nav, .cover")).to_have_count(0)
+            assert not [each for each in subjects if each in shown.locator("body").inner_text()]
+    other.locator("main form[action='/unlock'] button").click()
+    other.wait_for_url("**/inbox")
+    assert other.locator(".cover").all_inner_texts() == subjects
