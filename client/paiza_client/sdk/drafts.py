@@ -184,8 +184,9 @@ def examine(
 
     Each error has path, code, line and a sentence (`FieldError.message`), in line order. With ``overrides``, what the
     caller sets against the draft, the errors of the finished header are among them: recipients, ceilings, legal bases
-    and a missing second officer, by the register verified last. With ``beside``, the folder of the draft, files to
-    attach that are not there are among them too. Nothing is asked of the node.
+    and a missing second officer, by the register verified last; what the caller replaces is not judged. With
+    ``beside``, the folder of the draft, files to attach that are not there are among them too. Nothing is asked of the
+    node.
     """
     now = now or writing_time()
     found = written.examine(
@@ -196,6 +197,8 @@ def examine(
         levels=lambda: _levels(profile),
         members=reference_data.members(profile),
     )
+    if overrides is not None:
+        found = _without_replaced(found, overrides)
     register = reference_data.last_register(profile)
     if found.draft is not None and register is not None:
         bases = tuple(_basis(register, each) for each in found.draft.legal_bases)
@@ -222,6 +225,28 @@ def examine(
     places = found.draft.places
     located = [each.at(*position(_BESIDE.get(each.path, each.path), places)) for each in of_header]
     return replace(found, errors=written.in_order(faults.merged(found.errors, located)))
+
+
+def _without_replaced(found: Examined, overrides: Overrides) -> Examined:
+    """Return a draft without errors and places of the fields that the caller replaces.
+
+    An error of the caller's own value must name no line of the draft.
+    """
+    by_key = {
+        "to": overrides.recipients,
+        "urgency": overrides.urgency,
+        "urgency_reason": overrides.reason_code,
+    }
+    replaced = {key for key, value in by_key.items() if value}
+
+    def stays(path: str) -> bool:
+        return path.partition("[")[0] not in replaced
+
+    errors = tuple(each for each in found.errors if stays(each.path))
+    if found.draft is None:
+        return Examined(None, errors)
+    places = {path: at for path, at in found.draft.places.items() if stays(path)}
+    return Examined(replace(found.draft, places=places), errors)
 
 
 def _missing_files(draft: Draft, beside: Path) -> list[FieldError]:

@@ -13,7 +13,7 @@ from paiza_client import language
 from paiza_client.compose.composer import field_problem
 from paiza_client.local import reference_data
 from paiza_client.sdk import controlled_delivery, drafts
-from paiza_client.sdk.drafts import UNCHANGED
+from paiza_client.sdk.drafts import UNCHANGED, Overrides
 from paiza_officer.errors import Refused
 from tests.unit.paiza_client.sdk.made import NOW, profile, register
 
@@ -58,10 +58,10 @@ def _federation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reference_data, "own_level_names", lambda _profile: {1: {"ru": "ДСП"}})
 
 
-def answers(text: str, lang: str, folder: Path) -> list[str]:
+def answers(text: str, lang: str, folder: Path, overrides: Overrides = UNCHANGED) -> list[str]:
     """Return what an officer reads of a draft."""
     language.use(lang)  # type: ignore[arg-type]
-    found = drafts.examine(text, profile(folder), now=NOW, overrides=UNCHANGED)
+    found = drafts.examine(text, profile(folder), now=NOW, overrides=overrides)
     kind = None if found.draft is None else found.draft.kind
     problems = [field_problem("draft.yaml", each, kind) for each in found.errors]
     return [f"{each.place}: {each.what}" for each in problems]
@@ -100,6 +100,32 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     for said in ("Did you mean “uzb", "takes nothing above level 1", "Did you mean “agreement-2006", "kg (kilogram)",
                  "no such date", "Two officers must sign"):  # fmt: skip
         assert any(said in each for each in found), said
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "overrides"),
+    [
+        ("to: [tjk, uzb]", "to: [nowhere, tjk, tjk]", Overrides(recipients=("uzb",))),
+        ("urgency: routine", "urgency: slowly", Overrides(urgency="priority")),
+        (
+            "urgency: routine",
+            "urgency: flash\nurgency_reason: because",
+            Overrides(urgency="flash", reason_code="consignment-moving"),
+        ),
+    ],
+)
+def test_what_an_option_replaces_is_no_mistake(right: str, wrong: str, overrides: Overrides, tmp_path: Path) -> None:
+    """A recipient, an urgency or a reason of the draft that does not count is not judged."""
+    text = DRAFT.replace(right, wrong)
+    assert answers(text, "en", tmp_path)
+    assert answers(text, "en", tmp_path, overrides) == []
+
+
+def test_a_mistake_in_an_option_names_no_line_of_the_draft(tmp_path: Path) -> None:
+    """Who named a member with --to does not look for it in the draft."""
+    (found,) = answers(DRAFT, "en", tmp_path, Overrides(recipients=("kgz",)))
+    assert found.startswith("Recipients (to): ")
+    assert "suspended" in found
 
 
 def test_a_file_that_is_not_there_is_told_with_the_rest(tmp_path: Path) -> None:
