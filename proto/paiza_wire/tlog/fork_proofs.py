@@ -114,7 +114,6 @@ def minimal_proof(data: bytes, *keys: VerifierKey) -> bytes:
     ``Rejected`` if no key of the log has signed each note; nothing else is verified.
     """
     proof = _parsed(data)
-    proof.DiscardUnknownFields()
     for name in ("first_note", "second_note"):
         verified = checkpoints.verify(getattr(proof, name), keys, keys[0].name)
         setattr(proof, name, minimal_note(verified.note, *keys))
@@ -140,9 +139,11 @@ def verify(data: bytes, *keys: VerifierKey) -> Fork:
 
 def _parsed(data: bytes) -> fork_proof_pb2.ForkProof:
     try:
-        return fork_proof_pb2.ForkProof.FromString(data)
+        proof = fork_proof_pb2.ForkProof.FromString(data)
     except DecodeError:
         raise Rejected("bad_proof", "the proof of a fork is not of its format") from None
+    proof.DiscardUnknownFields()  # a proof is stored, shown and sent on: nothing goes along that was not verified
+    return proof
 
 
 def _checked(proof: fork_proof_pb2.ForkProof, first: VerifiedCheckpoint, second: VerifiedCheckpoint) -> Fork:

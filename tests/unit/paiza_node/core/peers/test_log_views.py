@@ -195,6 +195,7 @@ def test_what_others_put_into_a_proof_of_a_fork_is_not_kept(
     fork = fork_proofs.verify(kept, signer.verifier_key)
     assert {fork.first.note, fork.second.note} == {log.note(5), other.note(5)}
     assert len(kept) < 1000
+    assert fork_proofs.verify(kept + b"\xf8\x01\x00", signer.verifier_key).proof == kept  # nor in a file of evidence
 
 
 def test_large_notes_are_not_remembered_whole(logs: PeerLogViews, member: Member, signer: SignerKey) -> None:
