@@ -16,12 +16,12 @@ COUNT = 7
 
 @pytest.fixture
 def since() -> str:
-    """The time before anything of this test was sent: the federation holds what other tests sent."""
+    """The time before `sent`, which is asked for after it: the federation holds what other tests sent too."""
     return datetime.now(UTC).isoformat()
 
 
 @pytest.fixture
-def sent(federation: Federation, paiza: Paiza, tmp_path: Path, since: str) -> list[str]:
+def sent(federation: Federation, paiza: Paiza, tmp_path: Path) -> list[str]:
     """Ids of messages of kaz that tjk has, in order of sending."""
     draft = tmp_path / "draft.yaml"
     draft.write_text(DRAFT)
@@ -40,9 +40,7 @@ def pages(paiza: Paiza, profile: str, items: str, *arguments: str) -> list[list[
 
 
 @pytest.mark.parametrize("box", [(), ("--all",), ("--unread",)])
-def test_the_pages_of_an_inbox_are_the_inbox(
-    paiza: Paiza, sent: list[str], since: str, box: tuple[str, ...]
-) -> None:
+def test_the_pages_of_an_inbox_are_the_inbox(paiza: Paiza, since: str, sent: list[str], box: tuple[str, ...]) -> None:
     """Every message stands on one page, newest first; no page is longer than was asked for."""
     asked = ("inbox", *box, "--since", since)
     whole = paiza("tjk-liaison", *asked, "--limit", "1000", "--json").json["messages"]
@@ -53,7 +51,7 @@ def test_the_pages_of_an_inbox_are_the_inbox(
     assert set(sent) <= set(ids)
 
 
-def test_the_command_for_the_next_page_shows_it(paiza: Paiza, sent: list[str], since: str) -> None:
+def test_the_command_for_the_next_page_shows_it(paiza: Paiza, since: str, sent: list[str]) -> None:
     """It repeats the options, with the period fixed; the last page names none; the sender is member and officer."""
     first = paiza("tjk-liaison", "inbox", "--from", "kaz", "--since", "1h", "--limit", "2", "--lang", "en")
     assert "kaz (liaison)" in first.out
@@ -71,7 +69,7 @@ def test_the_command_for_the_next_page_shows_it(paiza: Paiza, sent: list[str], s
     assert "--page" not in whole.err
 
 
-def test_a_period_ends_before_its_end(paiza: Paiza, sent: list[str], since: str) -> None:
+def test_a_period_ends_before_its_end(paiza: Paiza, since: str, sent: list[str]) -> None:
     """Two periods that meet share no message and miss none."""
 
     def listed(*period: str) -> list[dict[str, Any]]:
@@ -86,7 +84,7 @@ def test_a_period_ends_before_its_end(paiza: Paiza, sent: list[str], since: str)
     assert paiza("tjk-liaison", "inbox", "--sent", "--all").code == 2
 
 
-def test_searches_and_the_log_come_in_pages(paiza: Paiza, sent: list[str], since: str) -> None:
+def test_searches_and_the_log_come_in_pages(paiza: Paiza, since: str, sent: list[str]) -> None:
     """The log's pages, whose reading is logged itself, hold each release once, and so does the search."""
     asked = ("audit", "log", "--event", "RECEIVED", "--since", since)
     whole = paiza("tjk-auditor", *asked, "--limit", "1000", "--json").json
