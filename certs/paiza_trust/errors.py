@@ -81,8 +81,11 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("Ask the administrator of your node why; nothing is possible until they lift it."),
     ),
     "officer_unconfirmed": (
-        N_("Your new keys are not confirmed yet"),
-        N_("Telephone the administrator of your node and read them the words that `paiza enrol` showed."),
+        N_("Your keys are not confirmed"),
+        N_(
+            "Telephone the administrator of your node. If your keys are new, read them the words that `paiza enrol` "
+            "showed; after a restore of the node they confirm all officers again."
+        ),
     ),
     "own_clock_wrong": (
         N_("The clock of this computer is wrong"),

@@ -354,16 +354,13 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
         ),
         "officer_suspended": Remedy(
             N_("Your powers at the node are suspended."),
-            N_(
-                "Ask the administrator of your node why. Nothing is possible until they lift the suspension. "
-                "A message that you just wrote is not in the outbox: keep its draft, and send it again then."
-            ),
+            N_("Ask the administrator of your node why. Nothing is possible until they lift the suspension."),
         ),
         "officer_unconfirmed": Remedy(
-            N_("Your new keys are not confirmed yet."),
+            N_("Your keys are not confirmed."),
             N_(
-                "Telephone the administrator of your node and read them the words that `paiza enrol` showed. "
-                "Then repeat the command: a message that you just wrote is not in the outbox."
+                "Telephone the administrator of your node. If your keys are new, read them the words that `paiza "
+                "enrol` showed; after a restore of the node they confirm all officers again. Then repeat the command."
             ),
         ),
         "recalled": Remedy(

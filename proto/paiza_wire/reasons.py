@@ -108,7 +108,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "officer_not_enrolled": "This certificate is not enrolled at the officer's own node; ask the node's administrator for an invitation.",
     "officer_removed": "The officer was removed from their member's node; only its administrator can invite them again.",
     "officer_suspended": "The officer is suspended by the administrator of their own node; ask them why, nothing is possible until they lift it.",
-    "officer_unconfirmed": "The officer's new keys are not confirmed yet; telephone the node's administrator and read them the words that `paiza enrol` showed.",
+    "officer_unconfirmed": "The officer's keys are not confirmed; the node's administrator confirms new ones by the words that `paiza enrol` showed, and all officers after a restore.",
     "opening_budget": "This officer opened too many messages together today; open the rest tomorrow, or one by one.",
     "opening_reason_missing": "The nominal annex is opened only with a stated reason; state it.",
     "own_clock_wrong": "The clock of this machine is outside the life of the node's certificate; set the clock.",

@@ -73,6 +73,14 @@ def test_every_reason_has_what_and_remedy() -> None:
     assert remedy("a_code_of_tomorrow") is UNKNOWN
 
 
+def test_who_may_not_act_is_told_what_fits_every_command_and_cause() -> None:
+    """Keys are unconfirmed after a restore too, and nothing is said of a message where only the inbox was asked for."""
+    assert "new" not in REMEDIES["officer_unconfirmed"].what
+    assert "restore" in REMEDIES["officer_unconfirmed"].remedy
+    for reason in ("officer_unconfirmed", "officer_suspended"):
+        assert "message" not in REMEDIES[reason].remedy
+
+
 @pytest.mark.parametrize(
     ("lang", "words"), [("ru", ["Использование:", "Показать сообщения"]), ("en", ["Usage:", "List messages"])]
 )
