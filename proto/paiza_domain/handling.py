@@ -8,7 +8,7 @@ their marks. The codes are ordered: H3 is at least as strict as H2, and H2 as H1
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime
 from functools import lru_cache, reduce
 from types import MappingProxyType
 from typing import Final, Self
@@ -37,9 +37,8 @@ MAX_PURPOSES: Final = 16  # more than the list has
 MAX_CACHED: Final = 512  # combinations of marks whose errors are cached
 MAX_CACHED_SIZE: Final = 256  # bytes of a combination that is cached
 
-NOMINAL_REVIEW: Final = timedelta(days=3 * 365)  # review of data on persons
-UNVERIFIED_REVIEW: Final = timedelta(days=365)  # review of unconfirmed data
-AUDIT_REVIEW: Final = timedelta(days=10 * 365)  # logs and headers
+NOMINAL_REVIEW: Final = 3  # years until the review of data on persons, and of verified data
+UNVERIFIED_REVIEW: Final = 1  # years until the review of unconfirmed data
 
 MEANINGS: Final[Mapping[str, str]] = MappingProxyType({
     "RED": N_("for those it is addressed to, and nobody else"),
@@ -248,7 +247,16 @@ def classification_level(name: str, names: Mapping[str, int]) -> int:
 
 def review_time(now: datetime, *, nominal: bool, verified: bool) -> datetime:
     """Return the default review date: after three years for nominal and for verified data, else after one."""
-    return now + (NOMINAL_REVIEW if nominal or verified else UNVERIFIED_REVIEW)
+    return years_after(now, NOMINAL_REVIEW if nominal or verified else UNVERIFIED_REVIEW)
+
+
+def years_after(moment: datetime, years: int) -> datetime:
+    """Return the same day and time so many years later, in 9999 at the latest; 28 February where no 29th is."""
+    year = min(moment.year + years, MAXYEAR)
+    try:
+        return moment.replace(year=year)
+    except ValueError:
+        return moment.replace(year=year, day=28)
 
 
 def is_verified(handling: Handling) -> bool:

@@ -181,9 +181,8 @@ class HeaderReader(ContentReader):
         if not text:
             return None
         if years := _YEARS.fullmatch(text):
-            today = self.now.astimezone(UTC)
-            later = today.replace(day=min(today.day, 28), year=min(today.year + int(years.group(1)), 9999))
-            return later.replace(microsecond=0)
+            today = self.now.astimezone(UTC).replace(microsecond=0)
+            return marks.years_after(today, int(years.group(1)))
         time = partial_times.parse_time(text)
         if time is None:
             code, values = partial_times.problem(text, "review_malformed")

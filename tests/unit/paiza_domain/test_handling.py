@@ -1,6 +1,6 @@
 """Marks merge to the strictest: the laws of a lattice, and what is written down of a merge."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import combinations
 
 import pytest
@@ -146,14 +146,22 @@ def test_national_names_map_to_levels_and_unknown_ones_round_up(name: str, level
 
 
 def test_review_dates_where_nobody_named_one() -> None:
-    """Unconfirmed data are reviewed after one year, nominal and verified data after three, logs after ten."""
-    assert handling.review_time(NOW, nominal=False, verified=False) == NOW + timedelta(days=365)
-    assert handling.review_time(NOW, nominal=True, verified=False) == NOW + timedelta(days=3 * 365)
-    assert handling.review_time(NOW, nominal=False, verified=True) == NOW + timedelta(days=3 * 365)
-    assert timedelta(days=10 * 365) == handling.AUDIT_REVIEW
+    """Unconfirmed data are reviewed after one year, nominal and verified data after three, on the same day."""
+    day = datetime(2026, 11, 30, 16, tzinfo=UTC)  # a leap day lies between it and three years later
+    assert handling.review_time(day, nominal=False, verified=False) == day.replace(year=2027)
+    assert handling.review_time(day, nominal=True, verified=False) == day.replace(year=2029)
+    assert handling.review_time(day, nominal=False, verified=True) == day.replace(year=2029)
     assert handling.is_verified(Handling(evaluation_scheme="4x4", evaluation="A1"))
     assert not handling.is_verified(Handling(evaluation_scheme="4x4", evaluation="A2"))
     assert not handling.is_verified(Handling())
+
+
+def test_years_are_those_of_the_calendar() -> None:
+    """Only 29 February has no such day in most years, and no year is later than the calendar's last."""
+    leap = datetime(2028, 2, 29, 23, 59, tzinfo=UTC)
+    assert handling.years_after(leap, 3) == datetime(2031, 2, 28, 23, 59, tzinfo=UTC)
+    assert handling.years_after(leap, 4) == leap.replace(year=2032)
+    assert handling.years_after(leap.replace(year=9996), 99).year == 9999
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -32,6 +32,7 @@ from paiza_client.language import N_, _
 from paiza_client.sdk.model import OnProgress
 from paiza_client.sdk.session import Session
 from paiza_client.verify.model import Outcome, SentRow
+from paiza_domain import handling as marks
 from paiza_domain import kinds
 from paiza_officer.errors import Refused, Unreachable, misused
 
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 BATCH: Final = 128  # messages of one Submit: small enough that one is made while another travels
 BATCHES_AHEAD: Final = 3  # made and not yet answered, per member: bounds the memory
 KIND: Final = "seizure-notice"
-REVIEW: Final = timedelta(days=3 * 365)  # of historic records; the domain's default for what holds nominal data
 MAX_REFUSED_LISTED: Final = 1000
 STEP_ROWS: Final = 64  # rows between two calls of what shows the progress
 COUNT_BYTES: Final = 1 << 20  # read at once to count the lines
@@ -268,7 +268,7 @@ class _Run:
             recipients=self._recipients[member],
             urgency=message_pb2.URGENCY_INFORMATION,
             handling=self._handling,
-            review_time=now + REVIEW,
+            review_time=marks.years_after(now, marks.NOMINAL_REVIEW),
         )
         notice = planned.notice
         assert notice is not None

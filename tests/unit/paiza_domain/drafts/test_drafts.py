@@ -52,6 +52,14 @@ def test_a_draft_with_all_header_fields_is_read() -> None:
     assert draft.parents == ("0192f0c1",)
 
 
+def test_a_review_in_years_is_on_the_same_day() -> None:
+    """Leap years and the 29th to 31st of a month change nothing."""
+    now = datetime(2026, 11, 30, 16, 53, 7, 120_000, tzinfo=UTC)
+    for years, words in ((1, "1 year"), (3, "3 years"), (2, "2 года")):
+        draft = drafts.read(f"{FREE}review: {words}\n", now=now)
+        assert draft.review_time == datetime(2026 + years, 11, 30, 16, 53, 7, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("text", "line", "path", "code"),
     [
