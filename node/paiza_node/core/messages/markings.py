@@ -33,7 +33,12 @@ def marks(conn: ReadConnection, messages: Collection[MessageRow]) -> Mapping[byt
 def _said_by(conn: ReadConnection, authors: Mapping[bytes, str]) -> dict[bytes, ThreadMessage]:
     """Return the recalls and corrections of these messages by their own authors."""
     return {
-        digest: ThreadMessage(digest, Header.FromString(header), stored)
-        for parent, digest, author, header, stored in messages_store.follow_ups(conn, authors, _MARKING_KINDS)
-        if author == authors[parent]
+        digest: ThreadMessage(digest, _in_short(header), stored)
+        for digest, header, stored in messages_store.follow_ups(conn, authors, _MARKING_KINDS)
     }
+
+
+def _in_short(header: bytes) -> Header:
+    """Return of a header what `amendments` depends on: whole, those of one message may be a hundred megabytes."""
+    whole = Header.FromString(header)
+    return Header(kind=whole.kind, author=whole.author, parent_digests=whole.parent_digests)

@@ -64,6 +64,7 @@ message_table = Table(
     Column("unit", Text, nullable=True),  # the unit it belongs to; one without a unit is seen only by those who see all
     UniqueConstraint("message_id", "author"),  # in this order it also finds ids by their beginning
 )
+HEADERS_TOGETHER: Final = 64  # of messages that mark others, read at once: four megabytes at most
 MESSAGE_COLUMNS: Final = len(message_table.columns)
 _CHECK_MESSAGE: Final = check_types(message_table)
 Index("ix_message_thread_id_seq", message_table.c.thread_id, message_table.c.seq)
@@ -207,11 +208,18 @@ def children(conn: ReadConnection, digests: Collection[bytes], kinds: tuple[str,
 
 
 def follow_ups(
-    conn: ReadConnection, digests: Collection[bytes], kinds: tuple[str, ...]
-) -> list[tuple[bytes, bytes, str, bytes, datetime]]:
-    """Return (parent, digest, author, header, time of storing) of the messages of these kinds that name a parent."""
-    rows = _children(kinds).run(conn, digests)
-    return [(parent, digest, author, header, from_micros(time)) for _seq, parent, digest, author, header, time in rows]
+    conn: ReadConnection, authors: Mapping[bytes, str], kinds: tuple[str, ...]
+) -> Iterator[tuple[bytes, bytes, datetime]]:
+    """Yield (digest, header, time of storing) of the messages of these kinds that the author of a parent sent.
+
+    ``authors`` are those of the parents, by digest. Headers are read a few at a time: a member may send thousands about
+    one message, of 64 KiB each.
+    """
+    rows = _children(kinds).run(conn, authors.keys())
+    wanted = sorted({seq for seq, parent, _digest, author in rows if author == authors[parent]})
+    for first in range(0, len(wanted), HEADERS_TOGETHER):
+        for digest, header, time in _HEADERS.run(conn, wanted[first : first + HEADERS_TOGETHER]):
+            yield digest, header, from_micros(time)
 
 
 def add_parents(conn: WriteConnection, messages: Sequence[MessageRow]) -> None:
@@ -226,7 +234,7 @@ def _children(kinds: tuple[str, ...]) -> Lookup:
     assert all(KIND_NAME.fullmatch(kind) for kind in kinds), "names of kinds need no quoting"
     p, m = message_parent_table.c, message_table.c
     return Lookup(
-        select(p.seq, p.parent, m.digest, m.author, m.header, m.stored_time)
+        select(p.seq, p.parent, m.digest, m.author)
         .join_from(message_parent_table, message_table, m.seq == p.seq)
         .where(or_(*(p.kind == literal_column(f"'{kind}'") for kind in kinds))),
         p.parent,
@@ -234,6 +242,9 @@ def _children(kinds: tuple[str, ...]) -> Lookup:
 
 
 _ADD_PARENT: Final = insertion(message_parent_table)
+_HEADERS: Final = Lookup(
+    select(message_table.c.digest, message_table.c.header, message_table.c.stored_time), message_table.c.seq
+)
 
 
 def thread(conn: ReadConnection, thread_id: bytes) -> list[MessageRow]:

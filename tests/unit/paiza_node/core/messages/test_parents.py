@@ -1,5 +1,6 @@
 """Which messages follow from which, asked from the parent's side."""
 
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -80,3 +81,26 @@ def test_a_list_names_the_last_corrections_alone(store: Store) -> None:
     info = listing.message_info(listed)
     in_order = [digest for _time, digest in sorted((each.stored_time, each.digest) for each in corrections)]
     assert list(info.corrected_by) == in_order[-listing.MAX_MARKS :]
+
+
+def test_headers_of_many_corrections_are_never_held_together(store: Store) -> None:
+    """A member may correct one message 2,048 times with headers of 64 KiB: a list that shows it takes a few of them."""
+    plain = Header(kind="free-message", author="kaz")
+    corrected = replace(row(1), header=plain.SerializeToString())
+    corrections = []
+    for seq in range(2, 250):
+        header = Header(kind="correction", author="kaz", parent_digests=[corrected.digest])
+        header.handling.code_text = "x" * 60_000
+        made = afterwards(seq, "correction", corrected.digest)
+        corrections.append(replace(made, header=header.SerializeToString()))
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, [corrected, *corrections])
+    with store.reads() as reads:
+        tracemalloc.start()
+        try:
+            (listed,) = listing.listed(reads, [corrected.digest], "officer")
+            _now, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert len(listed.marks.corrected_by) == len(corrections)
+    assert most < 2 * messages_store.HEADERS_TOGETHER * 60_000
