@@ -90,12 +90,8 @@ def _wraps(
     now: datetime,
 ) -> list[message_pb2.Wrap]:
     key = register.active_member(recipient).current_encryption_key(now)
+    part_keys = decryption_keys.part_keys(message, parts)
     return [
-        wire.wrap_key(
-            decryption_keys.part_key(message, number),
-            message.digest,
-            number,
-            wire.RecipientKey(recipient, key.key),
-        )
-        for number in parts
+        wire.wrap_key(part_key, message.digest, number, wire.RecipientKey(recipient, key.key))
+        for number, part_key in zip(parts, part_keys, strict=True)
     ]

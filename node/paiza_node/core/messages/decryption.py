@@ -4,7 +4,7 @@ A stored message was verified when it was received, and is not verified again. T
 messages is not known to be valid: the node releases most kinds unopened, and an officer's client made the content.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,9 +61,14 @@ class DecryptionKeys:
         """Open the key of one part."""
         return wire.unwrap_key(message, number, self.member, self.by_id)
 
+    def part_keys(self, message: SealedMessage, numbers: Iterable[int]) -> list[bytes]:
+        """Open the keys of several parts, in this order; the wraps of all members are looked through once."""
+        own = [wrap for wrap in message.signed.wraps if wrap.recipient == self.member]
+        return [wire.unwrap(own, message.digest, number, self.member, self.by_id) for number in numbers]
+
     def parts(self, message: SealedMessage) -> Unsealed:
         """Open every part that was sent along, in order: the main part, and the nominal annex if present."""
-        keys = [self.part_key(message, each.part_number) for each in message.signed.parts]
+        keys = self.part_keys(message, [each.part_number for each in message.signed.parts])
         parts = tuple(
             wire.open_part(message.header, each.part_number, each.ciphertext, key)
             for each, key in zip(message.signed.parts, keys, strict=True)

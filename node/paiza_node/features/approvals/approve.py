@@ -141,7 +141,7 @@ class Approve:
         if request.attachment_number:
             attachment.part_description(header, request.attachment_number)
             numbers = [request.attachment_number]
-        keys = [self._decryption_keys.part_key(message, number) for number in numbers]
+        keys = self._decryption_keys.part_keys(message, numbers)
         reason = request.reason_text.strip() or SHOWN_BECAUSE
         response = approval_pb2.GetPendingApprovalResponse(
             message=message_pb2.SignedMessage(

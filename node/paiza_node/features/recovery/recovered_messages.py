@@ -146,8 +146,7 @@ class RecoveredMessages:
     def _opens(self, message: VerifiedMessage) -> bool:
         """Return whether every part has a wrap that opens for us; no signature covers the wraps."""
         try:
-            for number in range(len(message.header.parts)):
-                self._core.decryption_keys.part_key(message, number)
+            self._core.decryption_keys.part_keys(message, range(len(message.header.parts)))
         except Rejected:
             return False
         return True

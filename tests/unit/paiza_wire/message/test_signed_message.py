@@ -268,6 +268,18 @@ def test_a_wrapped_key_of_another_length_does_not_open(
             message.unwrap_key(message.verify(data, verifier, at=NOW), 0, "bbb", reader.private_keys)
 
 
+def test_a_part_is_wrapped_once_for_each_member(
+    sealed: UnsignedMessage, federation: Federation, verifier: CertificateVerifier
+) -> None:
+    """Under whichever keys: else a message might hold fifty thousand wraps, which each opening looks through."""
+    for member in ("aaa", "bbb"):
+        ours = next(one for one in sealed.wraps if (one.recipient, one.part_number) == (member, 0))
+        more = pb.Wrap(part_number=0, recipient=member, key_id=bytes(32), wrapped_key=ours.wrapped_key)
+        data = signed_by(replace(sealed, wraps=(*sealed.wraps, more)), federation["aaa"], "liaison", "authoriser")
+        with pytest.raises(Rejected, match="malformed"):
+            message.verify(data, verifier, at=NOW)
+
+
 def test_a_message_is_wrapped_again_for_a_new_key_without_new_signatures(
     sent: bytes, federation: Federation, verifier: CertificateVerifier
 ) -> None:
@@ -276,7 +288,8 @@ def test_a_message_is_wrapped_again_for_a_new_key_without_new_signatures(
     verified = message.verify(sent, verifier, at=NOW)
     part_key = message.unwrap_key(verified, 0, "aaa", author.private_keys)
     again = pb.SignedMessage.FromString(sent)
-    again.wraps.append(message.wrap_key(part_key, verified.digest, 0, RecipientKey("bbb", renewed.public_key)))
+    old = next(each for each in again.wraps if (each.recipient, each.part_number) == ("bbb", 0))
+    old.CopyFrom(message.wrap_key(part_key, verified.digest, 0, RecipientKey("bbb", renewed.public_key)))
     verified = message.verify(again.SerializeToString(deterministic=True), verifier, at=NOW)
     private_keys = {renewed.public_key.key_id: renewed}
     assert message.unseal(verified, 0, "bbb", private_keys) == PARTS[0].plaintext

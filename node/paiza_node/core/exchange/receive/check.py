@@ -219,8 +219,7 @@ class ValidateIncoming:
         message = item.message
         try:
             # They are fetched later, but a wrap that does not open is reported now.
-            for number in attachment.part_numbers(message.header):
-                self._decryption_keys.part_key(message, number)
+            self._decryption_keys.part_keys(message, attachment.part_numbers(message.header))
             return item, self._decryption_keys.parts(message)
         except Rejected as error:
             if error.reason == "cannot_open":

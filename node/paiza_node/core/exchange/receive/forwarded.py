@@ -157,8 +157,7 @@ class ReceiveForwarded:
     def _opened(self, message: VerifiedMessage) -> Unsealed:
         try:
             # They are fetched later, but a wrap that does not open is reported now, to whom it came from.
-            for number in attachment.part_numbers(message.header):
-                self._decryption_keys.part_key(message, number)
+            self._decryption_keys.part_keys(message, attachment.part_numbers(message.header))
             return self._decryption_keys.parts(message)
         except Rejected as error:
             if error.reason == "cannot_open":
