@@ -48,24 +48,32 @@ def nearest_names(text: str, names: Mapping[str, Collection[str]], least: float 
     wanted = name_key(text)
     if not wanted or len(text) > MAX_TEXT:
         return ()
-    matcher = SequenceMatcher()
-    matcher.set_seq2(wanted)  # the matcher caches what it finds out about its second text
-    best = {key: max((_likeness(matcher, wanted, name_key(name)) for name in each), default=0.0)
-            for key, each in names.items()}  # fmt: skip
+    # A matcher caches what it finds out about its second text.
+    matchers = {each: SequenceMatcher(None, "", each) for each in (wanted, *wanted.split())}
+    best = {key: _likeness(matchers, wanted, [name_key(name) for name in each]) for key, each in names.items()}
     least = max(least, max(best.values(), default=0.0) - _SPREAD)
     near = sorted((key for key, likeness in best.items() if likeness >= least), key=lambda key: -best[key])
     return tuple(near[:MAX_NEAREST])
 
 
-def _likeness(matcher: SequenceMatcher[str], wanted: str, name: str) -> float:
-    """Return how alike two names are, from 0 to 1; a word of a name counts a little less than the whole name."""
-    words = name.split()
-    if len(wanted) >= _MIN_BEGINNING and any(word.startswith(wanted) for word in words):
-        return _OF_A_WORD
-    whole = _ratio(matcher, name)
-    if len(words) == 1 or len(wanted) <= _MIN_BEGINNING:
-        return whole
-    return max(whole, *(_OF_A_WORD * _ratio(matcher, word) for word in words if len(word) > _MIN_BEGINNING), 0.0)
+def _likeness(matchers: Mapping[str, SequenceMatcher[str]], wanted: str, names: Collection[str]) -> float:
+    """Return how alike an entry with these names is to what is wanted, from 0 to 1.
+
+    Words count a little less than a whole name, and of several each counts: one of two that many entries have
+    ("exercise agreement") makes none of them alike.
+    """
+    words = {word for name in names for word in name.split()}
+    by_word = [_likeness_of_a_word(matchers[each], each, words) for each in wanted.split()]
+    return max(_OF_A_WORD * sum(by_word) / len(by_word), *(_ratio(matchers[wanted], name) for name in names))
+
+
+def _likeness_of_a_word(matcher: SequenceMatcher[str], wanted: str, words: Collection[str]) -> float:
+    """Return how alike the most alike of these words is; a short one must be a word, or begin one."""
+    if wanted in words or (len(wanted) >= _MIN_BEGINNING and any(word.startswith(wanted) for word in words)):
+        return 1.0
+    if len(wanted) <= _MIN_BEGINNING:
+        return 0.0
+    return max((_ratio(matcher, word) for word in words if len(word) > _MIN_BEGINNING), default=0.0)
 
 
 def _ratio(matcher: SequenceMatcher[str], name: str) -> float:

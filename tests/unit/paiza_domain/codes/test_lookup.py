@@ -75,3 +75,21 @@ def test_any_text_finds_an_entry_or_nothing(text: str) -> None:
     """A look-up raises nothing and returns a code of the list."""
     found = lookup.find("country", text)
     assert not found or found in codes.load("country")
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("exercise agreement", ()),
+        ("minsk convention", ("minsk-2000",)),
+        ("minsk agrement", ("minsk-2000",)),
+        ("agreement", ("centre-2006", "minsk-2000")),
+    ],
+)
+def test_of_several_words_each_counts(text: str, near: tuple[str, ...]) -> None:
+    """A word that every entry has makes none alike; words count whichever name of the entry has them."""
+    names = {
+        "centre-2006": ("centre-2006", "Agreement on the establishment of a regional centre of 24 July 2006"),
+        "minsk-2000": ("minsk-2000", "Agreement on co-operation against illicit traffic in narcotic drugs, 2000"),
+    }
+    assert lookup.nearest_names(text, names) == near
