@@ -160,6 +160,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("The key is not of the member's next log or witness"),
         N_("Make the key under the next number: paiza-node shows it."),
     ),
+    "unconfirmed": (
+        N_("Something was to be confirmed, and nobody was there to do it"),
+        N_("Run the command on a terminal, or confirm with --yes."),
+    ),
     "unknown_member": (N_("The register has no such member"), N_("Name a member of it.")),
     "unknown_proposal": (N_("Your node holds no such proposal"), N_("List those that it holds: paiza-trust pending.")),
     "unknown_profile": (N_("There is no such profile"), N_("List the profiles with: paiza profiles.")),

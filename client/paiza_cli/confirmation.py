@@ -1,9 +1,12 @@
 """A question on the terminal that is answered with yes or no, in either language."""
 
+import sys
 from gettext import gettext as _
 from typing import Final
 
 import click
+
+from paiza_wire.errors import Rejected
 
 _ANSWERS: Final = {
     **dict.fromkeys(("y", "yes", "д", "да"), True),
@@ -15,12 +18,17 @@ def confirm(question: str, *, abort: bool = False) -> bool:
     """Ask on standard error until the answer is yes or no, and return whether it was yes; no is the default.
 
     With ``abort``, ``click.Abort`` is raised if it was not. The answers of both languages are accepted in either, since
-    the keyboard may be set to the other one.
+    the keyboard may be set to the other one. Rejected("unconfirmed") if the input ends and is no terminal.
     """
     suffix = f" [{_('y/N')}]: "
-    agreed = click.prompt(
-        question, default="", show_default=False, prompt_suffix=suffix, value_proc=_read_answer, err=True
-    )
+    try:
+        agreed = click.prompt(
+            question, default="", show_default=False, prompt_suffix=suffix, value_proc=_read_answer, err=True
+        )
+    except click.Abort as stopped:
+        if isinstance(stopped.__context__, EOFError) and not sys.stdin.isatty():
+            raise Rejected("unconfirmed", question) from stopped
+        raise
     if abort and not agreed:
         raise click.Abort
     return bool(agreed)

@@ -520,8 +520,8 @@ REMEDIES: Final[Mapping[str, Remedy]] = MappingProxyType(
             N_("The node does not know your certificate."), N_("Use the certificate issued by your own member's node.")
         ),
         "unconfirmed": Remedy(
-            N_("Something is unusual or probably a slip, and nobody was there to confirm it."),
-            N_("Correct what is named, or confirm that it is right: --yes"),
+            N_("Something was to be confirmed, and nobody was there to do it."),
+            N_("Look at it. If it is right, run the command on a terminal, or confirm with --yes."),
         ),
         "unexpected_answer": Remedy(N_("The node's answer is not allowed by the protocol."), _ASK_OPERATOR),
         "unit_missing": Remedy(

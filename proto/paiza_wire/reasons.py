@@ -156,7 +156,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "token_unavailable": "The token is missing or was removed, matches no name, or does not answer; connect it, and check its module and name.",
     "too_large": "Something is larger than its limit; split it or send it as an attachment.",
     "unauthenticated": "The caller presented no certificate that this federation knows; use a certificate issued by the own member.",
-    "unconfirmed": "The draft has warnings that nobody confirmed; correct the fields, or confirm them with --yes.",
+    "unconfirmed": "Something was to be confirmed, and nobody was there to do it; run the command on a terminal, or confirm with --yes.",
     "unexpected_answer": "The node's answer is not allowed by the protocol; both sides must use a common protocol version.",
     "unit_missing": "Every officer of this member belongs to a unit, since the member has a duty unit; name the unit.",
     "unknown_field": "The message carries a field this version does not know; both sides must use a common protocol version.",

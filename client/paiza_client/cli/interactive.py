@@ -30,9 +30,10 @@ from paiza_domain.forms import values
 from paiza_domain.schema.field_errors import FieldError
 from paiza_domain.schema.kind import Kind
 from paiza_domain.schema.shapes import FieldType
+from paiza_wire.errors import Rejected
 
 SHORT_LIST: Final = 12  # choices shown with the question; of a longer list, "?" shows them
-LEAST_REVIEW: Final = "3 years"
+_ENDED: Final = (KeyboardInterrupt, EOFError, click.Abort, Rejected)  # the last where nobody answers yes or no
 
 _HELP: Final = N_("Enter alone skips an optional field; ? shows the choices; Ctrl-C saves what you have and stops.")
 
@@ -145,12 +146,12 @@ def fill(terminal: Terminal, kind: Kind, form: Form, now: datetime, recipients: 
     walk = Walk(terminal, kind, form, recipients)
     try:
         draft = walk.content(now)
-    except (KeyboardInterrupt, EOFError, click.Abort):
+    except _ENDED:
         _keep_answers(terminal, walk)
         raise
     try:
         return _enveloped(terminal, draft, recipients)
-    except (KeyboardInterrupt, EOFError, click.Abort):
+    except _ENDED:
         keep(terminal, draft, now)
         raise
 

@@ -22,6 +22,7 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType({
     "second_officer_missing": N_("Choose the second officer at the end of the form."),
     "self_approval": N_("Choose another officer: nobody signs twice."),
     "source_row_known": N_("Look at that message first; then give this one up under Settings, “Outbox”."),
+    "unconfirmed": N_("Look at it, and confirm on the page that it is right."),
     "unknown_id": N_("Check the number, or search for it."),
     "unknown_member": N_("Choose a member from “Directory”."),
     "unknown_recipient": N_("Choose the recipients from “Directory”."),

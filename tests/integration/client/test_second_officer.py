@@ -1,6 +1,7 @@
 """Four eyes as officers meet it: one writes, another reads the whole and signs, neither sends alone."""
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -256,7 +257,7 @@ def test_a_watch_that_begins_is_told_what_waits_already(paiza: Paiza, federation
 
 
 def test_the_second_officer_reads_the_attachments_before_he_signs(
-    paiza: Paiza, federation: Federation, nominal: Path, tmp_path: Path
+    paiza: Paiza, federation: Federation, nominal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second officer saves them while the message waits, each opening logged with its part; others get none."""
     (tmp_path / "list.csv").write_text("place,count\nhere,3\n")
@@ -281,8 +282,10 @@ def test_the_second_officer_reads_the_attachments_before_he_signs(
         return reasons
 
     assert asyncio.run(force()) == ["unknown_id"] * 2
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     unseen = paiza("kaz-duty", "approve", waiting["id"])  # nobody answers the question
-    assert "1 attachment belongs to it" in unseen.err
+    assert (unseen.code, "1 attachment belongs to it" in unseen.err) == (3, True)
+    assert "unconfirmed (Sign this message?)" in unseen.err
     folder = tmp_path / "seen"
     folder.mkdir()
     signed = paiza("kaz-duty", "approve", waiting["id"], "--attachments", folder, "--yes", "--json").json

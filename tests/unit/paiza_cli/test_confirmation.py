@@ -7,6 +7,7 @@ import pytest
 
 from paiza_cli.confirmation import confirm
 from paiza_cli.language import LOCALES, Catalogue, Language
+from paiza_wire.errors import Rejected
 
 
 @pytest.fixture
@@ -31,6 +32,15 @@ def test_answers_of_both_languages_are_known(
     catalogue.use(language)
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{typed}\n"))
     assert confirm("?") is expected
+
+
+@pytest.mark.parametrize("abort", [False, True])
+def test_where_nobody_answers_it_is_unconfirmed(monkeypatch: pytest.MonkeyPatch, *, abort: bool) -> None:
+    """An input that ends, and is no terminal, is nobody's interruption."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    with pytest.raises(Rejected, match="unconfirmed") as refused:
+        confirm("Sign it?", abort=abort)
+    assert refused.value.detail == "Sign it?"
 
 
 @pytest.mark.parametrize(("language", "choices"), [("ru", "[д/Н]"), ("en", "[y/N]")])

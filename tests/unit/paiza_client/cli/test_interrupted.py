@@ -14,16 +14,20 @@ from paiza_client.sdk import drafts
 from paiza_domain import kinds
 from paiza_domain.drafts import drafts as written
 from paiza_domain.drafts.members import UNKNOWN
+from paiza_wire.errors import Rejected
 
 
-def test_an_interrupted_walk_says_where_the_draft_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was answered before Ctrl-C is a draft with the same values, and the command that sends it is named."""
+@pytest.mark.parametrize("ended", [click.Abort(), Rejected("unconfirmed")])
+def test_an_interrupted_walk_says_where_the_draft_is(
+    ended: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was answered before Ctrl-C or the end of the input is a draft, and the command that sends it is named."""
     language.use("en")
     answers = iter(["KAZ-1", "1", "Первичное", "20.11.2026", "Служба", "KZ"])
 
     def prompt(*_arguments: object, **_named: object) -> str:
         if (answer := next(answers, None)) is None:
-            raise click.Abort
+            raise ended
         return answer
 
     said: list[str] = []
@@ -32,7 +36,7 @@ def test_an_interrupted_walk_says_where_the_draft_is(tmp_path: Path, monkeypatch
     )
     monkeypatch.setattr(click, "prompt", prompt)
     monkeypatch.setattr(reference_data, "members", lambda _profile: UNKNOWN)
-    with pytest.raises(click.Abort):
+    with pytest.raises(type(ended)):
         interactive.fill(terminal, kinds.get("seizure-notice", 1), "short", drafts.writing_time(), ())
     (file,) = (tmp_path / "drafts").iterdir()
     assert f"in {file}" in said[0]
