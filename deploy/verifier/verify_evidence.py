@@ -822,7 +822,7 @@ ENGLISH = {
     "part": "part {}",
     "without_annex": "without the nominal annex",
     "own_word": "the time is this log's own word",
-    "interval": "not before {}, not after {}: {} ({} of {} witnesses)",
+    "interval": "not before {}, not after {}: {} (witnesses: {} of {})",
     "unknown": "unknown",
     "contradicted": "THE LOG'S TIME CONTRADICTS ITS WITNESSES",
     "no_release": "No release in this file",

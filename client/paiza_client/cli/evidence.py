@@ -236,7 +236,7 @@ def _proven(claim: Claim) -> str:
         return _("this log's own word")
     # Witnesses cut their clocks to whole seconds: what was seen in a second was there by the end of it.
     ends = display.when(known.not_after + timedelta(seconds=1))
-    count = _("{n} of {others} witnesses").format(n=len(known.witnesses), others=known.others)
+    count = _("witnesses: {n} of {others}").format(n=len(known.witnesses), others=known.others)
     if known.not_before is None:
         return _("not after {end} ({count})").format(end=ends, count=count)
     begins = display.when(known.not_before)

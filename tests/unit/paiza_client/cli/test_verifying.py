@@ -45,7 +45,7 @@ def test_each_claim_with_its_time_and_proof(court: Court, tmp_path: Path, capsys
             "officer/liaison (liaison officer)",
             "this log's own word",
             "not before",
-            "(4 of 4 witnesses)",
+            "(witnesses: 4 of 4)",
             "the author's log alone",
         ],
         "ru": [
@@ -70,7 +70,7 @@ def test_a_proven_time_ends_with_its_second(court: Court, tmp_path: Path, capsys
     end = released.interval.not_after + timedelta(seconds=1)
     assert end > released.proof.time
     assert run(asked(court, tmp_path, file, "--lang", "en")) == 0
-    assert f"not after {wording.when(end)} (4 of 4 witnesses)" in capsys.readouterr().out
+    assert f"not after {wording.when(end)} (witnesses: 4 of 4)" in capsys.readouterr().out
 
 
 def test_what_speaks_against_a_file_is_said(court: Court, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
