@@ -8,10 +8,11 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
+from paiza_node.core.exchange.model import DeliveryKind
 from paiza_node.ops.tables import METADATA
 from tests.bent.rows import Bend, bends, rows
 from tests.bent.trial import MEMBER, PEERS, Base
@@ -109,14 +110,40 @@ def test_a_text_in_place_of_a_digest_is_refused_as_damage(base: Base) -> None:
 @pytest.mark.timeout(600)
 def test_who_asked_for_an_erasure_is_verified(base: Base) -> None:
     """The requester of every erasure, the own member among them, is that of the request and of the log's answer."""
-    table = METADATA.tables["erasure"]
-    names = [column.name for column in table.columns]
-    stored = [dict(zip(names, row, strict=True)) for row in rows(base.copy, table)]
-    assert {row["requester"] for row in stored} >= {MEMBER}
-    for row in stored:
+    found = stored(base, "erasure")
+    assert {row["requester"] for row in found} >= {MEMBER}
+    for row in found:
         for other in {"", MEMBER, *PEERS} - {row["requester"]}:
             bend = Bend("erasure", (row["digest"], row["request"]), "changed", "requester", other)
             assert base.verified(bend) != [], bend
+
+
+@pytest.mark.timeout(600)
+def test_a_span_that_begins_with_the_log_has_no_consistency_proof(base: Base) -> None:
+    """There is no note before it that one could lead from."""
+    found = stored(base, "cosigned_span")
+    spans = [row for row in found if row["before_digest"] is None]
+    assert spans
+    for row in spans:
+        bend = Bend("cosigned_span", (row["id"],), "changed", "consistency_proof", bytes(32))
+        assert base.verified(bend) != [], bend
+
+
+@pytest.mark.timeout(600)
+def test_a_forwarding_whose_entry_is_missing_is_refused_as_damage(base: Base) -> None:
+    """Who forwards a message again is shown the entry of the first time, which a damaged row does not name."""
+    row = next(row for row in stored(base, "delivery") if row["delivery_kind"] == DeliveryKind.FORWARDED)
+    told = asyncio.run(base.trial(Bend("delivery", (row["id"],), "negative", "released_index", -1)))
+    assert told is not None
+    assert told.internal == []
+    assert told.found
+
+
+def stored(base: Base, table: str) -> list[dict[str, Any]]:
+    """Return the rows of a table, by the names of its columns."""
+    found = METADATA.tables[table]
+    names = [column.name for column in found.columns]
+    return [dict(zip(names, row, strict=True)) for row in rows(base.copy, found)]
 
 
 @pytest.mark.timeout(WHOLE_SECONDS if ROWS_OF_EACH else 600)

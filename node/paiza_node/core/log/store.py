@@ -183,6 +183,14 @@ def entries_at(conn: ReadConnection, indices: Collection[int]) -> list[StoredEnt
     return found
 
 
+def entry_at(conn: ReadConnection, index: int) -> StoredEntry:
+    """Return the entry that a row names by its index; Unavailable("log_damaged") if there is none."""
+    found = entries_at(conn, [index])
+    if not found:
+        raise Unavailable("log_damaged", f"entry {index} of the log is missing in the database")
+    return found[0]
+
+
 def texts(conn: ReadConnection, indices: Collection[int]) -> dict[int, LogText]:
     """Return the free texts stored beside these entries, each with its salt."""
     t = log_text_table.c

@@ -165,7 +165,7 @@ def keep(
 
 def held(at: Moment, row: ApprovalRow) -> Held:
     """Return the answer for a pending message, by its SUBMITTED entry."""
-    (entry,) = log_store.entries_at(at.conn, [row.submitted_index])
+    entry = log_store.entry_at(at.conn, row.submitted_index)
     return Held(row.digest, entry.index, entry.entry, row.missing, row.expires_time)
 
 

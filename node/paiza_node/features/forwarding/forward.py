@@ -122,7 +122,7 @@ class Forward:
             if isinstance(outcome, Rejected):
                 result.rejection.CopyFrom(rejection(outcome))
             else:
-                (entry,) = await asyncio.to_thread(self._entries, [outcome])
+                entry = await asyncio.to_thread(self._entry, outcome)
                 (hashes,) = self._ledger.prove([outcome], checkpoint.size)
                 result.forwarded.CopyFrom(log_pb2.ProvenEntry(entry=entry, index=outcome, inclusion_hashes=hashes))
             results.append(result)
@@ -351,9 +351,9 @@ class Forward:
             delivery_kind=delivery_kind,
         )
 
-    def _entries(self, indices: Sequence[int]) -> list[bytes]:
+    def _entry(self, index: int) -> bytes:
         with self._store.reads() as reads:
-            return [stored.entry for stored in log_store.entries_at(reads, indices)]
+            return log_store.entry_at(reads, index).entry
 
 
 def check_reason(reason: str, purpose: str) -> None:

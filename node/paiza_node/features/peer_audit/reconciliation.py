@@ -195,7 +195,7 @@ class Reconciliation:
 
         committed = await self._core.ledger.commit(work)
         with self._core.store.reads() as reads:
-            (stored,) = log_store.entries_at(reads, [committed.result])
+            stored = log_store.entry_at(reads, committed.result)
         return own_proof(self._core.ledger, stored, committed.checkpoint.size, committed.checkpoint.note)
 
 

@@ -59,7 +59,7 @@ def _check_kept(scan: ReadConnection, former: FormerLog, kept: VerifiedCheckpoin
 
 def _check_named(scan: ReadConnection, former: FormerLog, largest: VerifiedCheckpoint, part: Part) -> None:
     # 2.
-    (first,) = log_store.entries_at(scan, [former.first_index - 1])
+    first = log_store.entry_at(scan, former.first_index - 1)
     entry = log_pb2.LogEntry.FromString(first.entry)
     named = sha256(largest.note).digest()
     if (entry.event, entry.log_continued.note_sha256) != (log_pb2.LOG_EVENT_LOG_CONTINUED, named):

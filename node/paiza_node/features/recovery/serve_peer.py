@@ -190,7 +190,7 @@ class ServePeer:
         certified: set[bytes],
     ) -> None:
         core = self._core
-        (entry,) = log_store.entries_at(reads, [delivery.released_index])
+        entry = log_store.entry_at(reads, delivery.released_index)
         released = self._proven(entry, checkpoint.size)
         cosigned = self._cosigned if has_left(core.register_cache.last, body) else None
         if delivery.delivery_kind == DeliveryKind.FORWARDED:

@@ -212,6 +212,8 @@ class Witnesses(Check):
             if before.origin != after.checkpoint.origin or before.size > size:
                 raise Rejected("bad_proof", "the note before is no beginning of the one after")
             merkle.verify_consistency(before.size, before.root, size, root, split_hashes(span.consistency_proof))
+        elif span.consistency_proof:
+            raise Rejected("bad_proof", "a span without a note before it has a consistency proof")
         if len(self._judged) >= SPANS:
             self._judged.clear()
         self._judged[span] = after
