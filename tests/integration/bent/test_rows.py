@@ -5,12 +5,18 @@ A sample drawn with a fixed source of randomness; `PAIZA_BENT_ROWS=1` bends ever
 
 import asyncio
 import os
+import sqlite3
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 import pytest
+from typing_extensions import override
 
 from paiza_node.core.exchange.model import DeliveryKind
 from paiza_node.ops.tables import METADATA
@@ -118,15 +124,28 @@ def test_who_asked_for_an_erasure_is_verified(base: Base) -> None:
             assert base.verified(bend) != [], bend
 
 
+@dataclass(frozen=True)
+class _FirstSpan(Bend):
+    """A span becomes one that begins with its log, with a consistency proof of its own."""
+
+    @override
+    def apply(self, database: Path) -> bool:
+        """Change the span, and the paths that go along it."""
+        with closing(sqlite3.connect(database)) as connection, connection:
+            (note,) = connection.execute("SELECT note_digest FROM cosigned_span WHERE id = ?", self.key).fetchone()
+            first = sha256(note).digest()
+            changed = "UPDATE cosigned_span SET id = ?, before_digest = NULL, consistency_proof = ? WHERE id = ?"
+            connection.execute(changed, (first, self.value, *self.key))
+            connection.execute("UPDATE cosigned_path SET span = ? WHERE span = ?", (first, *self.key))
+        return True
+
+
 @pytest.mark.timeout(600)
 def test_a_span_that_begins_with_the_log_has_no_consistency_proof(base: Base) -> None:
     """There is no note before it that one could lead from."""
-    found = stored(base, "cosigned_span")
-    spans = [row for row in found if row["before_digest"] is None]
-    assert spans
-    for row in spans:
-        bend = Bend("cosigned_span", (row["id"],), "changed", "consistency_proof", bytes(32))
-        assert base.verified(bend) != [], bend
+    used = next(row["id"] for row in stored(base, "cosigned_span") if row["before_digest"] is not None)
+    assert base.verified(_FirstSpan("cosigned_span", (used,), "changed", "consistency_proof", b"")) == []
+    assert base.verified(_FirstSpan("cosigned_span", (used,), "changed", "consistency_proof", bytes(32))) != []
 
 
 @pytest.mark.timeout(600)
