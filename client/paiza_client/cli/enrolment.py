@@ -70,6 +70,7 @@ def enrol(*, file: Path, token: str | None) -> None:
         ask = terminal.passphrase if new_keys.are_made(folder, invited.label) else terminal.new_passphrase
         with Tokens(terminal.pin) as tokens:
             made = enrolment.make_keys(folder, invited, Sealer(ask), tokens, uri)
+            _tell_asking(terminal)
             done = run(enrolment.enrol(invited, made, lambda reason: _wait(terminal, reason)))
     _tell(terminal, done, invited.roles)
 
@@ -96,6 +97,16 @@ def _show(terminal: Terminal, invited: Invited) -> None:
     if invited.unit:
         terminal.note(_("Unit: {unit}").format(unit=invited.unit))
     terminal.note(_("The invitation is good until {time}.").format(time=time_text(invited.expiry_time)))
+
+
+def _tell_asking(terminal: Terminal) -> None:
+    """Say what the next answer waits for: while no other member's node can be reached, it is long in coming."""
+    terminal.note(
+        _(
+            "Your node has them certified once another member's node has witnessed the invitation. This takes seconds; "
+            "up to two minutes where no other node can be reached."
+        )
+    )
 
 
 def _wait(terminal: Terminal, reason: str) -> None:

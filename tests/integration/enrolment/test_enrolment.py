@@ -297,6 +297,21 @@ def test_the_client_waits_for_a_witness(
     assert home.exists()
 
 
+def test_what_is_waited_for_is_told_before(
+    desk: Desk, home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Who sees nothing for a minute would stop the command."""
+    file, told = desk.invited("petrov", tmp_path), []
+
+    async def asked() -> None:
+        told.append(capfd.readouterr().err)
+
+    desk.before = asked
+    assert paiza(["enrol", str(file), "--lang", "en"]) == ExitCode.OK
+    assert "once another member's node has witnessed the invitation" in told[0]
+    assert home.exists()
+
+
 def test_a_damaged_invitation_is_named(
     home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], desk: Desk
 ) -> None:

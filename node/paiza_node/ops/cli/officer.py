@@ -122,6 +122,7 @@ def invite(
     until = shown_time(time_of(answer.officer.invitation_expiry_time))
     click.echo(_("{file}: the invitation for {name}, good until {until}.").format(file=output, name=name, until=until))
     click.echo(_("Hand it to that person alone; they run `paiza enrol` with it and telephone you with their words."))
+    click.echo(_("Their keys are certified while the node of at least one other member can be reached."))
 
 
 @command.command(
