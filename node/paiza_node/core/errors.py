@@ -79,7 +79,9 @@ def _filled(template: str, values: dict[str, object]) -> str:
 
 _OUT_OF_RANGE: Final = "Value out of range"  # so begins the error of a number that its protobuf field cannot hold
 # Typed code mixes no bytes, texts and numbers: where it does, a row holds a value of another type than its column.
-_MIXED: Final = re.compile(r"\bbytes\b|\bstr\b|^(Strings must be encoded|bad argument type|string argument without)")
+_MIXED: Final = re.compile(
+    r"\bbytes\b|\bstr\b|^(Strings must be encoded|bad argument type|string argument without|'float' object cannot)"
+)
 
 
 def damage_of(error: BaseException) -> Unavailable | None:

@@ -18,6 +18,7 @@ from typing import Any, Final
 import pytest
 from typing_extensions import override
 
+from paiza.officer.v1 import officer_pb2
 from paiza_node.core.exchange.model import DeliveryKind
 from paiza_node.ops.tables import METADATA
 from tests.bent.rows import Bend, bends, rows
@@ -156,6 +157,23 @@ def test_a_forwarding_whose_entry_is_missing_is_refused_as_damage(base: Base) ->
     assert told is not None
     assert told.internal == []
     assert told.found
+
+
+@pytest.mark.timeout(600)
+def test_what_depends_on_damaged_rows_is_refused_as_damage(base: Base) -> None:
+    """A message without a body is not opened, and a queue of more deliveries than there can be is not added up."""
+    opened = next(call for call in base.calls if call.method.endswith("/OpenMessage"))
+    digest = officer_pb2.OpenMessageRequest.FromString(opened.requests[0]).message_digest
+    message = next(row for row in stored(base, "message") if row["digest"] == digest)
+    queue = stored(base, "outbound_queue")[0]
+    for bend in (
+        Bend("message", (message["seq"],), "negative", "seq", -1),
+        Bend("outbound_queue", (queue["recipient"],), "greatest", "waiting", 2**63 - 1),
+    ):
+        told = asyncio.run(base.trial(bend))
+        assert told is not None
+        assert told.internal == [], bend
+        assert told.found, bend
 
 
 def stored(base: Base, table: str) -> list[dict[str, Any]]:

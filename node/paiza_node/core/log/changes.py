@@ -20,6 +20,7 @@ from typing import Final, Protocol
 import structlog
 
 from paiza_node.core.executors.periodic import PeriodicTask
+from paiza_wire.errors import PaizaError
 
 CATCH_UP_SECONDS: Final = 300.0  # between two full checks for unannounced changes; each costs some queries
 
@@ -119,6 +120,10 @@ class ChangeFeed:
         for subscriber in self._subscribers:
             try:
                 subscriber.notify(changes)
+            except PaizaError as error:  # of a damaged row
+                name = type(subscriber).__name__
+                log.warning("change_not_delivered", subscriber=name, reason=error.reason, detail=error.detail)
+                subscriber.catch_up()
             except Exception:  # one subscriber's error must not withhold the changes from the others
                 log.exception("change_not_delivered", subscriber=type(subscriber).__name__)
                 subscriber.catch_up()

@@ -92,7 +92,8 @@ class OpenPart:
         row = messages_store.message(tx.conn, request.digest)
         body = None if row is None else messages_store.body(tx.conn, row.seq)
         assert row is not None
-        assert body is not None, "what is neither refused nor erased has a body"
+        if body is None:  # though it is neither refused nor erased
+            raise Unavailable("log_damaged", "the body of the message is missing in the database")
         message = stored(body)
         part_key = self._decryption_keys.part_key(message, request.number)
         return _Opened(row, message, part_key, _log_opened(tx, officer, row, request.number, request.reason))

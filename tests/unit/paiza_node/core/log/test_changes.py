@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
+from structlog.testing import capture_logs
 from typing_extensions import override
 
 from paiza.officer.v1 import officer_pb2
@@ -215,6 +216,25 @@ async def test_a_subscriber_that_fails_keeps_nothing_from_the_others() -> None:
     await asyncio.wait_for(listener.came.wait(), SECONDS)
     assert (failing.caught_up, listener.caught_up) == (1, 0)
     assert listener.events == ["a"]
+
+
+async def test_a_damaged_row_is_told_without_a_traceback() -> None:
+    """What a subscriber cannot read of a row is a state of the database, not an error of the program."""
+
+    class Damaged(Failing):
+        @override
+        def notify(self, changes: Sequence[Change]) -> None:
+            raise Rejected("malformed", "the header is not a valid paiza.core.v1.Header")
+
+    feed, damaged, listener = ChangeFeed(), Damaged(), Listener()
+    feed.subscribe([damaged, listener])
+    with capture_logs() as told:
+        await asyncio.to_thread(feed.publish, [Noted("a")])
+        await asyncio.wait_for(listener.came.wait(), SECONDS)
+    assert [(each["event"], each["reason"], "exc_info" in each) for each in told] == [
+        ("change_not_delivered", "malformed", False)
+    ]
+    assert damaged.caught_up == 1
 
 
 async def test_subscribers_catch_up_at_once_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
