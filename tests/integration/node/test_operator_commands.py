@@ -48,7 +48,7 @@ def test_doctor_of_a_healthy_node(exchanged: Exchanged, command: Command) -> Non
     assert "fail" not in levels.values(), told
     assert code in (0, 10)
     assert [each["what"] for each in told["checks"] if each["check"] == "clock"] == [
-        "Agrees with 1 peers within 2 s; three are needed to tell which clock is wrong."
+        "Agrees within 2 s; peers compared: 1. Three are needed to tell which clock is wrong."
     ]
 
 

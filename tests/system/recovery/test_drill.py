@@ -32,8 +32,8 @@ def test_node_is_lost_and_recovered(drill: Drill, tmp_path: Path) -> None:
     file = tmp_path / "kaz.backup"
     before = drill.exchange("kaz", ["tjk", "uzb"], 3)
     drill.exchange("tjk", ["kaz"], 2)
-    code, told = drill.kaz("backup", file)
-    assert code == 0, told
+    code, made = drill.kaz("backup", file)
+    assert code == 0, made
     lost = drill.exchange("kaz", ["tjk", "uzb"], 3)
     drill.exchange("kaz", ["uzb"], 2)
     lost_received = drill.exchange("tjk", ["kaz"], 2)
@@ -46,6 +46,7 @@ def test_node_is_lost_and_recovered(drill: Drill, tmp_path: Path) -> None:
     drill.admit(told["remedy"].split("with the key ")[1].split()[0])
     code, told = drill.kaz("restore", file)
     assert code == 0, told
+    assert (told["entries"], told["messages"]) == (made["entries"], made["messages"])
     assert told["origin"].endswith("/log/2")
     assert [each["origin"][-1] for each in told["lost"]] == ["1"]
     assert told["lost"][0]["entries"] >= 3 * 2 + 2 + 2 + 3

@@ -93,7 +93,7 @@ NEXT: Final = N_(
     "-o {member}.application\n"
     "2. When the custodians have admitted {member}: paiza-node join FILE --config {folder}/node.toml, then "
     "issuer init and issuer run for the issuer, which certifies officers (without one: paiza-trust ca certify), then "
-    "doctor and run.\n"
+    "run and doctor.\n"
     "3. Invite your officers: paiza-node officer invite NAME --role ROLE --unit UNIT --config {folder}/node.toml\n"
     "Keep {folder}/keys safe: a lost log key ends this log, a lost encryption seed what was encrypted for it."
 )

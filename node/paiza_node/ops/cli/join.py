@@ -52,7 +52,8 @@ def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bo
     _check_stopped(config)
     carried = _read(file)
     # 2.
-    if config.bootstrap_root.exists():
+    is_first = not config.bootstrap_root.exists()
+    if not is_first:
         _check_continues(config, carried, file)
     elif not yes:
         _ask(carried)
@@ -66,7 +67,7 @@ def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bo
         digests = joining.digests(carried)
         print_json({"federation": register.federation, "member": config.member, **digests, "outdated": outdated})
         return
-    text = _("{member} is in {federation}; the register has {count} members. Next: paiza-node doctor, then run.")
+    text = _("{member} is in {federation}; the register has {count} members.")
     click.echo(
         text.format(
             member=config.member, federation=register.federation, count=len(register.members) + len(register.unusable)
@@ -79,6 +80,15 @@ def command(config_path: Path, log_level: str | None, file: Path, *, as_json: bo
                 "when it runs, and exchanges nothing until then."
             ).format(time=shown_time(register.issued_time))
         )
+    if is_first:
+        click.echo(
+            _(
+                "Next: the issuer (paiza-node issuer init) if it is to certify your officers, then paiza-node run and "
+                "doctor."
+            )
+        )
+    else:
+        click.echo(_("Next: paiza-node run."))
 
 
 def _check_stopped(config: Config) -> None:

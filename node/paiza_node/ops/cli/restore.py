@@ -84,7 +84,7 @@ def command(config_path: Path, log_level: str | None, file: Path, without: tuple
                 "made": iso(restored.manifest.created_time),
                 "messages": restored.manifest.messages,
                 "origin": restored.origin,
-                "entries": restored.size,
+                "entries": restored.manifest.size,
                 "lost": [
                     {"origin": origin, "left": left, "were": were, "entries": were - left}
                     for origin, left, were in restored.lost
@@ -102,7 +102,7 @@ def _tell(restored: Restored) -> None:
     made = shown_time(restored.manifest.created_time)
     click.echo(
         _("The backup of {time} is in place: {entries} entries, {messages} messages.").format(
-            time=made, entries=number_text(restored.size), messages=number_text(restored.manifest.messages)
+            time=made, entries=number_text(restored.manifest.size), messages=number_text(restored.manifest.messages)
         )
     )
     for origin, left, were in restored.lost:

@@ -118,7 +118,7 @@ def _officers(officers: admin_pb2.OfficerCounts) -> str:
 def _clock(status: admin_pb2.GetStatusResponse) -> str:
     """Return how far the own clock is off, or that it is not known."""
     if not status.HasField("clock_offset"):
-        return _("compared with {count} peers; at least three are needed").format(count=status.clock_sources)
+        return _("peers compared: {count}; at least three are needed").format(count=status.clock_sources)
     text = offset_text(status.clock_offset)
     return _("{offset} s against the median of {count} peers").format(offset=text, count=status.clock_sources)
 

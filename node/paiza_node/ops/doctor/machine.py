@@ -140,16 +140,27 @@ def check_disk(config: Config, now: datetime) -> Iterator[Check]:
     free = free_bytes(config.data, *([] if facts.folder is None else [facts.folder]))
     with open_scan(config.database) as scan:
         growth = _growth(scan, facts.size, now)
-    lasts = free / growth if growth else None
+    seen = database_file(config) is not None or facts.folder is not None
+    lasts = free / growth if growth and seen else None
     values = {
         "free": shown_bytes(free),
-        "growth": shown_bytes(growth),
+        "growth": "-" if growth is None else shown_bytes(growth),
         "days": "-" if lasts is None else number_text(round(min(lasts, 99_999))),
     }
-    what = N_("{free} free. The store grows by {growth} a day: enough for {days} days.")
-    if database_file(config) is None and facts.folder is None:
-        lasts = None
-        what = N_("{free} free for attachments. The database grows by {growth} a day on a disk that is not looked at.")
+    if growth is None:
+        what = (
+            N_("{free} free. How fast the store grows is shown once it is a day old.")
+            if seen
+            else N_("{free} free for attachments. The database is on a disk that is not looked at.")
+        )
+    else:
+        what = (
+            N_("{free} free. The store grows by {growth} a day: enough for {days} days.")
+            if seen
+            else N_(
+                "{free} free for attachments. The database grows by {growth} a day on a disk that is not looked at."
+            )
+        )
     remedy = N_("Free some space, or move the data folder to a larger disk while the node is stopped.")
     if free < LEAST_FREE:
         yield fail(name, what, remedy, **values)
@@ -159,13 +170,13 @@ def check_disk(config: Config, now: datetime) -> Iterator[Check]:
         yield ok(name, what, **values)
 
 
-def _growth(scan: ReadConnection, size: int, now: datetime) -> float:
-    """Return the growth in bytes a day over the life of the store; a younger store counts as one day old."""
+def _growth(scan: ReadConnection, size: int, now: datetime) -> float | None:
+    """Return the growth in bytes a day over the life of the store; None of one that is not a day old."""
     first = log_store.entries(scan, 0, 1)
     if not first:
-        return 0.0
-    began = log_pb2.LogEntry.FromString(first[0].entry).entry_time.ToDatetime(tzinfo=UTC)
-    return size / max((now - began) / timedelta(days=1), 1.0)
+        return None
+    age = now - log_pb2.LogEntry.FromString(first[0].entry).entry_time.ToDatetime(tzinfo=UTC)
+    return size / (age / timedelta(days=1)) if age >= timedelta(days=1) else None
 
 
 def check_log(config: Config, register: Register) -> Iterator[Check]:

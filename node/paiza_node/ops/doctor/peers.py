@@ -247,9 +247,11 @@ def check_clocks(found: ClockReport) -> Iterator[Check]:
         yield warn(name, text, remedy, member=member, off=span_text(abs(ahead)), count=count)
     if not found.level and not found.wrong:
         text = (
-            N_("Agrees with {count} peers within {seconds} s.")
+            N_("Agrees within {seconds} s; peers compared: {count}.")
             if count >= LEAST_SOURCES
-            else N_("Agrees with {count} peers within {seconds} s; three are needed to tell which clock is wrong.")
+            else N_(
+                "Agrees within {seconds} s; peers compared: {count}. Three are needed to tell which clock is wrong."
+            )
         )
         yield ok(name, text, count=count, seconds=int(OFF_WARNING.total_seconds()))
 

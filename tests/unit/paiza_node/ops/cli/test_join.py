@@ -63,6 +63,9 @@ def test_the_operator_compares_the_first_root(
     out = capsys.readouterr().out
     assert fingerprint_words(register.first_digest, "ru") in out
     assert fingerprint_words(register.first_digest, "en") in out
+    assert "Next: the issuer (paiza-node issuer init)" in out
+    assert join(folder, own) == 0
+    assert capsys.readouterr().out.endswith("Next: paiza-node run.\n")
     assert (node / "root.json").read_bytes() == register.first_root
     digests = json.loads((node / DIGESTS).read_bytes())
     assert digests["newest_root"] == {"version": 1, "sha256": register.newest_digest.hex()}

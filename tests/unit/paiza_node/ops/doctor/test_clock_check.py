@@ -34,11 +34,11 @@ def lines(**seconds: float) -> list[tuple[Level, str, str]]:
 def test_right_clocks(lang: Language) -> None:
     """With at least three peers; with fewer it says that nobody could tell."""
     told = {
-        "en": "Agrees with {} peers within 2 s",
+        "en": "Agrees within 2 s; peers compared: {}",
         "ru": "Расхождение с другими узлами не более 2 с; сверено с узлами: {}",
     }[lang]
     few = {
-        "en": "; three are needed to tell which clock is wrong.",
+        "en": ". Three are needed to tell which clock is wrong.",
         "ru": ". Чтобы понять, чьи часы неверны, нужны три.",
     }[lang]
     assert lines(kgz=0.1, tjk=0.2, uzb=-1) == [(Level.OK, told.format(3) + ".", "")]
