@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from paiza_cli.terminal import plain_line
+from paiza_register import roles
 from paiza_register.ceremony import Base
 from paiza_register.ceremony.change import ATTENDANCE
 from paiza_trust import carried_files
@@ -17,13 +18,18 @@ from paiza_trust.key_folder import KeyFolder
 from paiza_trust.language import N_, _
 from paiza_trust.own_node import Held, OwnNode
 
-_ROLES: Final = {
+_NAMES: Final = {
     "root": N_("root"),
     "targets": N_("targets"),
     "snapshot": N_("snapshot"),
     "timestamp": N_("timestamp"),
+    roles.REFERENCE: N_("reference data"),
+    "node_ca": N_("node CA"),
+    "officer_ca": N_("officer CA"),
+    "encryption_key": N_("encryption key"),
+    "officer_certificate": N_("officer's certificate"),
 }
-"""Names of the roles that every register has; the others are named after members."""
+"""Names of what expires (`Expiry.what`), as `paiza-node doctor` has them; a member's two roles are named after it."""
 
 
 @click.command(
@@ -78,9 +84,10 @@ def _as_text(base: Base, folder: KeyFolder, node: OwnNode | None) -> None:
         for held in waiting:
             click.echo(f"  {display.sign_command(held, node)}")
     click.echo(_("Holds until:"))
+    member = _member(base, keys, node)
+    names = {**_NAMES, member: N_("member's files"), roles.node_role_of(member): N_("revocations")}
     for each in _expiries(base, keys, node):
-        what = _(_ROLES.get(each.what, each.what))
-        click.echo(f"  {each.time:%Y-%m-%d}  {what:<28} {each.command or _('nodes sign it anew')}")
+        click.echo(f"  {each.time:%Y-%m-%d}  {_(names[each.what]):<28} {each.command or _('nodes sign it anew')}")
     click.echo(_("Custodians, and when they signed last:"))
     for attended in standing.attendance(base):
         day = "-" if attended.time is None else f"{attended.time:%Y-%m-%d}"

@@ -1,5 +1,6 @@
 """The `status` command: it judges the keys that are in the folder now, and who still signs."""
 
+import itertools
 import json
 import shutil
 from dataclasses import replace
@@ -60,6 +61,24 @@ def test_a_key_that_signed_no_proposal_may_be_in_use(folder: Path) -> None:
     records = folder / "uzb/trust/ceremonies.jsonl"
     records.write_text(records.read_text() + "cut off by a cra")
     assert in_use(folder, 1)["custodian-uzb"] is True
+
+
+def test_what_holds_is_named_in_words(folder: Path) -> None:
+    """The list of days has the names of the guide and of `paiza-node doctor`, in both languages, and no code names."""
+    asked = ("status", "--register", folder / "1.register", "--keys", folder / "uzb/trust")
+
+    def named(heading: str, *language: str) -> set[str]:
+        lines = trust(*asked, *language).splitlines()
+        return {line[14:43].strip() for line in itertools.takewhile(_is_inner, lines[lines.index(heading) + 1 :])}
+
+    english = {"root", "targets", "snapshot", "timestamp", "reference data", "member's files", "revocations"}
+    assert named("Holds until:") == {*english, "node CA", "officer CA", "encryption key"}
+    russian = {"файлы участника", "отзывы сертификатов", "справочные данные", "УЦ узлов", "ключ шифрования"}
+    assert russian < named("Действует до:", "--lang", "ru")
+
+
+def _is_inner(line: str) -> bool:
+    return line.startswith("  ")
 
 
 def test_a_new_custodian_is_not_absent(folder: Path) -> None:
