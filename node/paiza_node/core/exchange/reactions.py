@@ -48,6 +48,8 @@ class Reaction:
 
     on_received: Callable[[LogTransaction, Sequence[ReceivedMessage]], None] | None = None
     on_released: Callable[[LogTransaction, Sequence[ReleasedMessage]], None] | None = None
+    on_from_author: Callable[[LogTransaction, Sequence[ReceivedMessage]], None] | None = None
+    """Reacts to messages that were received from a forwarder, and that their author has now delivered as well."""
 
 
 def received(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
@@ -57,6 +59,15 @@ def received(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequen
     for reaction in reactions:
         if reaction.on_received is not None:
             reaction.on_received(tx, messages)
+
+
+def came_from_author(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
+    """Run every reaction to messages that came from their author too; nothing happens if there are none."""
+    if not messages:
+        return
+    for reaction in reactions:
+        if reaction.on_from_author is not None:
+            reaction.on_from_author(tx, messages)
 
 
 def released(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequence[ReleasedMessage]) -> None:

@@ -3,7 +3,8 @@
 Not in the commit path: a message is released and received first, and can be found a moment later. The tokens of
 messages that were stored meanwhile ride on a later commit. The cursor is the number of the last indexed message; it is
 committed with the tokens, so that a crash repeats a batch or nothing. A new key, or new folding rules, begin the index
-anew. Messages that cannot be opened any more (an erased key) are skipped.
+anew. Messages that cannot be opened any more (an erased key) are skipped. A message that a member forwarded first may
+come from its author with an annex: its number is stored until it was read again.
 
 What the index needs of a message is in memory when the message is stored: its parsed header, and of a received one its
 content, which the receiver has opened to check it (`NewMessages`). Messages of which it is not are read and opened.
@@ -58,6 +59,7 @@ FEW_SECONDS: Final = 0.2  # after which what came meanwhile is indexed together
 PATIENCE_SECONDS: Final = 30.0  # between checks without changes
 CURSOR: Final = "indexed"
 SETTING_KEY: Final = "index_key"
+SETTING_AGAIN: Final = "index_again"  # the numbers of messages to read again, 8 bytes each
 
 log = structlog.get_logger("paiza.search")
 
@@ -77,6 +79,11 @@ class TokenKey:
     def token(self, term: Term) -> bytes:
         """Return the token of a term."""
         return hmac.digest(self._key, f"{term.field}\0{term.text}".encode(), "sha256")[:TOKEN_BYTES]
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesReplaced(Change):
+    """Stored messages have other parts than when they were stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +112,8 @@ class NewMessages:
         self._lock = threading.Lock()
         self._by_seq: dict[int, NewMessage] = {}
         self._bytes = 0
-        self.reaction: Final = Reaction(on_received=self._received, on_released=self._released)
-        """Adds every message that is stored."""
+        self.reaction: Final = Reaction(self._received, self._released, self._replaced)
+        """Adds every message that is stored, and has those that come anew indexed again."""
 
     def find(self, seq: int, digest: bytes) -> NewMessage | None:
         """Return the message with this number and digest if it is here."""
@@ -132,6 +139,13 @@ class NewMessages:
     def _released(self, _tx: LogTransaction, messages: Sequence[ReleasedMessage]) -> None:
         for each in messages:
             self._add(each.row, each.header, None)
+
+    def _replaced(self, tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
+        with self._lock:
+            for each in messages:
+                self._drop(each.row.seq)
+        _put_again(tx, {*_again(tx.conn), *(each.row.seq for each in messages)})
+        tx.announce(MessagesReplaced())
 
     def _add(self, row: MessageRow, header: message_pb2.Header, opened: Opened | None) -> None:
         if row.signed is None:
@@ -186,15 +200,18 @@ class Index:
         self._new_messages = new_messages or NewMessages()
         self._begun = False  # whether the key and the rules of the index were compared with ours
         self._indexed_seq = -1  # the number of the last message that is indexed; -1 if it was not read yet
+        self._replaced, self._read_again = 1, 0  # how often messages were replaced, and up to when they were read again
         self.task = PeriodicTask(self._round, period=PATIENCE_SECONDS, failed="not_indexed")
 
     def notify(self, changes: Sequence[Change]) -> None:
         """Wake when messages changed: some may be new."""
-        if any(isinstance(change, MessagesChanged) for change in changes):
+        self._replaced += any(isinstance(change, MessagesReplaced) for change in changes)
+        if any(isinstance(change, MessagesChanged | MessagesReplaced) for change in changes):
             self.task.wake()
 
     def catch_up(self) -> None:
         """Wake to check for messages that are not indexed."""
+        self._replaced += 1
         self.task.wake()
 
     async def _round(self) -> None:
@@ -205,16 +222,16 @@ class Index:
 
     async def index_stored(self) -> None:
         """Index all waiting messages."""
-        while self._indexed_seq < (last := self._ledger.last_seq):
-            began = perf_counter()
+        while self._indexed_seq < (last := self._ledger.last_seq) or self._read_again < self._replaced:
+            began, replaced = perf_counter(), self._replaced
             batch = await asyncio.to_thread(self._read)
             if not batch:
-                self._indexed_seq = last
+                self._indexed_seq, self._read_again = last, replaced
                 return
             seconds = perf_counter() - began
             work = partial(_store, batch=batch, store_matches=self._store_matches)
             await self._ledger.commit(work, rides=True, items=len(batch))
-            self._indexed_seq = batch[-1][1].seq
+            self._indexed_seq = max(self._indexed_seq, batch[-1][1].seq)
             if self._ledger.has_traffic:
                 # A batch for each message would cost more than the message.
                 await asyncio.sleep(max(seconds * REST, 0.0 if len(batch) > FEW else FEW_SECONDS))
@@ -226,13 +243,20 @@ class Index:
             settings_store.put_setting(tx.conn, SETTING_KEY, self._token_key.fingerprint)
 
     def _read(self) -> list[tuple[bytes, IndexedMessage]]:
-        """Return the next messages, each with its digest."""
+        """Return the next messages, each with its digest: first those to read again."""
         # Groups are short in a flood of urgent work, where the index rides seldom: it must keep up all the same.
         limit = min(BATCH, max(LEAST_BATCH, self._ledger.group_items))
         found: list[tuple[bytes, IndexedMessage, Collection[bytes]]] = []
         tokens = 0
         with self._store.reads() as reads:
-            waiting = messages_store.unindexed(reads, settings_store.counter(reads, CURSOR), limit)
+            cursor = settings_store.counter(reads, CURSOR)
+            waiting = messages_store.unindexed(reads, cursor, limit)
+            if self._read_again < self._replaced:
+                again = sorted(seq for seq in _again(reads) if seq <= cursor)[:FEW]
+                rows = messages_store.messages_at(reads, again)
+                waiting = [*((row.seq, row.digest, row.state) for row in reversed(rows)), *waiting]
+            if not waiting:
+                return []
             held = {seq: self._new_messages.find(seq, digest) for seq, digest, _ in waiting}
             absent = [seq for seq, _, state in waiting if held[seq] is None and state is not MessageState.REFUSED]
             bodies, compare = _bodies(reads, absent), self._compare(reads)
@@ -243,13 +267,14 @@ class Index:
                 new = held[seq]
                 body = next(bodies) if new is None else None
                 message, links = self._indexed(compare, seq, digest, new, body)
+                if seq <= cursor:
+                    message, links = _added(reads, message, links)
                 found.append((digest, message, links))
                 tokens += len(message.tokens)
                 if tokens >= BATCH_TOKENS:
                     break
             known = search_store.known(reads, {token for *_, links in found for token in links})
-        if found:
-            self._new_messages.forget(found[-1][1].seq)
+        self._new_messages.forget(found[-1][1].seq)
         batch: list[tuple[bytes, IndexedMessage]] = []
         for digest, message, links in found:
             batch.append((digest, message if known.isdisjoint(links) else replace(message, linked=True)))
@@ -317,13 +342,42 @@ def _bodies(reads: ReadConnection, seqs: Sequence[int]) -> Iterator[bytes | None
         yield from (found.get(seq) for seq in seqs[begin:at])
 
 
+def _added(
+    reads: ReadConnection, message: IndexedMessage, links: Collection[bytes]
+) -> tuple[IndexedMessage, Collection[bytes]]:
+    """Return a message that is indexed again with its new matches alone, and those of its links that are new.
+
+    All that it may have more than before is its annex: searches that its other parts meet were told of it.
+    """
+    known = search_store.tokens_at(reads, message.seq)
+    is_linked = bool(search_store.linked(reads, [message.seq]))
+    is_same = known.issuperset(token for token, _field, _annex in message.tokens)
+    matches = () if is_same else tuple(each for each in message.matches if each.annex)
+    return replace(message, linked=is_linked, matches=matches), [each for each in links if each not in known]
+
+
+def _again(conn: ReadConnection) -> set[int]:
+    """Return the numbers of the messages to read again."""
+    data = settings_store.setting(conn, SETTING_AGAIN) or b""
+    return {int.from_bytes(data[at : at + 8], "big") for at in range(0, len(data), 8)}
+
+
+def _put_again(tx: LogTransaction, seqs: Collection[int]) -> None:
+    settings_store.put_setting(tx.conn, SETTING_AGAIN, b"".join(seq.to_bytes(8, "big") for seq in sorted(seqs)))
+
+
 def _store(tx: LogTransaction, *, batch: Sequence[tuple[bytes, IndexedMessage]], store_matches: "StoreMatches") -> None:
     messages = [message for _digest, message in batch]
+    cursor = settings_store.counter(tx.conn, CURSOR)
+    if again := {each.seq for each in messages if each.seq <= cursor}:
+        _put_again(tx, _again(tx.conn) - again)
+        for seq in again:
+            search_store.drop_indexed(tx.conn, seq)
     erased = messages_store.erased_seqs(tx.conn, [each.seq for each in messages])  # after it was read, and before this
     search_store.add_indexed(
         tx.conn, [replace(each, event_time=None, tokens=()) if each.seq in erased else each for each in messages]
     )
-    settings_store.put_counter(tx.conn, CURSOR, messages[-1].seq)
+    settings_store.put_counter(tx.conn, CURSOR, max(cursor, messages[-1].seq))
     if matches := [match for each in messages if each.seq not in erased for match in each.matches]:
         store_matches(tx, matches)
     if linked := tuple(digest for digest, message in batch if message.linked):

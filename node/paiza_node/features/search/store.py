@@ -186,6 +186,12 @@ def tokens_of(conn: ReadConnection, seq: int, fields: Collection[str]) -> list[S
     return [SharedToken(row.seq, row.field, row.annex, row.token) for row in rows]
 
 
+def tokens_at(conn: ReadConnection, seq: int) -> set[bytes]:
+    """Return all tokens of one message."""
+    t = term_token_table.c
+    return {bytes(token) for token in conn.execute(select(t.token).where(t.seq == seq)).scalars()}
+
+
 def linked(conn: ReadConnection, seqs: Collection[int]) -> set[int]:
     """Return which of these messages shared an identifier with an older one when they were indexed."""
     return {row[0] for row in _LINKED.run(conn, seqs)}
@@ -202,6 +208,12 @@ def add_indexed(conn: WriteConnection, messages: Sequence[IndexedMessage]) -> No
         ],
     )
     _ADD_TOKEN.run(conn, [(token, m.seq, field, annex) for m in messages for token, field, annex in m.tokens])
+
+
+def drop_indexed(conn: WriteConnection, seq: int) -> None:
+    """Delete what is indexed of a message, which is indexed again."""
+    conn.execute(delete(term_token_table).where(term_token_table.c.seq == seq))
+    conn.execute(delete(indexed_message_table).where(indexed_message_table.c.seq == seq))
 
 
 def tokens_digest(event_micros: int | None, tokens: Collection[tuple[bytes, str, bool]], *, linked: bool) -> bytes:

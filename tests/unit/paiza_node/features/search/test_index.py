@@ -1,6 +1,6 @@
 """The index over a real store: messages nobody validated, and messages that are in memory still."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,26 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from paiza.content.v1.free_message_pb2 import FreeMessage
+from paiza.content.v1.nominal_annex_pb2 import NominalAnnex, Telephone
+from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza.core.v1 import message_pb2
-from paiza_node.core.exchange.reactions import ReceivedMessage
+from paiza_node.core.exchange.reactions import ReceivedMessage, came_from_author
 from paiza_node.core.log.transaction import LogTransaction
+from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys, Opened
 from paiza_node.core.storage import ReadConnection
 from paiza_node.core.storage import settings as settings_store
+from paiza_node.core.storage.findings import Part
 from paiza_node.features.search import index as search_index
 from paiza_node.features.search import store as search_store
-from paiza_node.features.search.index import CURSOR, Comparison, Index, NewMessages, TokenKey
-from paiza_node.features.search.model import IndexedMessage
+from paiza_node.features.search.checks import SearchIndex
+from paiza_node.features.search.index import CURSOR, Comparison, Index, MessagesReplaced, NewMessages, TokenKey
+from paiza_node.features.search.model import IndexedMessage, SearchMatch
+from paiza_wire import message as wire
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import VerifiedMessage
 from tests import delivery
+from tests.officer import subject_of
 from tests.statements import followed
 from tests.unit.paiza_node.room import MEMBERS, Room
 
@@ -222,3 +229,62 @@ async def test_a_batch_is_bounded_by_its_tokens(room: Room, monkeypatch: pytest.
     receive(room, new, *(about(room, "tjk") for _ in range(5)))
     await index(room, new, opens=False)
     assert all(indexed(room, 5))
+
+
+def with_annex(room: Room) -> tuple[VerifiedMessage, VerifiedMessage]:
+    """Return a message with an annex, and the same as it is forwarded without the annex."""
+    content = SeizureNotice().SerializeToString()
+    annex = NominalAnnex(telephones=[Telephone(number="+77015550102")]).SerializeToString()
+    header = room.message("tjk", "seizure-notice", SeizureNotice()).header
+    parts = [
+        wire.PlainPart(message_pb2.PART_KIND_MAIN, content),
+        wire.PlainPart(message_pb2.PART_KIND_NOMINAL_ANNEX, annex),
+    ]
+    keys = [wire.RecipientKey(member, room.key.public_key) for member in MEMBERS]
+    sealed = wire.seal(header, parts, keys, subject=subject_of(header, content))
+    whole = message_pb2.SignedMessage(
+        header=sealed.header, subject=sealed.subject, wraps=sealed.wraps, parts=sealed.parts
+    )
+    bare = message_pb2.SignedMessage.FromString(whole.SerializeToString())
+    del bare.parts[1]
+    parsed, digest = wire.parse_header(sealed.header), wire.message_digest(sealed.header)
+    return VerifiedMessage(digest, parsed, whole, ()), VerifiedMessage(digest, parsed, bare, ())
+
+
+@pytest.mark.parametrize("is_indexed", [False, True])
+async def test_the_annex_that_only_the_author_brings_is_indexed(room: Room, *, is_indexed: bool) -> None:
+    """A member may forward a message without its annex before its author delivers it: a search finds it by both."""
+    whole, bare = with_annex(room)
+    new = NewMessages()
+    receive(room, new, (bare, Opened(SeizureNotice(), None)))
+    other = about(room, "tjk")
+    receive(room, new, other)
+    matched: list[tuple[int, bool]] = []
+
+    def compare(seq: int, _header: message_pb2.Header, message: IndexedMessage) -> tuple[SearchMatch, ...]:
+        has_annex = any(annex for _token, _field, annex in message.tokens)
+        return (SearchMatch("open", b"", seq, annex=False), *([SearchMatch("annex", b"", seq, annex=True)] * has_annex))
+
+    def note(_tx: LogTransaction, matches: Sequence[SearchMatch]) -> None:
+        matched.extend((each.seq, each.annex) for each in matches)
+
+    index = Index(room.core, token_key=KEY, new_messages=new, compare=lambda _reads: compare, store_matches=note)
+
+    def deliver(tx: LogTransaction) -> None:
+        messages_store.replace_signed(tx.conn, whole.digest, whole.signed.SerializeToString())
+        rows = messages_store.messages_of(tx.conn, [whole.digest])
+        came_from_author([new.reaction], tx, [ReceivedMessage(row, whole.header, "tjk") for row in rows])
+
+    if is_indexed:
+        await index.index_stored()
+    room.ledger.commit_now(deliver)
+    for _ in range(2):  # the second time, nothing is left to do
+        index.notify([MessagesReplaced()])
+        await index.index_stored()
+    with room.store.reads() as reads:
+        assert [each.annex for each in search_store.tokens_of(reads, 1, ["phone"])] == [True]
+        part = Part("search")
+        SearchIndex(reads).verify(part, lambda _count: None)
+    assert part.findings == []
+    assert indexed(room, 2)[1]
+    assert sorted(matched) == [(1, False), (1, True), (2, False)]
