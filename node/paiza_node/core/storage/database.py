@@ -7,7 +7,7 @@ a COMMIT is lost, the ledger finds the batch by its id (`Head.batch`) and does n
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Connection, Engine, Table, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -145,13 +145,15 @@ class Store:
             return f"{connection.dialect.name} {version}"
 
     def close(self) -> None:
-        """Close every connection and release the writer's lock."""
+        """Close every connection and release the writer's lock; one that a thread still reads by, once it ends."""
         if self._writer is not None:
             self._writer.close()
         if self._writer_engine is not None:
             self._writer_engine.dispose()
-        self._readers.dispose()
-        self._tile_readers.dispose()
+        for readers in (self._readers, self._tile_readers):
+            # One that is given back later would wait in the pool for a read that nobody begins any more.
+            event.listen(readers.pool, "checkin", lambda _connection, entry: entry.close())
+            readers.dispose()
         if self._lock is not None:
             self._lock.release()
 

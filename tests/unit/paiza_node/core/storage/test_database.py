@@ -283,6 +283,19 @@ def test_reads_are_of_one_moment(store: Store) -> None:
         assert settings_store.setting(reads, "x") == b"1"
 
 
+@pytest.mark.parametrize("tiles", [False, True])
+def test_a_read_that_outlasts_the_store_leaves_no_connection(database_url: str, *, tiles: bool) -> None:
+    """A thread may still read when the node ends: its connection is closed when it ends."""
+    store = open_store(database_url)
+    with store.tile_reads() if tiles else store.reads() as reads:
+        driver = reads._connection.connection.dbapi_connection
+        store.close()
+        assert settings_store.setting(reads, "any") is None
+    assert driver is not None
+    with pytest.raises(Exception, match="closed"):
+        driver.cursor()
+
+
 def test_second_process_stands_by_and_takes_over(postgresql: PostgreSQL) -> None:
     """While one process is the writer the next is told to wait; when the first is gone it is the writer."""
     url = postgresql.create_database("standby")
