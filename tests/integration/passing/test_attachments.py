@@ -1,5 +1,6 @@
 """Messages with attachments passed on between real nodes: their keys are wrapped anew, their bytes follow."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from paiza.core.v1 import delivery_pb2
@@ -15,10 +16,10 @@ SIZE = 300_000
 RECEIVED = delivery_pb2.ATTACHMENT_STATE_RECEIVED
 
 
-async def sent_with_film(kaz: Desk, folder: Path) -> bytes:
-    """Send an invented film from kaz to tjk; gives the digest of its message."""
+async def sent_with_film(kaz: Desk, folder: Path, to: Sequence[str] = ("tjk",)) -> bytes:
+    """Send an invented film from kaz; gives the digest of its message."""
     officer = kaz.officers["liaison"]
-    header = officer.header(["tjk"])
+    header = officer.header(to)
     header.handling.CopyFrom(Handling(code="H0", tlp="GREEN"))
     film = seal(folder, header, SIZE)
     raw = signed(officer, header, [film.said])
@@ -102,3 +103,29 @@ async def test_passed_on_before_the_bytes_came(
     assert await tjk.forward(digest, "uzb") == ["forwarded"]
     assert await there(uzb, digest) == [RECEIVED]
     assert await read(uzb, digest) == b"".join(noise(SIZE))
+
+
+async def test_the_author_serves_what_the_forwarder_does_not(
+    unit_directory: dict[str, Desk], federation: Federation, tmp_path: Path
+) -> None:
+    """A message came from a forwarder first, without its film: it comes from the author, who gets a receipt for it."""
+    kaz, tjk, uzb, _kgz = unit_directory.values()
+    federation.node("uzb").stop()
+    digest = await sent_with_film(kaz, tmp_path, ["tjk", "uzb"])
+    assert await there(tjk, digest) == [RECEIVED]
+    opened = await tjk.open(digest, FIRST_PART)
+    described = message.parse_header(opened.message.header).parts[FIRST_PART]
+    (federation.node("tjk").data / "attachments" / described.ciphertext_sha256.hex()).unlink()
+    federation.node("kaz").stop()
+    federation.node("uzb").start()
+    assert await tjk.forward(digest, "uzb") == ["forwarded"]
+    await uzb.arrival(digest)
+    federation.node("kaz").start()
+    assert await there(uzb, digest) == [RECEIVED]
+    assert await read(uzb, digest) == b"".join(noise(SIZE))
+    sources = {each.counterpart for each in await uzb.trail(digest) if log_entries.part_number(each) == FIRST_PART}
+    assert "kaz" in sources
+    assert "tjk" not in sources
+    async with kaz.officers["liaison"].channel() as channel:
+        found = await settled(channel, digest)
+    assert {each.member: each.state for each in found} == {"tjk": RECEIVED, "uzb": RECEIVED}

@@ -1,6 +1,7 @@
 """The attachments in a message's header, as rows with the state of each."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from paiza.core.v1 import delivery_pb2, message_pb2
@@ -9,7 +10,7 @@ from paiza_node.core.access.open_rules import Opening, OpenRule
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.stages import Moment, ReleaseSession, ReleaseStage, Submission
-from paiza_node.core.log.changes import AttachmentsExpected
+from paiza_node.core.log.changes import AttachmentsExpected, Change
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection
@@ -18,6 +19,13 @@ from paiza_node.features.attachments.model import AttachmentRow, Upload
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import TriedMessage
 from paiza_wire.message.attachment import part_numbers
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentsMoved(Change):
+    """The author of these pending attachments serves them now; ``rows`` name the forwarder who did before."""
+
+    rows: tuple[AttachmentRow, ...]
 
 
 def pending_attachments(
@@ -116,7 +124,11 @@ def attachment_stage() -> ReleaseStage:
 
 
 def attachment_reaction(member: str) -> Reaction:
-    """The reaction of attachments to received messages: pending at ``member``, from the node that delivered them."""
+    """The reaction of attachments to received messages: pending at ``member``, from the node that delivered them.
+
+    What a forwarder has not served when the author delivers the message too is fetched from the author, who has it, and
+    who waits for a receipt.
+    """
 
     def expect(tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
         rows: list[AttachmentRow] = []
@@ -126,7 +138,34 @@ def attachment_reaction(member: str) -> Reaction:
             attachments_store.put_attachments(tx.conn, rows)
             tx.announce(AttachmentsExpected())
 
-    return Reaction(on_received=expect)
+    def move(tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
+        sources = {each.row.digest: each.source for each in messages}
+        moved = [
+            row
+            for rows in attachments_store.attachments_of(tx.conn, sources).values()
+            for row in rows
+            if row.state == attachments_store.PENDING and row.source not in ("", sources[row.digest])
+        ]
+        if not moved:
+            return
+        attachments_store.put_attachments(
+            tx.conn,
+            [
+                replace(
+                    row,
+                    source=sources[row.digest],
+                    pending_since_time=tx.now,
+                    due_time=tx.now,
+                    attempts=0,
+                    reason="",
+                    detail="",
+                )
+                for row in moved
+            ],
+        )
+        tx.announce(AttachmentsMoved(tuple(moved)))
+
+    return Reaction(on_received=expect, on_from_author=move)
 
 
 def open_rule(member: str) -> OpenRule:

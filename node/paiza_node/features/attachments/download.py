@@ -35,6 +35,7 @@ from paiza_node.core.messages.decryption import stored
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.acknowledge import MAX_ANSWERS
+from paiza_node.features.attachments.attached import AttachmentsMoved
 from paiza_node.features.attachments.disk_room import disk_full
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.attachments.model import AttachmentRow
@@ -82,12 +83,16 @@ class AttachmentDownloads:
         self._missing: dict[_Part, tuple[str, int]] = {}
         self._telling: dict[str, asyncio.Task[None]] = {}
         self._mismatches: dict[_Part, int] = {}
+        self._moved: list[AttachmentRow] = []
         self._counted: set[tuple[str, str]] = set()
         self.bytes_taken = 0
 
     def notify(self, changes: Sequence[Change]) -> None:
         """Wake when attachments may be due."""
-        if any(isinstance(change, AttachmentsExpected) for change in changes):
+        for change in changes:
+            if isinstance(change, AttachmentsMoved):
+                self._moved += change.rows
+        if any(isinstance(change, AttachmentsExpected | AttachmentsMoved) for change in changes):
             self._woken.set()
 
     def catch_up(self) -> None:
@@ -108,6 +113,7 @@ class AttachmentDownloads:
             while True:
                 self._woken.clear()
                 try:
+                    await self._leave_moved()
                     await self._give_up_expired()
                     seconds = await self._begin()
                 except Unavailable as error:
@@ -146,6 +152,18 @@ class AttachmentDownloads:
             except Exception:  # no answer of one peer may end the node
                 log.exception("attachment_not_planned")
                 await asyncio.sleep(FIRST_PAUSE_SECONDS)
+
+    async def _leave_moved(self) -> None:
+        """Stop downloads of what the author serves now, and remove the bytes that came from the forwarder."""
+        while self._moved:
+            row = self._moved.pop()
+            part = (row.digest, row.part_number)
+            source, task = self._fetching.get(part, ("", None))
+            if task is not None and source == row.source:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            self._mismatches.pop(part, None)
+            await asyncio.to_thread(self._files(row.source).discard, row.ciphertext_sha256)
 
     async def _begin(self) -> float:
         """Begin due downloads within the limits; return the longest time until another is due."""
@@ -281,13 +299,13 @@ class AttachmentDownloads:
             files.complete(row.ciphertext_sha256)
 
     async def _settle(self, row: AttachmentRow, refusal: Rejected | None) -> bool:
-        """Commit the result of an attachment; the sender is informed next. False if it was erased meanwhile."""
+        """Commit the result of an attachment; the sender is told next. False if it was erased or moved meanwhile."""
         core = self._core
         reason, detail = (refusal.reason, refusal.detail) if refusal else ("", "")
 
         def work(tx: LogTransaction) -> bool:
             found = attachments_store.attachment(tx.conn, row.digest, row.part_number, row.member)
-            if found is None or found.state != PENDING:
+            if found is None or not _is_pending_from(found, row.source):
                 return False
             index = tx.append(_answer(row, core.node_id, reason), text=detail).index
             state = delivery_pb2.ATTACHMENT_STATE_REFUSED if refusal else delivery_pb2.ATTACHMENT_STATE_RECEIVED
@@ -380,6 +398,9 @@ class AttachmentDownloads:
 
         def work(tx: LogTransaction) -> None:
             for row in expired:
+                found = attachments_store.attachment(tx.conn, row.digest, row.part_number, row.member)
+                if found is None or not _is_pending_from(found, row.source):  # it was erased or moved meanwhile
+                    continue
                 index = tx.append(
                     log_entries.expired(
                         actor=self._core.node_id,
@@ -402,6 +423,10 @@ class AttachmentDownloads:
         with self._core.store.reads() as reads:
             found = attachments_store.attachments_expired(reads, before, EXPIRY_BATCH)
         return [row for row in found if (row.digest, row.part_number) not in self._fetching]
+
+
+def _is_pending_from(row: AttachmentRow, source: str) -> bool:
+    return row.state == PENDING and row.source == source
 
 
 def _plan(tx: LogTransaction, rows: Sequence[AttachmentRow], due: datetime | None) -> None:

@@ -298,9 +298,9 @@ def put_attachments(conn: WriteConnection, rows: Sequence[AttachmentRow]) -> Non
 def plan_attachment(
     conn: WriteConnection, row: AttachmentRow, due: datetime | None, attempts: int, reason: str, detail: str
 ) -> None:
-    """Store the time and the reason of an attachment's next attempt, unless it has ended."""
+    """Store the time and the reason of an attachment's next attempt, unless it has ended or another serves it now."""
     found = attachment(conn, row.digest, row.part_number, row.member)
-    if found is not None and found.state == row.state:
+    if found is not None and (found.state, found.source) == (row.state, row.source):
         put_attachments(conn, [replace(found, due_time=due, attempts=attempts, reason=reason, detail=detail)])
 
 
