@@ -139,11 +139,12 @@ async def test_answers_that_nobody_reads(federation: Federation, register: Regis
 @pytest.mark.timeout(300)
 async def test_watches_that_nobody_reads(federation: Federation, register: Register) -> None:
     """Whatever officers leave unread of their watches, the backlog and the news, is bounded for all of them."""
-    node, liaison = federation.node("kaz"), Officer(federation.folder, "kaz-liaison", register)
+    node = federation.node("kaz")
+    duty = Officer(federation.folder, "kaz-duty", register)  # the others have sent what makes a caller wait
     identities = await asyncio.to_thread(admit, federation, "kaz", [_unit(federation)] * SILENT)
     async with AsyncExitStack() as stack:
-        sender = await stack.enter_async_context(liaison.channel())
-        await _submit(sender, [_large(liaison) for _ in range(LARGE_MESSAGES)])
+        sender = await stack.enter_async_context(duty.channel())
+        await _submit(sender, [_large(duty) for _ in range(LARGE_MESSAGES)])
         idle = _resident(node)
         _forget_peak(node)
         calls = []
@@ -153,15 +154,15 @@ async def test_watches_that_nobody_reads(federation: Federation, register: Regis
             calls.append(stub.Watch(officer_pb2.WatchRequest(after_sequence=0)))
             if begun % WATCHED_TOGETHER == 0:  # of one address only so many may wait for their first call
                 await asyncio.gather(*(call.initial_metadata() for call in calls))
-        await _submit(sender, [_large(liaison) for _ in range(LARGE_MESSAGES)])
+        await _submit(sender, [_large(duty) for _ in range(LARGE_MESSAGES)])
         assert not any(call.done() for call in calls)
     await _check(node, idle)
 
 
 def _unit(federation: Federation) -> str:
-    """Return the unit of the liaison officer of kaz."""
+    """Return the unit of the officer on duty of kaz."""
     officers = json.loads((federation.node("kaz").folder / "officers.json").read_bytes())
-    return next(str(each["unit"]) for each in officers if each["id"].endswith("/liaison"))
+    return next(str(each["unit"]) for each in officers if each["id"].endswith("/duty"))
 
 
 def _large(officer: Officer) -> bytes:
