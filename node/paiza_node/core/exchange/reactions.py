@@ -7,11 +7,14 @@ another reaction, so that the order of the reactions does not change what is wri
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from paiza.core.v1 import message_pb2
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages.decryption import Opened
 from paiza_node.core.messages.model import MessageRow
+
+_M = TypeVar("_M")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +57,24 @@ class Reaction:
 
 def received(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
     """Run every reaction to received messages; nothing happens if there are none."""
-    if not messages:
-        return
-    for reaction in reactions:
-        if reaction.on_received is not None:
-            reaction.on_received(tx, messages)
+    _run([each.on_received for each in reactions], tx, messages)
 
 
 def came_from_author(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
     """Run every reaction to messages that came from their author too; nothing happens if there are none."""
-    if not messages:
-        return
-    for reaction in reactions:
-        if reaction.on_from_author is not None:
-            reaction.on_from_author(tx, messages)
+    _run([each.on_from_author for each in reactions], tx, messages)
 
 
 def released(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequence[ReleasedMessage]) -> None:
     """Run every reaction to released messages; nothing happens if there are none."""
-    if not messages:
-        return
-    for reaction in reactions:
-        if reaction.on_released is not None:
-            reaction.on_released(tx, messages)
+    _run([each.on_released for each in reactions], tx, messages)
+
+
+def _run(
+    reactions: Sequence[Callable[[LogTransaction, Sequence[_M]], None] | None],
+    tx: LogTransaction,
+    messages: Sequence[_M],
+) -> None:
+    for react in reactions:
+        if react is not None and messages:
+            react(tx, messages)
