@@ -154,7 +154,10 @@ class AttachmentDownloads:
                 await asyncio.sleep(FIRST_PAUSE_SECONDS)
 
     async def _leave_moved(self) -> None:
-        """Stop downloads of what the author serves now, and remove the bytes that came from the forwarder."""
+        """Stop downloads of what the author serves now, and remove the bytes that came from the forwarder.
+
+        A crash before this leaves those bytes until the message is erased; they count against the forwarder alone.
+        """
         while self._moved:
             row = self._moved.pop()
             part = (row.digest, row.part_number)
