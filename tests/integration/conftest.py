@@ -27,7 +27,7 @@ class Copy:
     """A node that was copied: what `subprocess.Popen` is for one that was started."""
 
     def __init__(self, told: socket.socket) -> None:
-        """Take over the end of the pair on which the process id and the exit code are told."""
+        """Keep the end of the pair on which the process id and the exit code are told."""
         self._told = told.makefile("rb", buffering=0)
         self._code: int | None = None
         told.close()

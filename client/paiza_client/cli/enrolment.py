@@ -100,7 +100,7 @@ def _show(terminal: Terminal, invited: Invited) -> None:
 
 
 def _tell_asking(terminal: Terminal) -> None:
-    """Say what the next answer waits for: while no other member's node can be reached, it is long in coming."""
+    """Show what the next answer waits for: while no other member's node can be reached, it is long in coming."""
     terminal.note(
         _(
             "Your node has them certified once another member's node has witnessed the invitation. This takes seconds; "
