@@ -110,7 +110,7 @@ def test_another_page_frames_and_loads_nothing(page: Page, other: str) -> None:
     page.goto(other)
     assert page.evaluate("document.getElementById('picture').naturalWidth") == 0
     frame = page.frames[1]
-    assert frame.url.startswith("chrome-error:") or "/tasks" not in frame.url or frame.locator(".nav").count() == 0
+    assert frame.url.startswith("chrome-error:"), "the browser itself refuses the frame"
 
 
 def test_another_page_sends_no_form(page: Page, other: str) -> None:
