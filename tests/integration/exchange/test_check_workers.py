@@ -57,7 +57,8 @@ def batch(officer: Officer) -> tuple[list[bytes], list[str]]:
     """Return good messages between bad ones of several kinds, and the reason for which each is refused."""
     good = officer.compose(["tjk"])
     forged = pb.SignedMessage.FromString(good)
-    forged.signatures[0].signature = forged.signatures[0].signature[:-1] + b"\x00"
+    signature = forged.signatures[0].signature
+    forged.signatures[0].signature = signature[:-1] + bytes([signature[-1] ^ 1])
     cut = pb.SignedMessage.FromString(good)
     cut.parts[0].ciphertext += b"\x00"
     header = officer.header(["tjk"])

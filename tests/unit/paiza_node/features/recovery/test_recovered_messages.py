@@ -122,7 +122,8 @@ def scene(folder: Path) -> Scene:
 def altered(scene: Scene) -> None:
     """Change a byte of the signed header."""
     signed = message_pb2.SignedMessage.FromString(scene.signed)
-    signed.signatures[0].signature = signed.signatures[0].signature[:-1] + b"\x00"
+    signature = signed.signatures[0].signature
+    signed.signatures[0].signature = signature[:-1] + bytes([signature[-1] ^ 1])
     scene.signed = signed.SerializeToString()
 
 
