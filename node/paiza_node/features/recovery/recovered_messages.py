@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import structlog
 
-from paiza.core.v1 import delivery_pb2, log_pb2
+from paiza.core.v1 import delivery_pb2, log_pb2, message_pb2
 from paiza.peer.v1 import recovery_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import UnitDirectory
@@ -36,7 +36,7 @@ from paiza_wire import log_entries, receipts
 from paiza_wire import message as wire
 from paiza_wire.errors import Rejected
 from paiza_wire.message import VerifiedMessage
-from paiza_wire.message.attachment import part_numbers
+from paiza_wire.message.attachment import Opener, part_numbers
 from paiza_wire.receipts import VerifiedEntry
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
@@ -53,7 +53,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Regained:
-    """A message of ours with its lost release to a member, and that member's answer. ``opens``: with our own wraps."""
+    """A message of ours with its lost release to a member, and that member's answer. ``opens``: by our own wraps."""
 
     message: VerifiedMessage
     raw: bytes
@@ -144,12 +144,24 @@ class RecoveredMessages:
         return Regained(message, item.message, lost, answer, hashes, self._opens(message))
 
     def _opens(self, message: VerifiedMessage) -> bool:
-        """Return whether every part has a wrap that opens for us; no signature covers the wraps."""
+        """Return whether every part that is here opens by our wraps, and each attachment has one.
+
+        No signature covers the wraps, and anybody can wrap another key for us: that a wrap opens proves nothing.
+        """
+        keys, numbers = self._core.decryption_keys, part_numbers(message.header)
         try:
-            self._core.decryption_keys.part_keys(message, range(len(message.header.parts)))
+            keys.parts(message)
+            for number, key in zip(numbers, keys.part_keys(message, numbers), strict=True):
+                self._try_attachment(message.header, number, key)
         except Rejected:
             return False
         return True
+
+    def _try_attachment(self, header: message_pb2.Header, number: int, key: bytes) -> None:
+        """Open the beginning of an attachment whose file is here; Rejected if it is under another key."""
+        part = header.parts[number]
+        if self._files.holds(part.ciphertext_sha256, part.ciphertext_size):
+            Opener(header, number, key).update(next(self._files.pieces(part.ciphertext_sha256)))
 
     def write(self, tx: LogTransaction, regained: Sequence[Regained], peer: str) -> None:
         """Write them as released, and settle the deliveries to that member; runs in the ledger's transaction.

@@ -15,6 +15,7 @@ from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import recovery_pb2
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys
+from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.recovery.model import RecoveredEntry
 from paiza_node.features.recovery.recovered_messages import Lost, RecoveredMessages, Regained
 from paiza_node.features.retention import store as retention_store
@@ -31,6 +32,7 @@ from paiza_wire.tlog import checkpoint as checkpoints
 from paiza_wire.tlog import merkle
 from paiza_wire.tlog.checkpoint import Checkpoint, VerifiedCheckpoint
 from paiza_wire.tlog.notes import SignerKey
+from tests import attaching
 from tests.log_entries import entry_of, turn_into
 from tests.officer import Officer
 from tests.registers import read_register
@@ -64,15 +66,21 @@ class Scene:
         )
         nobody: Any = None
         self.known = True
+        self.files = AttachmentFiles(folder / "attachments")
         self.recovered_messages = RecoveredMessages(
             core,
             officers=dict,
             unit_directory=nobody,
             reactions=(),
-            files=nobody,
+            files=self.files,
             delivery_life=nobody,
         )
-        verified = message.verify(self.signed, self.register.certificate_verifier(), at=datetime.now(UTC))
+        self.lose(self.signed)
+
+    def lose(self, signed: bytes) -> None:
+        """Let this message be the one that was released, received, and lost."""
+        self.signed = signed
+        verified = message.verify(signed, self.register.certificate_verifier(), at=datetime.now(UTC))
         self.digest = verified.digest
         self.release = entry_of(
             log_pb2.LOG_EVENT_RELEASED,
@@ -200,6 +208,33 @@ def test_wraps_that_do_not_open_are_noticed(scene: Scene, wrapped_key: bytes) ->
     found = scene.checked()
     assert found is not None
     assert not found.opens
+
+
+def with_another_key(scene: Scene, part: int) -> bytes:
+    """Return the message that was lost with a wrap for us that opens, and holds another key than that of the part."""
+    signed = message_pb2.SignedMessage.FromString(scene.signed)
+    own = next(each for each in signed.wraps if (each.recipient, each.part_number) == ("kaz", part))
+    own.CopyFrom(message.wrap_key(bytes(32), scene.digest, part, scene.officer.recipient_key("kaz", datetime.now(UTC))))
+    return signed.SerializeToString()
+
+
+def test_a_wrap_that_opens_with_another_key_is_noticed(scene: Scene, tmp_path: Path) -> None:
+    """Anybody can wrap a key for us: the part shows whether it is its own, or the file of the attachment."""
+    scene.signed = with_another_key(scene, 0)
+    found = scene.checked()
+    assert found is not None
+    assert not found.opens
+    header = scene.officer.header(["tjk", "uzb"])
+    film = attaching.seal(tmp_path, header, 1000)
+    scene.lose(attaching.signed(scene.officer, header, [film.said]))
+    whole, spoilt = scene.signed, with_another_key(scene, attaching.FIRST_PART)
+    for is_here, signed_anew, opens in ((False, spoilt, True), (True, spoilt, False), (True, whole, True)):
+        if is_here:
+            (scene.files._folder / film.said.ciphertext_sha256.hex()).write_bytes(film.path.read_bytes())
+        scene.signed = signed_anew
+        found = scene.checked()
+        assert found is not None
+        assert found.opens is opens
 
 
 def test_another_copy_takes_the_place_of_one_that_does_not_open(database_url: str) -> None:
