@@ -46,13 +46,25 @@ class ReleasedMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class RedeliveredMessage:
+    """A stored message that came once more, from ``source``; that copy took the place of the stored body if it opens.
+
+    One of another member came from its author, after a member had forwarded it; one of ours was given back a second
+    time, after a loss.
+    """
+
+    row: MessageRow
+    header: message_pb2.Header
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reaction:
     """A capability's reaction to written messages; a method left out does nothing."""
 
     on_received: Callable[[LogTransaction, Sequence[ReceivedMessage]], None] | None = None
     on_released: Callable[[LogTransaction, Sequence[ReleasedMessage]], None] | None = None
-    on_from_author: Callable[[LogTransaction, Sequence[ReceivedMessage]], None] | None = None
-    """Reacts to messages that were received from a forwarder, and that their author has now delivered as well."""
+    on_redelivered: Callable[[LogTransaction, Sequence[RedeliveredMessage]], None] | None = None
 
 
 def received(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
@@ -60,14 +72,14 @@ def received(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequen
     _run([each.on_received for each in reactions], tx, messages)
 
 
-def came_from_author(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
-    """Run every reaction to messages that came from their author too; nothing happens if there are none."""
-    _run([each.on_from_author for each in reactions], tx, messages)
-
-
 def released(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequence[ReleasedMessage]) -> None:
     """Run every reaction to released messages; nothing happens if there are none."""
     _run([each.on_released for each in reactions], tx, messages)
+
+
+def redelivered(reactions: Sequence[Reaction], tx: LogTransaction, messages: Sequence[RedeliveredMessage]) -> None:
+    """Run every reaction to messages that came from another member too; nothing happens if there are none."""
+    _run([each.on_redelivered for each in reactions], tx, messages)
 
 
 def _run(

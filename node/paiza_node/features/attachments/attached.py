@@ -7,7 +7,7 @@ from datetime import datetime
 from paiza.core.v1 import delivery_pb2, message_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.open_rules import Opening, OpenRule
-from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage
+from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, RedeliveredMessage
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.stages import Moment, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log.changes import AttachmentsExpected, Change
@@ -138,7 +138,7 @@ def attachment_reaction(member: str) -> Reaction:
             attachments_store.put_attachments(tx.conn, rows)
             tx.announce(AttachmentsExpected())
 
-    def move(tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
+    def move(tx: LogTransaction, messages: Sequence[RedeliveredMessage]) -> None:
         sources = {each.row.digest: each.source for each in messages}
         moved = [
             row
@@ -165,7 +165,7 @@ def attachment_reaction(member: str) -> Reaction:
         )
         tx.announce(AttachmentsMoved(tuple(moved)))
 
-    return Reaction(on_received=expect, on_from_author=move)
+    return Reaction(on_received=expect, on_redelivered=move)
 
 
 def open_rule(member: str) -> OpenRule:

@@ -19,7 +19,7 @@ from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import DeliveryRow, ForeignProof, ProofKind, Settlement
-from paiza_node.core.exchange.reactions import Reaction, ReleasedMessage, released
+from paiza_node.core.exchange.reactions import Reaction, RedeliveredMessage, ReleasedMessage, redelivered, released
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.release import announce_released
 from paiza_node.core.log.transaction import LogTransaction
@@ -172,6 +172,7 @@ class RecoveredMessages:
         known = messages_store.claimed(tx.conn, self._core.member, ids)
         names = messages_store.thread_names(tx.conn, {each.message.header.thread_id for each in regained})
         written: list[ReleasedMessage] = []
+        again: list[RedeliveredMessage] = []
         for each in regained:
             held = known.get(each.message.header.message_id)
             if held is None:
@@ -181,8 +182,13 @@ class RecoveredMessages:
                 continue  # the id was used again since: what the peer holds is logged as RECOVERED
             elif each.opens:
                 messages_store.replace_signed(tx.conn, held, each.raw)
+                again += [
+                    RedeliveredMessage(row, each.message.header, peer)
+                    for row in messages_store.messages_of(tx.conn, [held])
+                ]
             self._settle(tx, each, peer)
         released(self._reactions, tx, written)
+        redelivered(self._reactions, tx, again)
         announce_released(tx, [each.message for each in regained])
 
     def _release(self, tx: LogTransaction, each: Regained, names: dict[bytes, str]) -> ReleasedMessage:

@@ -3,8 +3,8 @@
 Not in the commit path: a message is released and received first, and can be found a moment later. The tokens of
 messages that were stored meanwhile ride on a later commit. The cursor is the number of the last indexed message; it is
 committed with the tokens, so that a crash repeats a batch or nothing. A new key, or new folding rules, begin the index
-anew. Messages that cannot be opened any more (an erased key) are skipped. A message that a member forwarded first may
-come from its author with an annex: its number is stored until it was read again.
+anew. Messages that cannot be opened any more (an erased key) are skipped. A message that comes again may open
+further than the copy before: its number is stored until it was read again.
 
 What the index needs of a message is in memory when the message is stored: its parsed header, and of a received one its
 content, which the receiver has opened to check it (`NewMessages`). Messages of which it is not are read and opened.
@@ -32,7 +32,7 @@ from paiza_domain.schema.shapes import FieldType
 from paiza_domain.terms.folding import RULES_VERSION
 from paiza_domain.terms.index_terms import Term, terms
 from paiza_node.core.dependencies import Core
-from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, ReleasedMessage
+from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, RedeliveredMessage, ReleasedMessage
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change, MessagesChanged
 from paiza_node.core.log.transaction import LogTransaction
@@ -140,7 +140,7 @@ class NewMessages:
         for each in messages:
             self._add(each.row, each.header, None)
 
-    def _replaced(self, tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
+    def _replaced(self, tx: LogTransaction, messages: Sequence[RedeliveredMessage]) -> None:
         with self._lock:
             for each in messages:
                 self._drop(each.row.seq)
@@ -347,7 +347,8 @@ def _added(
 ) -> tuple[IndexedMessage, Collection[bytes]]:
     """Return a message that is indexed again with its new matches alone, and those of its links that are new.
 
-    All that it may have more than before is its annex: searches that its other parts meet were told of it.
+    All that it may have more than before is its annex: searches that its other parts meet were told of it. They are not
+    told of one of ours that did not open before.
     """
     known = search_store.tokens_at(reads, message.seq)
     is_linked = bool(search_store.linked(reads, [message.seq]))

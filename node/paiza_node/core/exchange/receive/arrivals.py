@@ -19,7 +19,13 @@ from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.markings import is_recalled
 from paiza_node.core.exchange.model import ForeignProof, ForwardingRow, ProofKind, ProvenCertificate
-from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, came_from_author, received
+from paiza_node.core.exchange.reactions import (
+    Reaction,
+    ReceivedMessage,
+    RedeliveredMessage,
+    received,
+    redelivered,
+)
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.model import StoredEntry
 from paiza_node.core.log.transaction import LogTransaction
@@ -123,7 +129,7 @@ class _Batch:
         self._rows: dict[bytes, MessageRow] = {}
         self._messages: dict[bytes, VerifiedMessage] = {}
         self._opened: dict[bytes, Opened | None] = {}
-        self._from_author: list[ReceivedMessage] = []  # which were forwarded to us before
+        self._redelivered: list[RedeliveredMessage] = []
         self._answered: list[tuple[bytes, int]] = []
         self._forwardings: dict[int, ForwardingRow] = {}
         self._proofs: list[ForeignProof] = []
@@ -149,7 +155,7 @@ class _Batch:
                 messages_store.replace_signed(self._tx.conn, digest, item.raw)
             refusal = None
             for row in messages_store.messages_of(self._tx.conn, [digest]):
-                self._from_author.append(ReceivedMessage(row, item.message.header, self._source))
+                self._redelivered.append(RedeliveredMessage(row, item.message.header, self._source))
         elif held is not None:
             refusal = Rejected("conflict", "this message id was used for other content")
         entry = self._log(item, refusal)
@@ -214,7 +220,7 @@ class _Batch:
             if row.state is MessageState.RECEIVED
         ]
         received(reactions, self._tx, written)
-        came_from_author(reactions, self._tx, self._from_author)
+        redelivered(reactions, self._tx, self._redelivered)
 
     def _conflict(self, item: Arrival, row: MessageRow | None) -> Rejected | None:
         """Return the conflict between a forwarded message and what is stored here, if any."""

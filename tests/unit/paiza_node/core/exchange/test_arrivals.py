@@ -13,7 +13,7 @@ from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.caller import CALLER, CallerKey
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import ProofKind
-from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage
+from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, RedeliveredMessage
 from paiza_node.core.exchange.receive import arrivals as module
 from paiza_node.core.exchange.receive.arrivals import Answer, Arrival, Arrivals, Checked
 from paiza_node.core.limits import Limits
@@ -89,16 +89,16 @@ class Scene:
         self.store = store
         self.ledger = Ledger(store, LogSigner([SIGNER]), CheckpointInMemory(), lambda: bytes(32), lambda: NOW)
         self.reacted: list[list[tuple[bytes, str]]] = []
-        self.from_author: list[bytes] = []
-        reaction = Reaction(on_received=self._react, on_from_author=self._note_author)
+        self.redelivered: list[bytes] = []
+        reaction = Reaction(on_received=self._react, on_redelivered=self._note_redelivered)
         self.arrivals = Arrivals(node_id="node", unit_directory=UnitDirectory("kaz", "", dict), reactions=(reaction,))
 
     def _react(self, tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
         written = [each for each in messages if messages_store.message(tx.conn, each.row.digest) is not None]
         self.reacted.append([(each.row.digest, each.source) for each in written])
 
-    def _note_author(self, _tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
-        self.from_author += [each.row.digest for each in messages]
+    def _note_redelivered(self, _tx: LogTransaction, messages: Sequence[RedeliveredMessage]) -> None:
+        self.redelivered += [each.row.digest for each in messages]
 
     def take(self, source: str, *checked: Checked) -> list[Answer]:
         """Write a batch that a member handed over."""
@@ -197,7 +197,7 @@ def test_message_that_comes_both_ways_is_stored_once(scene: Scene) -> None:
     scene.take("uzb", forwarded(late, 6))
     assert scene.logged() == ["RECEIVED uzb", "RECEIVED tjk", "RECEIVED tjk", "RECEIVED uzb"]
     assert scene.reacted == [[(early.digest, "uzb")], [(late.digest, "tjk")]]
-    assert scene.from_author == [early.digest]
+    assert scene.redelivered == [early.digest]
     with scene.store.reads() as reads:
         assert [
             each.held

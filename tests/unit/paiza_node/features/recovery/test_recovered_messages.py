@@ -13,6 +13,7 @@ from paiza.content.v1.erasure_pb2 import ErasureRequest
 from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import recovery_pb2
+from paiza_node.core.exchange.reactions import Reaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys
 from paiza_node.features.attachments.files import AttachmentFiles
@@ -21,6 +22,8 @@ from paiza_node.features.recovery.recovered_messages import Lost, RecoveredMessa
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.model import ErasureStep
 from paiza_node.features.retention.requests import erasure_reaction
+from paiza_node.features.search import store as search_store
+from paiza_node.features.search.index import Index, MessagesReplaced, NewMessages, TokenKey
 from paiza_node.ops.config import load
 from paiza_node.ops.keys import load_keys
 from paiza_trust import dev
@@ -237,17 +240,23 @@ def test_a_wrap_that_opens_with_another_key_is_noticed(scene: Scene, tmp_path: P
         assert found.opens is opens
 
 
-def test_another_copy_takes_the_place_of_one_that_does_not_open(database_url: str) -> None:
-    """The first member to give a message back cannot keep us from opening it; nor can the last."""
+async def test_another_copy_takes_the_place_of_one_that_does_not_open(database_url: str) -> None:
+    """The first member to give a message back cannot keep us from opening and finding it; nor can the last."""
     with Room(database_url) as room:
-        note = room.message(MEMBER, "free-message", FreeMessage(subject="Exercise", text="Nothing of this is real."))
+        new = NewMessages()
+        index = Index(room.core, token_key=TokenKey(bytes(32)), new_messages=new)
+        note = room.message(MEMBER, "free-message", FreeMessage(subject="Exercise", text="Its plate is 123 ABC 02."))
         spoilt = replace(note, signed=message_pb2.SignedMessage())
         spoilt.signed.CopyFrom(note.signed)
         for wrap in spoilt.signed.wraps:
             wrap.wrapped_key = bytes(len(wrap.wrapped_key))
         for copy, opens in ((spoilt, False), (note, True), (spoilt, False)):
-            given_back(room, [copy], opens=opens)
+            given_back(room, [copy], new.reaction, opens=opens)
+            index.notify([MessagesReplaced()])
+            await index.index_stored()
         assert messages_store.read_signed(room.store, note.digest) == note.signed.SerializeToString()
+        with room.store.reads() as reads:
+            assert search_store.tokens_at(reads, 1)
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -269,7 +278,7 @@ def test_request_to_erase_that_is_back_before_what_it_names_has_it_erased(
         assert room.events(note.digest).count("NEVER_HELD") == (0 if together else 1)
 
 
-def given_back(room: Room, page: list[VerifiedMessage], *, opens: bool = True) -> None:
+def given_back(room: Room, page: list[VerifiedMessage], *reactions: Reaction, opens: bool = True) -> None:
     """Write messages of ours that tjk gives back, each with its receipt."""
     everything: Any = SimpleNamespace(holds=lambda _sha256, _size: True)
     nobody: Any = None
@@ -277,7 +286,7 @@ def given_back(room: Room, page: list[VerifiedMessage], *, opens: bool = True) -
         room.core,
         officers=dict,
         unit_directory=nobody,
-        reactions=(erasure_reaction(MEMBER, room.core.node_id),),
+        reactions=(erasure_reaction(MEMBER, room.core.node_id), *reactions),
         files=everything,
         delivery_life=timedelta(days=1),
     )

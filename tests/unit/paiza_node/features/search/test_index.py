@@ -13,7 +13,7 @@ from paiza.content.v1.free_message_pb2 import FreeMessage
 from paiza.content.v1.nominal_annex_pb2 import NominalAnnex, Telephone
 from paiza.content.v1.seizure_notice_pb2 import SeizureNotice
 from paiza.core.v1 import message_pb2
-from paiza_node.core.exchange.reactions import ReceivedMessage, came_from_author
+from paiza_node.core.exchange.reactions import ReceivedMessage, RedeliveredMessage, redelivered
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys, Opened
@@ -273,7 +273,7 @@ async def test_the_annex_that_only_the_author_brings_is_indexed(room: Room, *, i
     def deliver(tx: LogTransaction) -> None:
         messages_store.replace_signed(tx.conn, whole.digest, whole.signed.SerializeToString())
         rows = messages_store.messages_of(tx.conn, [whole.digest])
-        came_from_author([new.reaction], tx, [ReceivedMessage(row, whole.header, "tjk") for row in rows])
+        redelivered([new.reaction], tx, [RedeliveredMessage(row, whole.header, "tjk") for row in rows])
 
     if is_indexed:
         await index.index_stored()
