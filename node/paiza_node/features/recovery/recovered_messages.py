@@ -24,6 +24,7 @@ from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.send.release import announce_released
 from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
+from paiza_node.core.messages.decryption import stored
 from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageState
 from paiza_node.features.approvals import store as approvals_store
 from paiza_node.features.approvals.model import ApprovalState
@@ -53,14 +54,17 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Regained:
-    """A message of ours with its lost release to a member, and that member's answer. ``opens``: by our own wraps."""
+    """A message of ours with its lost release to a member, and that member's answer.
+
+    ``is_needed``: it opens by our wraps, and what is stored of it does not, or is nothing.
+    """
 
     message: VerifiedMessage
     raw: bytes
     lost: Lost
     answer: VerifiedEntry
     hashes: bytes
-    opens: bool
+    is_needed: bool
 
 
 def recovered(tx: LogTransaction, lost: Sequence[Lost], actor: str) -> int:
@@ -141,7 +145,14 @@ class RecoveredMessages:
         answer = receipts.verify_entry(item.answer, checkpoint)
         receipts.check_answer(answer.entry, message.digest, core.member)
         hashes = b"".join(item.answer.inclusion_hashes)
-        return Regained(message, item.message, lost, answer, hashes, self._opens(message))
+        return Regained(message, item.message, lost, answer, hashes, self._is_needed(message))
+
+    def _is_needed(self, message: VerifiedMessage) -> bool:
+        """Return whether a copy opens, unlike the one that is stored; every recipient returns the same messages."""
+        if not self._opens(message):
+            return False
+        held = messages_store.read_signed(self._core.store, message.digest)
+        return held is None or not self._opens(stored(held))
 
     def _opens(self, message: VerifiedMessage) -> bool:
         """Return whether every part that is here opens by our wraps, and each attachment has one.
@@ -166,7 +177,7 @@ class RecoveredMessages:
     def write(self, tx: LogTransaction, regained: Sequence[Regained], peer: str) -> None:
         """Write them as released, and settle the deliveries to that member; runs in the ledger's transaction.
 
-        One that another member returned before is replaced if this one opens: that other one may not.
+        One that another member returned before is replaced if it does not open, and this one does.
         """
         ids = [each.message.header.message_id for each in regained]
         known = messages_store.claimed(tx.conn, self._core.member, ids)
@@ -180,7 +191,7 @@ class RecoveredMessages:
                 known[each.message.header.message_id] = each.message.digest
             elif held != each.message.digest:
                 continue  # the id was used again since: what the peer holds is logged as RECOVERED
-            elif each.opens:
+            elif each.is_needed:
                 messages_store.replace_signed(tx.conn, held, each.raw)
                 again += [
                     RedeliveredMessage(row, each.message.header, peer)
@@ -239,11 +250,11 @@ class RecoveredMessages:
             parents=tuple(header.parent_digests),
         )
         officer = self._officers().get(then.actor)
-        (stored,) = [row] if officer is None else self._unit_directory.sent(officer, [row])
-        messages_store.add_messages(tx.conn, [stored])
+        (placed,) = [row] if officer is None else self._unit_directory.sent(officer, [row])
+        messages_store.add_messages(tx.conn, [placed])
         deliveries_store.add_deliveries(tx.conn, deliveries)
         self._await_attachments(tx, each)
-        return ReleasedMessage(stored, header, then.actor, recovered=True)
+        return ReleasedMessage(placed, header, then.actor, recovered=True)
 
     def _await_attachments(self, tx: LogTransaction, each: Regained) -> None:
         """Mark attachments whose files are here as pending at the recipients; lost ones cannot be served."""

@@ -1,6 +1,6 @@
 """A message of ours that is given back counts only with its own signatures, our lost release, and a proven answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,8 @@ from paiza.peer.v1 import recovery_pb2
 from paiza_node.core.exchange.reactions import Reaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.decryption import DecryptionKeys
+from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza_node.core.storage import Store, open_store
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.recovery.model import RecoveredEntry
 from paiza_node.features.recovery.recovered_messages import Lost, RecoveredMessages, Regained
@@ -58,14 +60,15 @@ def logged(entry: log_pb2.LogEntry, signer: SignerKey) -> tuple[log_pb2.ProvenEn
 class Scene:
     """A message of kaz to tjk and uzb, its lost release to tjk, and tjk's receipt; a test changes one of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: Store) -> None:
         self.register = read_register(folder)
         self.officer = Officer(folder, "kaz-liaison", self.register)
         self.signed = self.officer.compose(["tjk", "uzb"])
         register_cache: Any = SimpleNamespace(archived=lambda _version: self.register, check_known=self.check_known)
         own = load_keys(load(folder / "nodes/kaz/node.toml", {}), self.register.member("kaz")).decryption
+        self.store = store
         core: Any = SimpleNamespace(
-            member="kaz", register_cache=register_cache, decryption_keys=DecryptionKeys("kaz", own)
+            member="kaz", register_cache=register_cache, decryption_keys=DecryptionKeys("kaz", own), store=store
         )
         nobody: Any = None
         self.known = True
@@ -99,6 +102,30 @@ class Scene:
             register_version=self.register.version,
         )
 
+    def hold(self, signed: bytes) -> None:
+        """Store this copy of the message that was lost, in place of an earlier one."""
+        with self.store.transaction() as conn:
+            if messages_store.message(conn, self.digest) is not None:
+                messages_store.replace_signed(conn, self.digest, signed)
+                return
+            held = message.parse_message(signed)
+            row = MessageRow(
+                seq=1,
+                digest=self.digest,
+                author="kaz",
+                message_id=held.header.message_id,
+                thread_id=held.header.thread_id,
+                thread_name="KAZ-2026-00001",
+                kind=held.header.kind,
+                urgency=held.header.urgency,
+                state=MessageState.RELEASED,
+                header=held.signed.header,
+                stored_time=datetime.now(UTC),
+                signed=signed,
+                parents=(),
+            )
+            messages_store.add_messages(conn, [row])
+
     def check_known(self, _version: bytes) -> None:
         """Know the register of the release, or not."""
         if not self.known:
@@ -125,9 +152,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def scene(folder: Path) -> Scene:
+def scene(folder: Path, tmp_path: Path) -> Iterator[Scene]:
     """Return a message that is given back rightly."""
-    return Scene(folder)
+    store = open_store(f"sqlite:///{tmp_path / 'paiza.db'}")
+    yield Scene(folder, store)
+    store.close()
 
 
 def altered(scene: Scene) -> None:
@@ -157,7 +186,7 @@ def test_what_holds_is_taken(scene: Scene) -> None:
     found = scene.checked()
     assert found is not None
     assert found.message.digest == scene.digest
-    assert found.opens
+    assert found.is_needed
     scene.signed = b""
     assert scene.checked() is None
 
@@ -210,7 +239,7 @@ def test_wraps_that_do_not_open_are_noticed(scene: Scene, wrapped_key: bytes) ->
     scene.signed = spoilt.SerializeToString()
     found = scene.checked()
     assert found is not None
-    assert not found.opens
+    assert not found.is_needed
 
 
 def with_another_key(scene: Scene, part: int) -> bytes:
@@ -226,18 +255,28 @@ def test_a_wrap_that_opens_with_another_key_is_noticed(scene: Scene, tmp_path: P
     scene.signed = with_another_key(scene, 0)
     found = scene.checked()
     assert found is not None
-    assert not found.opens
+    assert not found.is_needed
     header = scene.officer.header(["tjk", "uzb"])
     film = attaching.seal(tmp_path, header, 1000)
     scene.lose(attaching.signed(scene.officer, header, [film.said]))
     whole, spoilt = scene.signed, with_another_key(scene, attaching.FIRST_PART)
-    for is_here, signed_anew, opens in ((False, spoilt, True), (True, spoilt, False), (True, whole, True)):
+    for is_here, signed_anew, is_needed in ((False, spoilt, True), (True, spoilt, False), (True, whole, True)):
         if is_here:
             (scene.files._folder / film.said.ciphertext_sha256.hex()).write_bytes(film.path.read_bytes())
         scene.signed = signed_anew
         found = scene.checked()
         assert found is not None
-        assert found.opens is opens
+        assert found.is_needed is is_needed
+
+
+def test_a_copy_is_needed_in_place_of_one_that_does_not_open(scene: Scene) -> None:
+    """Every recipient gives back the same messages: what opens already is not written and indexed anew for each."""
+    whole = scene.signed
+    for held, is_needed in ((with_another_key(scene, 0), True), (whole, False)):
+        scene.hold(held)
+        found = scene.checked()
+        assert found is not None
+        assert found.is_needed is is_needed
 
 
 async def test_another_copy_takes_the_place_of_one_that_does_not_open(database_url: str) -> None:
@@ -250,8 +289,8 @@ async def test_another_copy_takes_the_place_of_one_that_does_not_open(database_u
         spoilt.signed.CopyFrom(note.signed)
         for wrap in spoilt.signed.wraps:
             wrap.wrapped_key = bytes(len(wrap.wrapped_key))
-        for copy, opens in ((spoilt, False), (note, True), (spoilt, False)):
-            given_back(room, [copy], new.reaction, opens=opens)
+        for copy, is_needed in ((spoilt, False), (note, True), (spoilt, False)):
+            given_back(room, [copy], new.reaction, is_needed=is_needed)
             index.notify([MessagesReplaced()])
             await index.index_stored()
         assert messages_store.read_signed(room.store, note.digest) == note.signed.SerializeToString()
@@ -278,7 +317,7 @@ def test_request_to_erase_that_is_back_before_what_it_names_has_it_erased(
         assert room.events(note.digest).count("NEVER_HELD") == (0 if together else 1)
 
 
-def given_back(room: Room, page: list[VerifiedMessage], *reactions: Reaction, opens: bool = True) -> None:
+def given_back(room: Room, page: list[VerifiedMessage], *reactions: Reaction, is_needed: bool = True) -> None:
     """Write messages of ours that tjk gives back, each with its receipt."""
     everything: Any = SimpleNamespace(holds=lambda _sha256, _size: True)
     nobody: Any = None
@@ -298,5 +337,5 @@ def given_back(room: Room, page: list[VerifiedMessage], *reactions: Reaction, op
         row = RecoveredEntry(ours.origin, 0, "tjk", each.digest, released.entry, b"", ours.note)
         lost = Lost(row, receipts.verify_entry(released, ours))
         raw = each.signed.SerializeToString()
-        regained.append(Regained(each, raw, lost, receipts.verify_entry(answer, theirs), b"", opens))
+        regained.append(Regained(each, raw, lost, receipts.verify_entry(answer, theirs), b"", is_needed))
     room.ledger.commit_now(lambda tx: recovered_messages.write(tx, regained, "tjk"))
