@@ -1,9 +1,10 @@
-"""Nodes of integration tests are copies of one process that has imported the program (`copier.py`).
+"""Nodes of integration tests are copies, in turn, of two processes that have imported the program (`copier.py`).
 
 A start takes a second of processor time, most of it for imports, and these tests start some hundred nodes. What whole
 programs do from their first instruction on is the subject of `tests/system`.
 """
 
+import itertools
 import json
 import os
 import select
@@ -12,6 +13,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -21,6 +23,7 @@ from tests import federation
 from tests.federation import ANEW, Process, launched
 
 ROOT: Final = Path(__file__).parents[2]
+COPIERS: Final = 2  # copies of one have the same order of sets; what two nodes must agree on may not depend on that
 
 
 class Copy:
@@ -51,7 +54,8 @@ class Copy:
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # its keeper has noticed the end, and is about to tell it
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -64,21 +68,19 @@ class Copy:
 
 
 class Copier:
-    """The process that is copied; it starts with the first node."""
+    """A process that is copied; it starts with the first copy."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._requests, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
-    def launch(self, command: Sequence[str], log: BinaryIO, environment: Mapping[str, str] | None) -> Process:
-        """Copy it, unless the node has a program or an environment of its own."""
-        if tuple(command[: len(ANEW)]) != ANEW or environment is not None:
-            return launched(command, log, environment)
+    def copy(self, arguments: Sequence[str], log: BinaryIO) -> Copy:
+        """Copy it: a node with these arguments and the environment of this moment."""
         if self._process is None:
             program = [sys.executable, "-m", "tests.integration.copier", "run"]
             self._process = subprocess.Popen(program, stdin=self._theirs.fileno(), cwd=ROOT)
         told, theirs = socket.socketpair()
-        request = {"arguments": command[len(ANEW) :], "folder": str(Path.cwd()), "environment": dict(os.environ)}
+        request = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
         with theirs:
             socket.send_fds(self._requests, [json.dumps(request).encode()], [log.fileno(), theirs.fileno()])
         return Copy(told)
@@ -93,8 +95,17 @@ class Copier:
 
 @pytest.fixture(scope="session", autouse=True)
 def _nodes_are_copies() -> Iterator[None]:
-    copier = Copier()
+    copiers = [Copier() for _ in range(COPIERS)]
+    turns = itertools.cycle(copiers)
+
+    def launch(command: Sequence[str], log: BinaryIO, environment: Mapping[str, str] | None) -> Process:
+        """Copy a process, unless the node has a program or an environment of its own."""
+        if tuple(command[: len(ANEW)]) != ANEW or environment is not None:
+            return launched(command, log, environment)
+        return next(turns).copy(command[len(ANEW) :], log)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(federation, "launched", copier.launch)
+        patch.setattr(federation, "launched", launch)
         yield
-    copier.end()
+    for copier in copiers:
+        copier.end()
