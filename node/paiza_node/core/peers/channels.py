@@ -48,6 +48,8 @@ DRAIN_SECONDS: Final = BATCH_SECONDS  # longest duration of calls in flight on a
 # Over a satellite TCP and TLS take 2.5 s. An endpoint that accepts connections and then is silent costs this time once.
 CONNECT_MS: Final = 5000
 
+ANSWER_AHEAD_BYTES: Final = 1024 * 1024  # 5 MB/s over a line of 200 ms
+
 _SMALL_ANSWERS: Final = [
     dict(zip(("service", "method"), rpc.path.removeprefix("/").split("/"), strict=True)) for rpc in SMALL_ANSWERS
 ]
@@ -64,18 +66,21 @@ CHANNEL_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.min_reconnect_backoff_ms", CONNECT_MS),  # in spite of its name, the time for one connection
     ("grpc.max_reconnect_backoff_ms", 10_000),
     ("grpc.enable_retries", 0),  # the outbound queue retries: it knows what was answered
+    # The most unread bytes of one call besides its answer, which a node may go on sending after: gRPC's own estimate is
+    # unbounded, and follows what the node sends.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", ANSWER_AHEAD_BYTES),
 )
 Options = tuple[tuple[str, Any], ...]
 ATTACHMENT_AHEAD_BYTES: Final = 4 * 1024 * 1024  # 20 MB/s over a line of 200 ms
+_OTHER_FOR_ATTACHMENTS: Final = frozenset({"grpc.max_receive_message_length", "grpc.http2.lookahead_bytes"})
 # Attachments have a connection of their own, so that no message waits behind one; and at most one piece of one is
 # buffered, regardless of the sender.
 ATTACHMENT_OPTIONS: Final[Options] = (
-    *(option for option in CHANNEL_OPTIONS if option[0] != "grpc.max_receive_message_length"),
+    *(option for option in CHANNEL_OPTIONS if option[0] not in _OTHER_FOR_ATTACHMENTS),
     ("grpc.max_receive_message_length", 1024 * 1024),
-    ("grpc.use_local_subchannel_pool", 1),
-    # The most unread bytes: gRPC's own estimate is unbounded.
-    ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", ATTACHMENT_AHEAD_BYTES),
+    ("grpc.use_local_subchannel_pool", 1),
 )
 
 # Statuses of refusals: the same call would be refused again.

@@ -5,7 +5,7 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -29,6 +29,10 @@ from paiza_wire.identity import CertificateAuthority, CertificateVerifier, Membe
 FEDERATION: Final = "paiza.example"
 MEMBER: Final = "tjk"
 SECONDS: Final = 30.0  # for what takes none; a limit, not a measure
+MORE_BYTES: Final = 256 * 1024
+ENDLESS_BYTES: Final = 512 * 1024 * 1024
+MOST_UNREAD_BYTES: Final = 4 * 1024 * 1024  # of one call: sent, and buffered on either side
+UNREAD_SECONDS: Final = 1.0
 REQUEST: Final = exchange_pb2.HandshakeRequest(protocol_version=1)
 
 
@@ -42,6 +46,8 @@ class Node:
         self.refusal = ""
         self.detail = "no"
         self.said: bytes | None = None
+        self.goes_on = False  # after its answer to a handshake, with more of them
+        self.sent = 0
         self.callers: list[str] = []
         self._server = grpc.aio.server()
         self._server.add_generic_rpc_handlers([_Handlers(self)])
@@ -74,6 +80,20 @@ class Node:
         self.called.set()
         await self.go_on.wait()
 
+    async def answers(self, _request: bytes, _core: Any) -> AsyncIterator[bytes]:
+        """Answer a handshake, and go on with more than anybody asked for, as fast as it is taken."""
+        for _ in range(ENDLESS_BYTES // MORE_BYTES):
+            yield bytes(MORE_BYTES)
+            self.sent += MORE_BYTES
+            self.called.set()
+
+    @property
+    def handshake(self) -> Any:
+        """The handler of handshakes."""
+        if self.goes_on:
+            return grpc.unary_stream_rpc_method_handler(cast("Any", self.answers))
+        return grpc.unary_unary_rpc_method_handler(cast("Any", self.answer))
+
 
 class _Handlers(grpc.GenericRpcHandler):
     def __init__(self, node: Node) -> None:
@@ -83,7 +103,7 @@ class _Handlers(grpc.GenericRpcHandler):
     def service(self, handler_call_details: Any) -> Any:
         if handler_call_details.method == FETCH_ATTACHMENT.path:
             return grpc.unary_stream_rpc_method_handler(cast("Any", self._node.stream))
-        return grpc.unary_unary_rpc_method_handler(cast("Any", self._node.answer))
+        return self._node.handshake
 
 
 class Authority:
@@ -196,6 +216,17 @@ async def test_a_short_answer_is_short(scene: Scene) -> None:
     """What needs few bytes is not taken with more."""
     scene.first.said = exchange_pb2.HandshakeResponse(own_checkpoint=bytes(2 * 1024 * 1024)).SerializeToString()
     assert await scene.shake() == "peer_unreachable"
+
+
+async def test_what_follows_an_answer_is_left_with_its_sender(scene: Scene) -> None:
+    """A node that goes on sending after its answer is not taken more from than a bound, however often it is called."""
+    scene.first.goes_on = True
+    for _ in range(2):
+        scene.first.sent = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(UNREAD_SECONDS):
+                await scene.channel.call(HANDSHAKE, REQUEST)
+        assert 0 < scene.first.sent < MOST_UNREAD_BYTES
 
 
 async def test_a_caller_that_does_not_call_again_has_every_endpoint_tried(scene: Scene) -> None:
