@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.remembered import remembering
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("PAIZA_SHARED", ROOT.parent / "shared"))
+
+# Property tests draw the same examples in every run, and none has a deadline: a run fails by what was changed, and not
+# by what was drawn or by a machine that was busy. `--hypothesis-profile=default` draws others.
+settings.load_profile("ci")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
