@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -62,8 +62,12 @@ def test_a_member_more(folder: Path, told: Told) -> None:
     assert "3 custodians must sign a change, and no longer 2" in english
     assert "It counts when 2 of the custodians of today and 3 of the 4 afterwards signed." in english
     assert re.search(r"a node signed at [0-9TZ:-]+, \d+ (secs?|mins?) ago", english)
-    year = f"{datetime.now(UTC) + timedelta(days=365):%Y-%m-%d}"
-    assert f"{year}  federation.reference, kaz, kaz.node, kgz, kgz.node, root, targets" in english
+    listed = re.findall(r"^    (\d{4}-\d\d-\d\d)  (.+)$", english, re.MULTILINE)
+    ends = {role: date.fromisoformat(day) for day, roles in listed for role in roles.split(", ")}
+    founders = [role for member in ("kaz", "tjk", "uzb") for role in (member, f"{member}.node")]
+    assert sorted(ends) == sorted(["federation.reference", *founders, "kgz", "kgz.node", "root", "targets"])
+    year = (datetime.now(UTC) + timedelta(days=365)).date()
+    assert {year - end for end in ends.values()} <= {timedelta(), timedelta(days=1)}, "what was signed before midnight"
 
 
 def test_the_end_of_a_former_ca_is_shown_to_the_second(told: Told) -> None:
