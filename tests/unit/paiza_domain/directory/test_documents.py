@@ -123,16 +123,16 @@ def test_the_file_of_one_member_spoils_no_other(own: Directory) -> None:
 
 
 def test_a_thousand_shifts_are_read_at_once() -> None:
-    """The largest roster is read in well under a second."""
+    """The largest roster is read in well under a second of a processor."""
     shifts = [
         {"from": f"2026-{1 + n // 90:02}-{1 + n // 4 % 22:02}T{n % 4 * 6:02}:00:00Z",
          "until": f"2026-{1 + n // 90:02}-{1 + n // 4 % 22:02}T{n % 4 * 6 + 5:02}:59:00Z", "name": f"officer {n}"}
         for n in range(MAX_SHIFTS)
     ]  # fmt: skip
     data = edited(lambda values: values["duty"].update(shifts=shifts))
-    begun = time.perf_counter()
+    begun = time.thread_time()
     found = directory.read("kaz", data)
-    assert time.perf_counter() - begun < 1
+    assert time.thread_time() - begun < 1
     assert found.duty is not None
     assert len(found.duty.shifts) == MAX_SHIFTS
     assert list(found.duty.shifts) == sorted(found.duty.shifts, key=lambda each: each.interval)
