@@ -1,8 +1,11 @@
 """A member that an operator blocks: nothing is exchanged with it, nothing is lost, and everybody else goes on."""
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +23,7 @@ from paiza_node.core.storage.scanning import open_scan
 from paiza_node.ops.config import load
 from paiza_wire.errors import PaizaError
 from tests.attaching import bring, seal, settled, signed, submit, workflow_states
-from tests.federation import Federation
+from tests.federation import Federation, NodeProcess
 from tests.integration.node.conftest import SECONDS, Command, delivered, send
 from tests.officer import Officer
 from tests.registers import read_register
@@ -167,6 +170,16 @@ def entries(path: Path) -> list[log_pb2.LogEntry]:
     return [log_pb2.LogEntry.FromString(row[1]) for row in rows]
 
 
+@contextmanager
+def frozen(node: NodeProcess) -> Iterator[None]:
+    """Have a node's process stand still."""
+    os.kill(node.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(node.pid, signal.SIGCONT)
+
+
 async def test_a_transfer_under_way_is_cut_and_continues_after_the_block(
     three: Federation, tmp_path: Path, command: Command
 ) -> None:
@@ -181,7 +194,8 @@ async def test_a_transfer_under_way_is_cut_and_continues_after_the_block(
         async with asyncio.timeout(SECONDS):
             while not there.exists() or not there.stat().st_size:  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.01)
-        code, _told = command("peers", "block", "tjk", "--reason", REASON, "--config", config(three, "kaz"))
+        with frozen(three.node("tjk")):  # it would have the whole file before a slow command is done
+            code, _told = command("peers", "block", "tjk", "--reason", REASON, "--config", config(three, "kaz"))
         assert code == 0
         await asyncio.sleep(2.0)  # what was on its way arrives
         size = there.stat().st_size

@@ -182,7 +182,9 @@ async def test_what_comes_in_a_pause_is_told_together_afterwards(
     async with Notifications(settings, ring=lambda: None, failed=lambda _text: None) as notified:
         for number in range(20):
             notified.tell(message(message_pb2.URGENCY_URGENT, digest=number.to_bytes(32, "big")))
-        await asyncio.sleep(2.0)
+        async with asyncio.timeout(60):
+            while notified._owed:  # noqa: ASYNC110 - the pause ends at some time, of which nothing tells
+                await asyncio.sleep(0.01)
     assert [environment["PAIZA_NOTICE"] for *_, environment in calls(paged)] == ["urgent", "urgent"]
     async with Notifications(settings, ring=lambda: None, failed=lambda _text: None) as notified:
         notified.ring(Level.URGENT)
