@@ -76,6 +76,16 @@ class Morning:
         """Return the folder of all profiles."""
         return self.federation.home
 
+    @property
+    def notice(self) -> str:
+        """Return the thread of the notice of a seizure: the first that kaz began this year."""
+        return f"KAZ-{self.delivery.split('-')[1]}-00001"
+
+    @property
+    def question(self) -> str:
+        """Return the thread of the request with its answer: the second one."""
+        return f"KAZ-{self.delivery.split('-')[1]}-00002"
+
 
 def chromium() -> str | None:
     """Return the path of the browser; None where there is none."""

@@ -14,14 +14,14 @@ NARROW = 390
 PLACES = (
     "/tasks", "/tasks?scope=mine", "/tasks/awaited", "/tasks/shift",
     "/inbox", "/inbox?unread=1&since=2020-01-01", "/sent", "/all?kind=alert",
-    "/message/{hostile}", "/message/{wolves}", "/message/{wolves}/print", "/thread/KAZ-2026-00002",
-    "/thread/KAZ-2026-00002?open=1", "/thread/KAZ-2026-00002/print", "/deliveries/{delivery}/print",
+    "/message/{hostile}", "/message/{wolves}", "/message/{wolves}/print", "/thread/{question}",
+    "/thread/{question}?open=1", "/thread/{question}/print", "/deliveries/{delivery}/print",
     "/deliveries", "/deliveries/{delivery}", "/search", "/search?q=heroin",
     "/search?q=Ivanov&in=name", "/statistics", "/directory", "/substances", "/substances?q=heroin",
     "/law?first=kaz&second=tjk", "/audit", "/audit/trail/{wolves}", "/settings", "/inbox?since=yesterday",
-    "/export", "/import", "/jobs", "/correct/KAZ-2026-00001", "/audit/reconcile",
-    "/audit/evidence/KAZ-2026-00001", "/retention?days=365", "/retention/holds", "/retention/erasures",
-    "/retention/message/KAZ-2026-00001", "/operations", "/pass/{hostile}",
+    "/export", "/import", "/jobs", "/correct/{notice}", "/audit/reconcile",
+    "/audit/evidence/{notice}", "/retention?days=365", "/retention/holds", "/retention/erasures",
+    "/retention/message/{notice}", "/operations", "/pass/{hostile}",
     "/write", "/write?delivery={delivery}", "/reply/{hostile}", "/approve",
 )  # fmt: skip
 
@@ -40,7 +40,7 @@ def lang(request: pytest.FixtureRequest, context: BrowserContext, origin: str) -
 def paths(at: Morning) -> list[str]:
     """Return every path with what the morning left."""
     names = {"delivery": at.delivery, "hostile": at.hostile, "wolves": at.wolves}
-    return [each.format(**names) for each in PLACES]
+    return [each.format(notice=at.notice, question=at.question, **names) for each in PLACES]
 
 
 def faults(page: Page) -> list[str]:

@@ -125,7 +125,7 @@ def test_the_map_of_a_form_is_usable_by_everybody(page: Page, origin: str, width
 
 def test_what_is_printed_has_its_marks_on_each_sheet(page: Page, origin: str, at: Morning, located: str) -> None:
     """The head with mark and number repeats, nothing to press is printed, and the button opens the dialog."""
-    for path in (f"/message/{located}/print", "/thread/KAZ-2026-00002/print", f"/deliveries/{at.delivery}/print"):
+    for path in (f"/message/{located}/print", f"/thread/{at.question}/print", f"/deliveries/{at.delivery}/print"):
         look_at(page, origin + path)
         assert faults(page) == []
         expect(page.locator("[data-print]")).to_be_visible()

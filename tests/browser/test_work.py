@@ -12,7 +12,7 @@ def test_an_export_is_made_and_saved_without_the_script(browser: Browser, origin
     page = context.new_page()
     page.goto(second_link(at.home, PROFILE))
     page.goto(f"{origin}/export")
-    page.locator("#e-ids").fill("KAZ-2026-00001")
+    page.locator("#e-ids").fill(at.notice)
     page.locator("#e-purpose").select_option("investigate")
     page.locator("#e-reason").fill("exercise")
     page.locator("main form[action='/export'] .primary").press("Enter")
