@@ -13,17 +13,15 @@ PROFILE = "kaz-liaison"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests of this folder where there is no browser, and give each the time that a browser takes.
+    """Skip the tests of this folder where there is no browser.
 
     The working day comes last: it writes many messages, and leaves a console in its language.
     """
     items.sort(key=lambda item: item.path == HERE / "test_day.py")
     absent = pytest.mark.skip(reason="no Chromium: apt-get install chromium")
     for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.timeout(600))
-            if chromium() is None:
-                item.add_marker(absent)
+        if item.path.is_relative_to(HERE) and chromium() is None:
+            item.add_marker(absent)
 
 
 @pytest.fixture(scope="session", name="at")

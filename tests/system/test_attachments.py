@@ -138,7 +138,6 @@ async def test_a_large_attachment_arrives_whole_over_lines_that_break(scene: Sce
     await _verified(scene)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("killed", ["kaz", "tjk"])
 async def test_a_node_killed_during_a_transfer_goes_on(scene: Scene, killed: str) -> None:
     """Kill -9 of the node that hands over, or of the one that fetches, loses nothing and repeats no receipt."""
@@ -161,7 +160,6 @@ async def test_a_node_killed_during_a_transfer_goes_on(scene: Scene, killed: str
     await _verified(scene)
 
 
-@pytest.mark.timeout(300)
 async def test_a_program_killed_while_it_brings_goes_on(scene: Scene) -> None:
     """Kill -9 of the officer's program leaves all in the outbox, and the next command brings the rest."""
     film, draft = scene.film(KILLED_SIZE), scene.folder / "draft.yaml"

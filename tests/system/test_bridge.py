@@ -28,7 +28,6 @@ DRAFT: Final[Mapping[str, Any]] = {
     "content": {"subject": "Invented matter", "text": "From one case system to another."},
 }
 SECONDS: Final = 60.0
-pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture

@@ -45,7 +45,6 @@ def register(federation: Federation) -> Register:
     return read_register(federation.folder)
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("count", [1_100, 5_000])
 async def test_silent_sockets_shut_nobody_out(federation: Federation, register: Register, count: int) -> None:
     """While one address keeps so many sockets open, the admin socket answers, and officers and peers come in."""

@@ -135,7 +135,6 @@ async def real(paiza: Paiza, tmp_path: Path) -> str:
     return str((await command(paiza, "kaz-liaison", "send", "free-message", path, "--json")).json["id"])
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_no_words_break_a_page(real: str, method: str) -> None:
     """Each page says what is wrong, or shows them as text; none fails, and none leads away."""

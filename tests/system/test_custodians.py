@@ -85,7 +85,6 @@ def waiting(capsys: pytest.CaptureFixture[str], member: str, signed: int = 1) ->
     pytest.fail("the proposal did not arrive within a minute")
 
 
-@pytest.mark.timeout(300)
 def test_a_fourth_member_is_admitted_at_three_desks(
     folder: Path, endpoints: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import grpc
-import pytest
 import pytest_asyncio
 from google.protobuf.message import Message
 
@@ -31,8 +30,6 @@ from tests.system.proxy import Proxy
 ROUTE: Final = ("tjk", "kgz", "uzb", "kaz", "rus")
 CONVERGED_SECONDS: Final = 60.0  # a limit, not a measure
 POLL_SECONDS: Final = 0.1
-
-pytestmark = pytest.mark.timeout(240)
 
 
 @dataclass

@@ -136,7 +136,6 @@ def office(tmp_path: Path) -> Iterator[Office]:
         office.issuer.wait()
 
 
-@pytest.mark.timeout(300)
 def test_a_person_becomes_an_officer_and_works(office: Office) -> None:
     """An invitation, the person's command, the administrator's word; then, unlocked, a command asks nothing."""
     key = office.demand_administrator()
@@ -161,7 +160,6 @@ def test_a_person_becomes_an_officer_and_works(office: Office) -> None:
     assert locked["reason"] == "passphrase_missing"
 
 
-@pytest.mark.timeout(300)
 def test_power_cuts_cost_nobody_their_keys(office: Office) -> None:
     """The issuer away, then the node killed: the same command goes on with the same keys; another's are found out."""
     office.start_issuer()

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_register import Register, load_set
 from paiza_register.register_file import RegisterFile
@@ -40,7 +38,6 @@ def appoint(folder: Path, member: str, address: str, register: Register) -> Offi
     return Officer(folder, f"{member}-liaison", register)
 
 
-@pytest.mark.timeout(240)
 async def test_three_folders_found_a_federation_and_exchange_a_message(tmp_path: Path) -> None:
     """Founded, joined and started by files alone, the nodes find each other and deliver an officer's message."""
     first = free_ports(len(MEMBERS))

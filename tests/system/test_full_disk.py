@@ -47,7 +47,6 @@ def federation(tmp_path: Path) -> Iterator[Federation]:
             subprocess.run(["umount", str(data)], check=True)
 
 
-@pytest.mark.timeout(300)
 async def test_uploads_leave_the_reserve_to_the_messages(federation: Federation) -> None:
     """Of eight files at once those that fit into half are granted, also after a kill -9; colleagues go on meanwhile."""
     node = federation.node("kaz")

@@ -9,7 +9,6 @@ import pytest
 from tests.bench import growth, store_rows
 
 
-@pytest.mark.timeout(600)
 def test_every_call_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With two small stores each call has a ratio, and the large one starts and verifies."""
     monkeypatch.setattr(growth, "RESULTS", tmp_path)

@@ -42,7 +42,7 @@ REPEATED_ROWS: Final = 10  # of the slice, once more at its end
 ALTERED_ROWS: Final = 600  # of the import that is killed: more batches than are on their way at once
 MOST_CLIENT_BYTES: Final = 200 * 1024 * 1024
 
-pytestmark = [pytest.mark.realdata, pytest.mark.timeout(1800 if WHOLE else 300)]
+pytestmark = [pytest.mark.realdata, pytest.mark.timeout(1800 if WHOLE else 600)]
 
 
 @dataclass

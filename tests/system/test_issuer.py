@@ -23,8 +23,6 @@ from tests.federation import Federation, free_ports
 PASSPHRASE = "correct horse battery staple\n"
 SECONDS = 60.0
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @contextmanager
 def issuer(folder: Path, federation: Federation, *, on_token: bool) -> Iterator[Path]:

@@ -81,7 +81,6 @@ async def test_requests_that_grow_when_parsed(federation: Federation, register: 
         await _check(node, idle)
 
 
-@pytest.mark.timeout(600)
 async def test_requests_on_the_operators_socket(federation: Federation, idle: int) -> None:
     """They are refused like those of others, and the socket answers afterwards."""
     node = federation.node("kaz")
@@ -95,7 +94,6 @@ async def test_requests_on_the_operators_socket(federation: Federation, idle: in
     await _check(node, idle)
 
 
-@pytest.mark.timeout(600)
 async def test_many_large_requests_at_once(federation: Federation, register: Register, idle: int) -> None:
     """Dozens of the largest requests at once, of an officer, an auditor and a peer, leave the memory within bounds."""
     node = federation.node("kaz")
@@ -112,7 +110,6 @@ async def test_many_large_requests_at_once(federation: Federation, register: Reg
         await _check(node, idle)
 
 
-@pytest.mark.timeout(300)
 async def test_answers_that_nobody_reads(federation: Federation, register: Register, idle: int) -> None:
     """An officer who asks for large answers again and again, and reads none, is soon told to wait."""
     node, duty = federation.node("kaz"), Officer(federation.folder, "kaz-duty", register)
@@ -136,7 +133,6 @@ async def test_answers_that_nobody_reads(federation: Federation, register: Regis
         await _check(node, idle)
 
 
-@pytest.mark.timeout(300)
 async def test_watches_that_nobody_reads(federation: Federation, register: Register) -> None:
     """Whatever officers leave unread of their watches, the backlog and the news, is bounded for all of them."""
     node = federation.node("kaz")

@@ -33,7 +33,6 @@ async def wire(tmp_path: Path) -> AsyncIterator[tuple[Federation, Proxy]]:
             yield federation, proxy
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("weather", ["cut", "half_close", "stall"])
 async def test_network_that_fails_and_comes_back_loses_nothing(wire: tuple[Federation, Proxy], weather: str) -> None:
     """Connections reset, half closed or silent in mid-delivery leave each message delivered once, receipts and all."""
@@ -55,7 +54,6 @@ async def test_network_that_fails_and_comes_back_loses_nothing(wire: tuple[Feder
     assert proxy.connections
 
 
-@pytest.mark.timeout(180)
 async def test_node_that_does_not_move_for_a_while_loses_nothing(wire: tuple[Federation, Proxy]) -> None:
     """A node frozen for seconds under load (SIGSTOP) goes on where it was; what waited is delivered once."""
     federation, _ = wire

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from paiza_node.__main__ import run
 from tests.federation import Federation
 
@@ -15,7 +13,6 @@ def phrase(path: Path, passphrase: str) -> Path:
     return path
 
 
-@pytest.mark.timeout(240)
 def test_a_running_node_does_not_notice_and_starts_under_the_new_passphrase(tmp_path: Path) -> None:
     """Its keys are sealed while it serves; stopped and started with the new passphrase, it serves again."""
     with Federation.create(tmp_path / "run", ["kaz"]) as federation:

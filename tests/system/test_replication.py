@@ -132,7 +132,6 @@ def checks(told: dict[str, Any], name: str) -> list[str]:
     return [each["level"] for each in told["checks"] if each["check"] == name]
 
 
-@pytest.mark.timeout(300)
 def test_a_standby_that_goes_away_and_takes_over(replicated: Replicated, capsys: pytest.CaptureFixture[str]) -> None:
     """Without the standby everything says why nothing is accepted; with it the node goes on, on the standby too.
 

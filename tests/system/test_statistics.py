@@ -45,7 +45,7 @@ MOST_CLIENT_BYTES: Final = 200 * machine.MEBIBYTE
 OTHER_ENTRIES: Final = 4  # of a run besides those about messages: a session, a connection that is renewed
 EXPORT: Final = ("export", "--form", "unodc", "--since", "1d", "--purpose", "statistics", "--reason", "exercise")
 
-pytestmark = [pytest.mark.realdata, pytest.mark.timeout(3600 if WHOLE else 300)]
+pytestmark = [pytest.mark.realdata, pytest.mark.timeout(3600 if WHOLE else 600)]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import grpc
-import pytest
 
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from tests import attaching
@@ -19,7 +18,6 @@ ROUNDS: Final = 4
 STOP_SECONDS: Final = 9.0  # less than calls under way are given (10 s): watchers are none
 
 
-@pytest.mark.timeout(240)
 async def test_stop_under_load_loses_nothing(tmp_path: Path) -> None:
     """SIGTERM while officers submit and nodes deliver ends each node with 0 in time; all that was accepted arrives."""
     federation = Federation.create(tmp_path / "federation", ["kaz", "tjk"])

@@ -25,7 +25,6 @@ def databases(request: pytest.FixtureRequest) -> Iterator[Mapping[str, str]]:
         yield {member: server.create_database(member) for member in MEMBERS}
 
 
-@pytest.mark.timeout(240)
 async def test_every_transaction_finds_its_rows_by_key(tmp_path: Path, databases: Mapping[str, str]) -> None:
     """Whatever the nodes do, from a submission to an erasure, its transactions read no more the more is stored."""
     plans = Plans()

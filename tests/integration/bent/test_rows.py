@@ -92,7 +92,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
     return asyncio.run(Base.make(tmp_path_factory.mktemp("bent") / "f"))
 
 
-@pytest.mark.timeout(600)
 def test_what_only_one_check_sees_is_named(base: Base) -> None:
     """Each is found in the row that was bent, and nothing in the unbent database."""
     assert base.verified(None) == []
@@ -100,7 +99,6 @@ def test_what_only_one_check_sees_is_named(base: Base) -> None:
     assert [kind for kind in NAMED if base.verified(kinds[kind]) == []] == []
 
 
-@pytest.mark.timeout(600)
 def test_a_text_in_place_of_a_digest_is_refused_as_damage(base: Base) -> None:
     """A query of the log that meets one is answered "log_damaged", and not as an internal error."""
     bend = next(
@@ -114,7 +112,6 @@ def test_a_text_in_place_of_a_digest_is_refused_as_damage(base: Base) -> None:
     assert told.found
 
 
-@pytest.mark.timeout(600)
 def test_who_asked_for_an_erasure_is_verified(base: Base) -> None:
     """The requester of every erasure, the own member among them, is that of the request and of the log's answer."""
     found = stored(base, "erasure")
@@ -141,7 +138,6 @@ class _FirstSpan(Bend):
         return True
 
 
-@pytest.mark.timeout(600)
 def test_a_span_that_begins_with_the_log_has_no_consistency_proof(base: Base) -> None:
     """There is no note before it that one could lead from."""
     used = next(row["id"] for row in stored(base, "cosigned_span") if row["before_digest"] is not None)
@@ -149,7 +145,6 @@ def test_a_span_that_begins_with_the_log_has_no_consistency_proof(base: Base) ->
     assert base.verified(_FirstSpan("cosigned_span", (used,), "changed", "consistency_proof", bytes(32))) != []
 
 
-@pytest.mark.timeout(600)
 def test_a_forwarding_whose_entry_is_missing_is_refused_as_damage(base: Base) -> None:
     """Who forwards a message again is shown the entry of the first time, which a damaged row does not name."""
     row = next(row for row in stored(base, "delivery") if row["delivery_kind"] == DeliveryKind.FORWARDED)
@@ -159,7 +154,6 @@ def test_a_forwarding_whose_entry_is_missing_is_refused_as_damage(base: Base) ->
     assert told.found
 
 
-@pytest.mark.timeout(600)
 def test_what_depends_on_damaged_rows_is_refused_as_damage(base: Base) -> None:
     """A message without a body is not opened, and a queue of more deliveries than there can be is not added up."""
     opened = next(call for call in base.calls if call.method.endswith("/OpenMessage"))

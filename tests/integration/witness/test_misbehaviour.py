@@ -76,7 +76,6 @@ def lie(federation: Federation, liar: Officer) -> None:
     assert known_size(uzb, LIAR) > known_size(kaz, LIAR)
 
 
-@pytest.mark.timeout(480)  # eight starts of nodes: where others work too each may take a minute
 def test_two_histories_are_found_and_trust_can_be_restored(federation: Federation, command: Command) -> None:
     """Both honest nodes keep two signatures within seconds of meeting; that log is not taken from until they decide."""
     register = read_register(federation.folder)

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Final
 
-import pytest
 import pytest_asyncio
 
 from paiza.core.v1 import delivery_pb2
@@ -18,8 +17,6 @@ from tests.integration.workflow.conftest import MEMBERS
 from tests.integration.workflow.desk import WAIT_SECONDS, Desk
 from tests.officer import Officer
 from tests.registers import read_register
-
-pytestmark = pytest.mark.timeout(240)
 
 DEAF: Final = Path(__file__).with_name("deaf_node.py")
 LOOK_SECONDS: Final = 0.2  # between two looks at what announces itself in no other way

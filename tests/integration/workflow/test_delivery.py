@@ -16,8 +16,6 @@ from tests.integration.workflow.desk import WAIT_SECONDS, Desk, Workflow, compar
 
 FLASH: Final[Any] = {"urgency": message_pb2.URGENCY_FLASH, "urgency_reason": "consignment-moving"}
 
-pytestmark = pytest.mark.timeout(240)
-
 
 async def authorised(unit_directory: Mapping[str, Desk]) -> tuple[bytes, Workflow]:
     """Authorise a request of kaz as every state; return the thread and its state at kaz."""

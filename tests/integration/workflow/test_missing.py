@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import grpc
-import pytest
 
 from paiza.admin.v1 import admin_pb2, admin_pb2_grpc
 from paiza.content.v1.controlled_delivery_pb2 import ControlledDeliveryRouteChange, ControlledDeliveryState
@@ -14,8 +13,6 @@ from tests import delivery
 from tests.federation import Federation
 from tests.integration.workflow.conftest import MEMBERS
 from tests.integration.workflow.desk import WAIT_SECONDS, Desk, comparable, now
-
-pytestmark = pytest.mark.timeout(240)
 
 
 async def test_step_of_a_third_is_passed_on_by_who_names_it(

@@ -28,7 +28,7 @@ def live_all(seeds: Iterable[int], folder: Path) -> list[Outcome]:
     return outcomes
 
 
-@pytest.mark.timeout(60 + 20 * SEEDS)
+@pytest.mark.timeout(600 + 20 * SEEDS)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_all_readers_come_to_one_register(part: int, tmp_path: Path) -> None:
     """Every seed ends as the register's rules say; and every lie was lived through."""

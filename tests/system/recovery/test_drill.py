@@ -26,7 +26,6 @@ ON_SQLITE = pytest.mark.parametrize("drill", ["sqlite"], indirect=True)  # what 
 DELIVERED = {delivery_pb2.DELIVERY_STATE_DELIVERED}
 
 
-@pytest.mark.timeout(480)  # twelve commands and four starts: a minute where others work too
 def test_node_is_lost_and_recovered(drill: Drill, tmp_path: Path) -> None:
     """Messages return from the others with proofs, under an admitted log; no second history is signed."""
     file = tmp_path / "kaz.backup"

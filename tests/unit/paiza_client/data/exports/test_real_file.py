@@ -13,7 +13,7 @@ from paiza_client.data.imports.plan import plan_import
 from paiza_client.data.imports.rows import EXPORT_COLUMN, RowReader
 from tests.unit.paiza_client.data.exports.making import NOW, made, record, written
 
-pytestmark = [pytest.mark.realdata, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.realdata
 
 IDS = load_map("ids")
 MEMBERS = ("aze", "kaz", "kgz", "rus", "tjk", "tkm", "uzb")

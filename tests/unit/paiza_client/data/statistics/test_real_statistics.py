@@ -12,7 +12,7 @@ from paiza_client.data.imports.rows import RowReader
 from tests.unit.paiza_client.data.exports.making import record
 from tests.unit.paiza_client.data.statistics.test_tabulation import tabulate
 
-pytestmark = [pytest.mark.realdata, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.realdata
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MEMBERS = ("aze", "kaz", "kgz", "rus", "tjk", "tkm", "uzb")
