@@ -33,6 +33,7 @@ FLOOD: Final = 32
 UNREAD: Final = 48
 UNREAD_SECONDS: Final = 20.0
 LARGE_MESSAGES: Final = 200
+REFUSED_BATCHES: Final = 40
 SILENT: Final = 96
 WATCHED_TOGETHER: Final = 16
 TEXT: Final = "Nothing of this is real. " * 400
@@ -110,6 +111,21 @@ async def test_many_large_requests_at_once(federation: Federation, register: Reg
         await _check(node, idle)
 
 
+async def test_batches_that_are_refused(federation: Federation, register: Register, idle: int) -> None:
+    """Well-formed messages that are refused one by one, in batch after batch, leave nothing behind."""
+    node, duty = federation.node("kaz"), Officer(federation.folder, "kaz-duty", register)
+    batch = officer_pb2.SubmitRequest()
+    for _ in range(LARGE_MESSAGES):
+        batch.items.add(message=_large(duty, role="liaison"))  # which this officer is not
+    _forget_peak(node)
+    async with duty.channel() as channel:
+        stub = officer_pb2_grpc.OfficerServiceStub(channel)
+        for _ in range(REFUSED_BATCHES):
+            response = await stub.Submit(batch, timeout=CALL_SECONDS)
+            assert {result.rejection.reason for result in response.results} == {"policy_denied"}
+    await _check(node, idle)
+
+
 async def test_answers_that_nobody_reads(federation: Federation, register: Register, idle: int) -> None:
     """An officer who asks for large answers again and again, and reads none, is soon told to wait."""
     node, duty = federation.node("kaz"), Officer(federation.folder, "kaz-duty", register)
@@ -161,9 +177,9 @@ def _unit(federation: Federation) -> str:
     return next(str(each["unit"]) for each in officers if each["id"].endswith("/duty"))
 
 
-def _large(officer: Officer) -> bytes:
+def _large(officer: Officer, role: str = "duty") -> bytes:
     """Compose a message with the largest marks: 8 KB of its header."""
-    header = officer.header(["tjk"])
+    header = officer.header(["tjk"], role=role)
     header.handling.code, header.handling.code_text = "H3", "\N{HONEYBEE}" * 2000
     return officer.seal(header, FreeMessage(subject=SUBJECT, text="Nothing of this is real.").SerializeToString())
 
@@ -234,10 +250,11 @@ async def _refused(channel: grpc.aio.Channel, method: MethodDescriptor, request:
 
 
 async def _submit(channel: grpc.aio.Channel, messages: list[bytes]) -> list[bytes]:
-    """Submit messages; return their digests."""
+    """Submit messages, which the node takes; return their digests."""
     items = [officer_pb2.SubmitItem(message=message) for message in messages]
     stub = officer_pb2_grpc.OfficerServiceStub(channel)
     response = await stub.Submit(officer_pb2.SubmitRequest(items=items), timeout=CALL_SECONDS)
+    assert all(result.HasField("released") for result in response.results), response.results[0]
     return [result.released.message_digest for result in response.results]
 
 

@@ -4,15 +4,17 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from google.protobuf.message import DecodeError
 
 from paiza.core.v1 import outcome_pb2
 from paiza.officer.v1 import workflow_pb2
-from paiza_wire.errors import Rejected, Unavailable
+from paiza_wire.errors import PaizaError, Rejected, Unavailable
 
 MAX_FOREIGN_TEXT: Final = 500  # characters
+
+E = TypeVar("E", bound=PaizaError)
 
 
 def N_(text: str) -> str:  # noqa: N802 - the name gettext tools know
@@ -116,6 +118,16 @@ class SourceRowKnown(Rejected):
 
 def _told(rule: str, values: Mapping[str, str]) -> str:
     return rule + "".join(f" {name}={value}" for name, value in values.items())
+
+
+def as_result(refusal: E) -> E:
+    """Return a refusal that is kept as a result, without the frames that it was raised in.
+
+    They hold the message that is refused, and lead to the results themselves: until cycles are collected, which is
+    after millions of objects, every refused message would stay in memory.
+    """
+    refusal.__traceback__ = refusal.__cause__ = refusal.__context__ = None
+    return refusal
 
 
 def breaches_of(error: Rejected) -> list[workflow_pb2.WorkflowBreach]:

@@ -14,6 +14,7 @@ from paiza_node.core.access.need_to_know import all_known, known, need_to_know, 
 from paiza_node.core.access.open_rules import Opening, OpenRule
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
+from paiza_node.core.errors import as_result
 from paiza_node.core.log.model import MAX_REASON
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
@@ -94,7 +95,7 @@ class OpenAuthorizer:
                 policy_context=PolicyContext(purpose=purpose) if purpose and not annex else None,
             )
         except Rejected as denied:
-            forbidden = denied
+            forbidden = as_result(denied)
         return OpenRequest(row.digest, header, number, reason, forbidden)
 
     def refusal(self, reads: ReadConnection, officer: Officer, request: OpenRequest) -> Rejected | Unavailable | None:

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from paiza_node.core import blocking
+from paiza_node.core.errors import as_result
 from paiza_node.core.executors.check_workers import CheckWorkers
 from paiza_node.core.executors.fair_threads import SLICE_SECONDS, FairThreads, Slices, whole
 from paiza_node.core.executors.way import Way
@@ -145,7 +146,7 @@ def _attempt(item: object, step: Callable[..., object], core: tuple[object, ...]
     try:
         return step(item, *core)
     except (Rejected, Unavailable) as error:
-        return error
+        return as_result(error)
     except Exception:
         log.exception("check_failed")
         return Unavailable("internal_error", "the node failed on this message")

@@ -21,6 +21,7 @@ from paiza_node.core.access import store as access_store
 from paiza_node.core.access.denials import deny
 from paiza_node.core.access.model import Officer, Opened
 from paiza_node.core.dependencies import Core
+from paiza_node.core.errors import as_result
 from paiza_node.core.exchange.proofs import own_proof
 from paiza_node.core.exchange.send.submit import Submit
 from paiza_node.core.exchange.stages import Held, Outcome
@@ -202,7 +203,7 @@ class Approve:
                 try:
                     self._submit.check_signers(item.message)
                 except Rejected as refusal:
-                    return refusal, b""
+                    return as_result(refusal), b""
                 approved = tx.append(approved_entry(item.message, officer))
                 missing = tuple(signer.id for signer in item.message.missing)
                 approvals_store.put_signed(tx.conn, row.digest, raw, missing)

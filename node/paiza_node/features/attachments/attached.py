@@ -7,6 +7,7 @@ from datetime import datetime
 from paiza.core.v1 import delivery_pb2, message_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.open_rules import Opening, OpenRule
+from paiza_node.core.errors import as_result
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, RedeliveredMessage
 from paiza_node.core.exchange.send import store as deliveries_store
 from paiza_node.core.exchange.stages import Moment, ReleaseSession, ReleaseStage, Submission
@@ -103,7 +104,7 @@ def attachment_stage() -> ReleaseStage:
             try:
                 found = check_uploaded(at.conn, header, officers)
             except (Rejected, Unavailable) as error:
-                return error
+                return as_result(error)
             if found:
                 uploaded[item.message.digest] = found
             return None

@@ -21,7 +21,7 @@ from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import all_known, need_to_know, openable, unknown
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
-from paiza_node.core.errors import rejection
+from paiza_node.core.errors import as_result, rejection
 from paiza_node.core.exchange.consent import GrantQuery
 from paiza_node.core.exchange.markings import is_recalled
 from paiza_node.core.exchange.proofs import own_proof
@@ -196,7 +196,7 @@ class Export:
                     principal_of(officer), "export", candidate.facts, policy_context=policy_context
                 )
             except Rejected as denied:
-                return denied
+                return as_result(denied)
             return None
 
         return [judge(each) for each in candidates]
@@ -252,4 +252,4 @@ def _candidate(
         annex = any(part.kind == message_pb2.PART_KIND_NOMINAL_ANNEX for part in header.parts)
         return _Candidate(row, attributes(header), request.with_annex and annex)
     except Rejected as error:
-        return error
+        return as_result(error)

@@ -21,7 +21,7 @@ from paiza_node.core.access.model import Officer
 from paiza_node.core.access.need_to_know import known, may_see, need_to_know, unknown, unknown_to
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.dependencies import Core
-from paiza_node.core.errors import rejection
+from paiza_node.core.errors import as_result, rejection
 from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange.consent import GrantQuery
 from paiza_node.core.exchange.markings import is_recalled
@@ -181,7 +181,7 @@ class Forward:
             try:
                 candidates.append(self._check(officer, row, recipient, purpose, with_annex=with_annex))
             except Rejected as error:
-                candidates.append(error)
+                candidates.append(as_result(error))
         with self._store.reads() as reads:
             judged = self._judged(reads, officer, row, candidates)
         return [self._with_grant(each, outcome) for each, outcome in zip(candidates, judged, strict=True)]
@@ -254,7 +254,7 @@ class Forward:
                 principal_of(officer), "forward", candidate.facts, policy_context=policy_context
             )
         except Rejected as denied:
-            return denied
+            return as_result(denied)
         return None
 
     def _check_shared(self, digests: Sequence[bytes], recipient: str, actor: str) -> dict[bytes, _Candidate | Rejected]:
@@ -282,7 +282,7 @@ class Forward:
                 self._register_cache.policy.check(node, "take_forwarded", facts, policy_context=policy_context)
                 candidates[digest] = _Candidate(row, recipient, actor, "", with_annex, facts)
             except Rejected as error:
-                candidates[digest] = error
+                candidates[digest] = as_result(error)
         return candidates
 
     def _write_all(

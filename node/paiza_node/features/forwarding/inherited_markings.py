@@ -11,6 +11,7 @@ from paiza.core.v1 import message_pb2
 from paiza_domain import handling, kinds
 from paiza_node.core.access.model import Officer
 from paiza_node.core.access.principals import principal_of
+from paiza_node.core.errors import as_result
 from paiza_node.core.exchange.stages import Moment, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow
@@ -48,5 +49,5 @@ def refusal(reads: ReadConnection, header: message_pb2.Header, principal: Princi
     try:
         policy.check(principal, "derive", facts, policy_context=PolicyContext(covered=not lower))
     except Rejected as denied:
-        return Rejected("marks_lowered", f"{denied.detail}: {', '.join(lower)}") if lower else denied
+        return Rejected("marks_lowered", f"{denied.detail}: {', '.join(lower)}") if lower else as_result(denied)
     return None

@@ -21,7 +21,7 @@ from paiza_node.core.access.need_to_know import all_known, unknown
 from paiza_node.core.access.open import DENIED, OpenAuthorizer, OpenRequest
 from paiza_node.core.access.open_rules import OpenRule
 from paiza_node.core.dependencies import Core
-from paiza_node.core.errors import rejection, retry
+from paiza_node.core.errors import as_result, rejection, retry
 from paiza_node.core.exchange.proofs import ExchangeProofs, own_proof, proofs_of_all
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.model import MAX_REASON, StoredEntry
@@ -132,7 +132,7 @@ class OpenTogether:
             message = stored(body)
             return _Read(request, row, message, self._core.decryption_keys.part_key(message, 0))
         except Rejected as error:
-            return error
+            return as_result(error)
 
     def _open(
         self, tx: LogTransaction, officer: Officer, digests: Sequence[bytes], read: Sequence[_Outcome], reason: str

@@ -11,6 +11,7 @@ from typing import Final
 from paiza.core.v1 import message_pb2
 from paiza_domain.threads import thread
 from paiza_node.core.access.model import Officer
+from paiza_node.core.errors import as_result
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, ReleasedMessage
 from paiza_node.core.exchange.stages import Moment, ReleaseSession, ReleaseStage, Submission
 from paiza_node.core.log.changes import ErasuresPlanned
@@ -51,7 +52,7 @@ def refusal(
     try:
         _check(reads, header, member, is_active)
     except Rejected as error:
-        return error
+        return as_result(error)
     return None
 
 

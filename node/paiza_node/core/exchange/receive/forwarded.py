@@ -11,6 +11,7 @@ from paiza.core.v1 import log_pb2, message_pb2
 from paiza.peer.v1 import exchange_pb2
 from paiza_domain import kinds, validation
 from paiza_node.core.dependencies import Core
+from paiza_node.core.errors import as_result
 from paiza_node.core.exchange.consent import MAX_GRANT_BYTES, CheckGrant, GrantQuery
 from paiza_node.core.exchange.model import ProvenCertificate
 from paiza_node.core.exchange.receive.arrivals import Arrival
@@ -96,7 +97,7 @@ class ReceiveForwarded:
             opened, granting = self._judge(message, unsealed, shown, forwarded, member)
             certificates += granting
         except Rejected as error:
-            refusal = error
+            refusal = as_result(error)
         return Arrival(
             message.digest,
             forwarded,

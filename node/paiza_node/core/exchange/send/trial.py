@@ -24,7 +24,7 @@ from paiza.officer.v1 import officer_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.caller import CALLER, CallerKey
 from paiza_node.core.dependencies import Core
-from paiza_node.core.errors import SourceRowKnown, breaches_of, rejection, retry
+from paiza_node.core.errors import SourceRowKnown, as_result, breaches_of, rejection, retry
 from paiza_node.core.exchange import precedence
 from paiza_node.core.exchange.send.release import is_denial
 from paiza_node.core.exchange.send.submit import Submit
@@ -85,7 +85,7 @@ class Trial:
         try:
             item = self._submit.examine_trial(officer, given)
         except (Rejected, Unavailable) as error:
-            return error
+            return as_result(error)
         with self._store.reads() as reads:
             outcome = self._submit.judge(_View(reads, now), officer, item)
         if isinstance(outcome, Rejected | Unavailable):
