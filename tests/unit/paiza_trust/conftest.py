@@ -1,6 +1,7 @@
 """A federation of three that was founded by files, with a fourth member that has applied."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(founded: Path, tmp_path: Path) -> Path:
-    """Return a copy of the folders that a test may change."""
-    shutil.copytree(founded, tmp_path / "copy")
-    return tmp_path / "copy"
+def folder(founded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a copy of the folders that a test may change; its path is short, as that of a node's socket must be."""
+    above = tmp_path_factory.mktemp("of")
+    yield Path(shutil.copytree(founded, above / "copy"))
+    shutil.rmtree(above)

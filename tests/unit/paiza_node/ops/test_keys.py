@@ -4,6 +4,7 @@ import json
 import shutil
 import ssl
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,10 +68,12 @@ def certified(federation: Path, request: Path) -> str:
 
 
 @pytest.fixture
-def node(made: Path, tmp_path: Path) -> Path:
-    """Return a copy of the node folder that a test may damage."""
-    shutil.copytree(made, tmp_path / "copy")
-    return tmp_path / "copy/kaz"
+def node(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a copy of the node folder that a test may damage; its path is short, as that of its socket must be."""
+    above = tmp_path_factory.mktemp("of")
+    shutil.copytree(made, above / "copy")
+    yield above / "copy/kaz"
+    shutil.rmtree(above)
 
 
 @pytest.fixture(scope="module")
