@@ -77,10 +77,8 @@ class Messages(Check):
             for row in rows:
                 if row.holder == self._own:
                     without_annex.add(row.digest)
-                if not row.denied and not row.held:  # recorded, without a message row that depends on it
-                    found = log_store.entries_at(self._scan, [row.log_index])
-                    time = _time(receipts.parse_entry(found[0].entry)) if found else b""
-                    taken.add(row.digest, b"%d" % log_pb2.LOG_EVENT_RECEIVED, time)
+                for entry in self._recorded(row):
+                    taken.add(row.digest, b"%d" % log_pb2.LOG_EVENT_RECEIVED, _time(entry))
         for rows in messages_store.messages(self._scan):
             for row, signed in rows:
                 if row.state in _TAKEN:
@@ -119,6 +117,16 @@ class Messages(Check):
         self._check_threads(part)
         part.compare("message / thread_size", replies, counted)
         part.compare("message / message_parent", parents, self._stored_parents(step))
+
+    def _recorded(self, row: Any) -> list[log_pb2.LogEntry]:
+        """Return the entries that record a message that was forwarded, and that the message row does not give."""
+        if row.denied:
+            return []
+        if row.held:  # the message row gives the forwarding; its author may have delivered it later
+            found = list(exchange_store.answers(self._scan, [row.digest]).values())
+        else:
+            found = log_store.entries_at(self._scan, [row.log_index])
+        return [receipts.parse_entry(each.entry) for each in found]
 
     def _check_row(self, part: Part, row: Any, parents: Tally) -> None:
         """Check that what is stored beside a header is what it says; count its parents."""

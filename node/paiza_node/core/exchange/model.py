@@ -102,8 +102,8 @@ class Outgoing:
 class ForwardingRow:
     """A member forwarded a message, by its own log: to us, or (reported to us as the author) to another member.
 
-    ``log_index`` is our entry that answers it; ``denied``: this entry is a denial; ``held``: the stored message depends
-    on it. Identified by ``forwarder`` and ``index``, the entry's place in its log.
+    ``log_index`` is our entry that answers it; ``denied``: this entry is a denial; ``held``: the message was stored
+    with it. Identified by ``forwarder`` and ``index``, the entry's place in its log.
     """
 
     forwarder: str

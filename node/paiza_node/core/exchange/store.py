@@ -17,7 +17,6 @@ from sqlalchemy import (
     Text,
     delete,
     select,
-    update,
 )
 
 from paiza_node.core.exchange.model import (
@@ -212,12 +211,6 @@ def add_forwardings(conn: WriteConnection, rows: Sequence[ForwardingRow]) -> Non
             for row in rows
         ],
     )
-
-
-def mark_received_from_author(conn: WriteConnection, digest: bytes) -> None:
-    """Store that a message held because it was forwarded has also come from its author."""
-    p = forwarding_table
-    conn.execute(update(p).where(p.c.digest == digest).values(held=False))
 
 
 def _forwarding_row(row: Row[Any]) -> ForwardingRow:

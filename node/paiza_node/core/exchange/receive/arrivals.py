@@ -150,7 +150,6 @@ class _Batch:
         held = self._claimed.get(message_id)
         refusal = item.refusal
         if held == digest:  # it was forwarded to us before: a stored, valid message is not refused
-            exchange_store.mark_received_from_author(self._tx.conn, digest)
             if refusal is None:  # the forwarder may have left out the annex, and keys of attachments
                 messages_store.replace_signed(self._tx.conn, digest, item.raw)
             refusal = None

@@ -11,7 +11,9 @@ from paiza.core.v1 import log_pb2
 from paiza.core.v1 import message_pb2 as pb
 from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.caller import CALLER, CallerKey
+from paiza_node.core.errors import NodeStopped
 from paiza_node.core.exchange import store as exchange_store
+from paiza_node.core.exchange.checks import Messages
 from paiza_node.core.exchange.model import ProofKind
 from paiza_node.core.exchange.reactions import Reaction, ReceivedMessage, RedeliveredMessage
 from paiza_node.core.exchange.receive import arrivals as module
@@ -25,7 +27,8 @@ from paiza_node.core.log.transaction import LogTransaction
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageState
 from paiza_node.core.quotas.quotas import Quotas
-from paiza_node.core.storage import Store, open_store
+from paiza_node.core.storage import ReadConnection, Store, open_store
+from paiza_node.core.storage.findings import Part
 from paiza_node.features.retention import store as retention_store
 from paiza_node.ops.tables import LIFECYCLES
 from paiza_wire import log_entries
@@ -64,7 +67,8 @@ def entry(
     member: str, index: int, digest: bytes, event: "log_pb2.LogEvent.ValueType", name: str = "", to: str = "kaz"
 ) -> VerifiedEntry:
     """Make an entry of a member's log."""
-    parsed = entry_of(event, actor=OFFICER, counterpart=to, message_digest=digest)
+    parsed = entry_of(event, actor=OFFICER, counterpart=to, message_digest=digest, salt=bytes(16))
+    parsed.entry_time.FromDatetime(NOW)
     if name:
         parsed.released.thread_name = name
     origin = f"{member}.paiza.example/log/1"
@@ -190,7 +194,7 @@ def test_forwarded_message_is_stored_with_the_release_of_its_author(scene: Scene
 
 
 def test_message_that_comes_both_ways_is_stored_once(scene: Scene) -> None:
-    """In whichever order it comes, each hand-over is answered, and reactions act once."""
+    """In whichever order it comes, each hand-over is answered, reactions act once, and the log agrees."""
     early, late = message(1), message(2)
     scene.take("uzb", forwarded(early, 5))
     scene.take("tjk", early, late)
@@ -204,9 +208,20 @@ def test_message_that_comes_both_ways_is_stored_once(scene: Scene) -> None:
             for each in exchange_store.forwardings_of_message(reads, early.digest)
             + exchange_store.forwardings_of_message(reads, late.digest)
         ] == [
-            False,
+            True,
             False,
         ]
+        assert not any("RECEIVED" in str(each) for each in verified(reads))
+
+
+def verified(reads: ReadConnection) -> list[NodeStopped]:
+    """Compare messages and log; return what is found."""
+    part = Part("messages")
+    check = Messages(reads, "kaz")
+    for each in log_store.entries(reads, 0, 100):
+        check.read_entry(each.index, log_pb2.LogEntry.FromString(each.entry))
+    check.verify(part, lambda _count: None)
+    return part.findings
 
 
 def test_author_brings_what_the_forwarder_left_out(scene: Scene) -> None:

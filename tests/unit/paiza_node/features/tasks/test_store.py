@@ -192,5 +192,3 @@ def test_what_was_passed_on_is_kept_apart_from_what_was_released(store: Store) -
         assert exchange_store.forwarding(conn, "tjk", 12) == told
         assert exchange_store.forwarding(conn, "tjk", 11) is None
         assert exchange_store.forwardings_of_message(conn, digest("else")) == [told]
-        exchange_store.mark_received_from_author(conn, digest("else"))
-        assert [each.held for each in exchange_store.forwardings_of_message(conn, digest("else"))] == [False]
