@@ -59,7 +59,8 @@ FEW_SECONDS: Final = 0.2  # after which what came meanwhile is indexed together
 PATIENCE_SECONDS: Final = 30.0  # between checks without changes
 CURSOR: Final = "indexed"
 SETTING_KEY: Final = "index_key"
-SETTING_AGAIN: Final = "index_again"  # the numbers of messages to read again, 8 bytes each
+SETTING_AGAIN: Final = "index_again"  # the numbers of messages to read again
+NUMBER_BYTES: Final = 8  # of one of them
 
 log = structlog.get_logger("paiza.search")
 
@@ -359,12 +360,21 @@ def _added(
 
 def _again(conn: ReadConnection) -> set[int]:
     """Return the numbers of the messages to read again."""
-    data = settings_store.setting(conn, SETTING_AGAIN) or b""
-    return {int.from_bytes(data[at : at + 8], "big") for at in range(0, len(data), 8)}
+    return set(read_again(settings_store.setting(conn, SETTING_AGAIN)))
+
+
+def read_again(value: bytes | None) -> list[int]:
+    """Return the numbers of the messages that a value of `SETTING_AGAIN` names."""
+    data = value or b""
+    return [int.from_bytes(data[at : at + NUMBER_BYTES], "big") for at in range(0, len(data), NUMBER_BYTES)]
 
 
 def _put_again(tx: LogTransaction, seqs: Collection[int]) -> None:
-    settings_store.put_setting(tx.conn, SETTING_AGAIN, b"".join(seq.to_bytes(8, "big") for seq in sorted(seqs)))
+    settings_store.put_setting(tx.conn, SETTING_AGAIN, b"".join(map(_number, sorted(seqs))))
+
+
+def _number(seq: int) -> bytes:
+    return seq.to_bytes(NUMBER_BYTES, "big")
 
 
 def _store(tx: LogTransaction, *, batch: Sequence[tuple[bytes, IndexedMessage]], store_matches: "StoreMatches") -> None:

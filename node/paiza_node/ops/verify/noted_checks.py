@@ -132,6 +132,7 @@ class Noted(Check):
             reload.SETTING_CONFIG: self._is_config,
             signing_keys.SETTING_LOG_KEYS: self._are_log_keys,
             index.SETTING_KEY: self._is_index_key,
+            index.SETTING_AGAIN: self._are_messages,
             record.SETTING: lambda value: value is None or value in self._backups or self._may_lack(),
             publish.SETTING: self._is_directory,
             publish.DAY_SETTING: self._is_directory_day,
@@ -161,6 +162,10 @@ class Noted(Check):
         if value is None:
             return not settings_store.counter(self._scan, index.CURSOR)
         return self._index_key is None or value == index.TokenKey(self._index_key).fingerprint
+
+    def _are_messages(self, value: bytes | None) -> bool:
+        last = log_store.head(self._scan).messages
+        return len(value or b"") % index.NUMBER_BYTES == 0 and max(index.read_again(value), default=0) <= last
 
     def _is_directory(self, value: bytes | None) -> bool:
         if not self._directory:
