@@ -89,7 +89,7 @@ class AttachmentRows(Check):
         When the next attempt is due, how many failed, and why the last one did are plans of this node alone.
         """
         message = messages_store.message(self._scan, row.digest)
-        return message is not None and self._is_described(row, message) and self._is_logged(row)
+        return message is not None and self._is_described(row, message) and self._is_logged(row, message)
 
     def _is_described(self, row: Any, message: MessageRow) -> bool:
         header = wire.parse_header(message.header)
@@ -97,14 +97,16 @@ class AttachmentRows(Check):
             return False
         described = header.parts[row.part_number]
         same = (row.ciphertext_sha256, row.size) == (described.ciphertext_sha256, described.ciphertext_size)
-        return same and (row.member == self._own) == bool(row.source) == message.received
+        return same and (row.member == self._own) == bool(row.source) and (message.received or not row.source)
 
-    def _is_logged(self, row: Any) -> bool:
+    def _is_logged(self, row: Any, message: MessageRow) -> bool:
         entries = {
             each.index: receipts.parse_entry(each.entry) for each in log_store.entries_of(self._scan, row.digest)
         }
         times = {to_micros(each.entry_time.ToDatetime(tzinfo=UTC)) for each in entries.values()}
         if row.pending_since_time not in times or (not row.source and (row.due_time, row.detail) != (None, "")):
+            return False
+        if message.received and not any(_passed(each, row) for each in entries.values()):
             return False
         if row.state == attachments_store.PENDING:
             settled = row.settled_time is not None or row.log_index is not None
@@ -254,6 +256,14 @@ def kept_entries(scan: ReadConnection) -> Iterator[tuple[str, int, bytes, bytes]
     """Return the entries of other members' logs that are stored of attachments: (member, index, entry, note digest)."""
     for rows in scanning.rows(scan, attachments_store.attachment_proof_table):
         yield from ((row.member, row.log_index, row.entry, row.note_digest) for row in rows)
+
+
+def _passed(entry: log_pb2.LogEntry, row: Any) -> bool:
+    """Return whether a received message came from the member that serves the attachment, or was forwarded to one."""
+    if row.source:
+        came = (entry.event, entry.counterpart) == (log_pb2.LOG_EVENT_RECEIVED, row.source)
+        return came and log_entries.part_number(entry) is None
+    return (entry.event, entry.counterpart) == (log_pb2.LOG_EVENT_FORWARDED, row.member)
 
 
 def _check(part: Part, path: Path, expected: bytes, size: int) -> int:
