@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from paiza.core.v1 import delivery_pb2
+import pytest
+
+from paiza.core.v1 import delivery_pb2, log_pb2
 from paiza.core.v1.message_pb2 import Handling
 from paiza.officer.v1 import attachment_pb2, attachment_pb2_grpc
+from paiza_node.__main__ import run
+from paiza_node.features.attachments.checks import ATTACHMENT_ENDS
 from paiza_wire import log_entries, message
 from paiza_wire.message.attachment import Opener
 from tests.attaching import FIRST_PART, bring, noise, seal, settled, signed, submit
@@ -14,6 +18,12 @@ from tests.integration.passing.desk import SECONDS, Desk, until
 
 SIZE = 300_000
 RECEIVED = delivery_pb2.ATTACHMENT_STATE_RECEIVED
+
+
+def served(federation: Federation, giver: str, taker: str) -> int:
+    """Return how many films a node has served whole to another."""
+    lines = federation.node(giver).log.read_text().splitlines()
+    return sum("attachment_served" in line and taker in line for line in lines)
 
 
 async def sent_with_film(kaz: Desk, folder: Path, to: Sequence[str] = ("tjk",)) -> bytes:
@@ -50,6 +60,21 @@ async def there(desk: Desk, digest: bytes) -> list[int]:
     await desk.arrival(digest)
     async with desk.officers["liaison"].channel() as channel:
         return [each.state for each in await settled(channel, digest) if each.member == desk.member]
+
+
+async def at_recipients(desk: Desk, digest: bytes) -> dict[str, int]:
+    """Wait until the author knows of all its recipients what became of the film; gives that by member."""
+    async with desk.officers["liaison"].channel() as channel:
+        return {each.member: each.state for each in await settled(channel, digest)}
+
+
+async def ends(desk: Desk, digest: bytes) -> list[tuple[str, str]]:
+    """Return (event, counterpart) of what a log says of how the film ended."""
+    return [
+        (log_pb2.LogEvent.Name(each.event).removeprefix("LOG_EVENT_"), each.counterpart)
+        for each in await desk.trail(digest)
+        if log_entries.part_number(each) == FIRST_PART and each.event in ATTACHMENT_ENDS
+    ]
 
 
 async def test_the_bytes_follow_a_message_that_is_passed_on(unit_directory: dict[str, Desk], tmp_path: Path) -> None:
@@ -126,6 +151,31 @@ async def test_the_author_serves_what_the_forwarder_does_not(
     sources = {each.counterpart for each in await uzb.trail(digest) if log_entries.part_number(each) == FIRST_PART}
     assert "kaz" in sources
     assert "tjk" not in sources
-    async with kaz.officers["liaison"].channel() as channel:
-        found = await settled(channel, digest)
-    assert {each.member: each.state for each in found} == {"tjk": RECEIVED, "uzb": RECEIVED}
+    assert await at_recipients(kaz, digest) == {"tjk": RECEIVED, "uzb": RECEIVED}
+
+
+async def test_the_author_learns_of_what_a_forwarder_served(
+    unit_directory: dict[str, Desk], federation: Federation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The author gets a receipt too, and the film is not fetched again; the node verifies."""
+    kaz, tjk, uzb, _kgz = unit_directory.values()
+    federation.node("uzb").stop()
+    digest = await sent_with_film(kaz, tmp_path, ["tjk", "uzb"])
+    assert await there(tjk, digest) == [RECEIVED]
+    federation.node("kaz").stop()
+    federation.node("uzb").start()
+    assert await tjk.forward(digest, "uzb") == ["forwarded"]
+    assert await there(uzb, digest) == [RECEIVED]
+    before = served(federation, "kaz", "uzb")
+    federation.node("kaz").start()
+    assert await at_recipients(kaz, digest) == {"tjk": RECEIVED, "uzb": RECEIVED}
+    assert served(federation, "kaz", "uzb") == before
+    assert await read(uzb, digest) == b"".join(noise(SIZE))
+    assert await there(uzb, digest) == [RECEIVED]
+    assert await ends(uzb, digest) == [("RECEIVED", "tjk"), ("RECEIVED", "kaz")]
+
+    async def forwarder_told() -> bool:
+        return ("DELIVERED", "uzb") in await ends(tjk, digest)
+
+    assert await until(forwarder_told)
+    assert run(["verify", "--config", str(federation.node("uzb").config)]) == 0, capsys.readouterr()

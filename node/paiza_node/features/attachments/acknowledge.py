@@ -88,9 +88,9 @@ def record_answers(tx: LogTransaction, answers: Sequence[ProvenAnswer], member: 
 
 def _row(tx: LogTransaction, digest: bytes, number: int, member: str) -> AttachmentRow | None:
     """Return the row of the attachment; one of a forwarded message has no row before its first answer."""
-    row = attachments_store.attachment(tx.conn, digest, number, member)
+    row = attachments_store.attachment(tx.conn, digest, number, member, "")
     if row is not None:
-        return row if not row.source else None
+        return row
     message = messages_store.message(tx.conn, digest)
     if message is None or member not in went_to(tx.conn, digest):
         return None

@@ -1,7 +1,7 @@
 """The attachments in a message's header, as rows with the state of each."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from paiza.core.v1 import delivery_pb2, message_pb2
@@ -24,7 +24,7 @@ from paiza_wire.message.attachment import part_numbers
 
 @dataclass(frozen=True, slots=True)
 class AttachmentsMoved(Change):
-    """The author of these pending attachments serves them now; ``rows`` name the forwarder who did before."""
+    """The author of these attachments serves them now; ``rows`` name the forwarder who did before."""
 
     rows: tuple[AttachmentRow, ...]
 
@@ -127,8 +127,10 @@ def attachment_stage() -> ReleaseStage:
 def attachment_reaction(member: str) -> Reaction:
     """The reaction of attachments to received messages: pending at ``member``, from the node that delivered them.
 
-    What a forwarder has not served when the author delivers the message too is fetched from the author, who has it, and
-    who waits for a receipt.
+    If the author delivers a message that was forwarded first, its attachments are pending from the author, who has them
+    and waits for a receipt: what the forwarder served is here, and is only opened again, with the author's wraps. How
+    each ended that the forwarder served, or did not, remains recorded beside it; nothing is expected any longer of a
+    forwarder who has not served one yet.
     """
 
     def expect(tx: LogTransaction, messages: Sequence[ReceivedMessage]) -> None:
@@ -140,28 +142,19 @@ def attachment_reaction(member: str) -> Reaction:
             tx.announce(AttachmentsExpected())
 
     def move(tx: LogTransaction, messages: Sequence[RedeliveredMessage]) -> None:
-        sources = {each.row.digest: each.source for each in messages}
-        moved = [
-            row
-            for rows in attachments_store.attachments_of(tx.conn, sources).values()
-            for row in rows
-            if row.state == attachments_store.PENDING and row.source not in ("", sources[row.digest])
-        ]
+        known = attachments_store.attachment_rows(tx.conn, [each.row.digest for each in messages])
+        moved = [row for row in known if row.source and row.state != attachments_store.ERASED]
         if not moved:
             return
+        parts = {(row.digest, row.part_number) for row in moved}
+        attachments_store.drop_attachments(tx.conn, [row for row in moved if row.state == attachments_store.PENDING])
         attachments_store.put_attachments(
             tx.conn,
             [
-                replace(
-                    row,
-                    source=sources[row.digest],
-                    pending_since_time=tx.now,
-                    due_time=tx.now,
-                    attempts=0,
-                    reason="",
-                    detail="",
-                )
-                for row in moved
+                row
+                for each in messages
+                for row in pending_attachments(each.row.digest, each.header, member, tx.now, source=each.source)
+                if (row.digest, row.part_number) in parts
             ],
         )
         tx.announce(AttachmentsMoved(tuple(moved)))
@@ -176,7 +169,8 @@ def open_rule(member: str) -> OpenRule:
         number = opening.part_number
         if not opening.row.received or opening.header.parts[number].kind != message_pb2.PART_KIND_ATTACHMENT:
             return None
-        found = attachments_store.attachment(reads, opening.row.digest, number, member)
+        rows = attachments_store.attachments_of(reads, [opening.row.digest]).get(opening.row.digest, [])
+        found = next((row for row in rows if (row.part_number, row.member) == (number, member)), None)
         if found is not None and found.state == delivery_pb2.ATTACHMENT_STATE_RECEIVED:
             return None
         if found is None or found.state != delivery_pb2.ATTACHMENT_STATE_PENDING:

@@ -308,8 +308,8 @@ class AttachmentDownloads:
         reason, detail = (refusal.reason, refusal.detail) if refusal else ("", "")
 
         def work(tx: LogTransaction) -> bool:
-            found = attachments_store.attachment(tx.conn, row.digest, row.part_number, row.member)
-            if found is None or not _is_pending_from(found, row.source):
+            found = attachments_store.attachment(tx.conn, row.digest, row.part_number, row.member, row.source)
+            if found is None or found.state != PENDING:
                 return False
             index = tx.append(_answer(row, core.node_id, reason), text=detail).index
             state = delivery_pb2.ATTACHMENT_STATE_REFUSED if refusal else delivery_pb2.ATTACHMENT_STATE_RECEIVED
@@ -424,8 +424,8 @@ class AttachmentDownloads:
 
         def work(tx: LogTransaction) -> None:
             for row in expired:
-                found = attachments_store.attachment(tx.conn, row.digest, row.part_number, row.member)
-                if found is None or not _is_pending_from(found, row.source):  # it was erased or moved meanwhile
+                found = attachments_store.attachment(tx.conn, row.digest, row.part_number, row.member, row.source)
+                if found is None or found.state != PENDING:  # it was erased or moved meanwhile
                     continue
                 index = tx.append(
                     log_entries.expired(
@@ -449,10 +449,6 @@ class AttachmentDownloads:
         with self._core.store.reads() as reads:
             found = attachments_store.attachments_expired(reads, before, EXPIRY_BATCH)
         return [row for row in found if (row.digest, row.part_number) not in self._fetching]
-
-
-def _is_pending_from(row: AttachmentRow, source: str) -> bool:
-    return row.state == PENDING and row.source == source
 
 
 def _plan(tx: LogTransaction, rows: Sequence[AttachmentRow], due: datetime | None) -> None:

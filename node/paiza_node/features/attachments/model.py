@@ -22,7 +22,8 @@ class AttachmentRow:
     """The state of one attachment of a message at one member.
 
     ``member`` is ourselves for a received message, and ``source`` the member whose node serves it; for a sent one it is
-    a recipient, and ``source`` is empty. ``due_time`` is the time of our next action.
+    a recipient, and ``source`` is empty. An attachment that a forwarder ended before the author delivered the message
+    has a row for each of them. ``due_time`` is the time of our next action.
     """
 
     digest: bytes

@@ -54,15 +54,15 @@ upload_table = Table(
 )
 Index("ix_upload_officer", upload_table.c.officer)
 
-# The state of each attachment: at ourselves for a received message, at each recipient for a sent one. The files lie
-# beside the database.
+# The state of each attachment: at ourselves for a received message, by the member that serves it, at each recipient for
+# a sent one. The files lie beside the database.
 attachment_table = Table(
     "attachment",
     METADATA,
     Column("digest", LargeBinary, primary_key=True),
     Column("part_number", Integer, primary_key=True, autoincrement=False),
     Column("member", Text, primary_key=True),
-    Column("source", Text, nullable=False),  # the member that serves it to us; empty if we serve it
+    Column("source", Text, primary_key=True),  # the member that serves it to us; empty if we serve it
     Column("ciphertext_sha256", LargeBinary, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("state", SmallInteger, nullable=False),
@@ -150,19 +150,27 @@ def old_uploads(conn: ReadConnection, before: datetime, limit: int) -> list[Uplo
     return _UPLOADS.find(conn, select(u).where(u.c.started_time < to_micros(before)).limit(limit))
 
 
-def attachment(conn: ReadConnection, digest: bytes, part_number: int, member: str) -> AttachmentRow | None:
-    """Return the state of one attachment at one member."""
+def attachment(conn: ReadConnection, digest: bytes, part_number: int, member: str, source: str) -> AttachmentRow | None:
+    """Return the state of one attachment at one member, from ``source`` if that is ourselves."""
     a = attachment_table.c
-    return _ATTACHMENTS.first(
-        conn, select(attachment_table).where(a.digest == digest, a.part_number == part_number, a.member == member)
-    )
+    one = (a.digest == digest) & (a.part_number == part_number) & (a.member == member) & (a.source == source)
+    return _ATTACHMENTS.first(conn, select(attachment_table).where(one))
+
+
+def attachment_rows(conn: ReadConnection, digests: Collection[bytes]) -> list[AttachmentRow]:
+    """Return all rows about the attachments of these messages, in no particular order."""
+    return [_ATTACHMENTS.read(row) for row in _ATTACHMENTS_OF.run(conn, digests)]
 
 
 def attachments_of(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, list[AttachmentRow]]:
-    """Return the states of the attachments of these messages, by message, in order of part and member."""
+    """Return the states of the attachments of these messages, by message, in order of part and member.
+
+    Where several members served one, it is received if it was received from any; else the last of them counts.
+    """
+    rows = sorted(attachment_rows(conn, digests), key=lambda row: (row.state == RECEIVED, row.pending_since_time))
+    counts = {(row.digest, row.part_number, row.member): row for row in rows}.values()
     found: dict[bytes, list[AttachmentRow]] = {}
-    rows = [_ATTACHMENTS.read(row) for row in _ATTACHMENTS_OF.run(conn, digests)]
-    for row in _with_blocks(conn, sorted(rows, key=attrgetter("part_number", "member"))):
+    for row in _with_blocks(conn, sorted(counts, key=attrgetter("part_number", "member"))):
         found.setdefault(row.digest, []).append(row)
     return found
 
@@ -202,11 +210,11 @@ def attachments_expired(conn: ReadConnection, before: datetime, limit: int) -> l
 
 
 def attachment_queue(
-    conn: ReadConnection, member: str, limit: int, after: tuple[datetime, bytes, int, str] | None = None
+    conn: ReadConnection, member: str, limit: int, after: tuple[datetime, bytes, int, str, str] | None = None
 ) -> list[AttachmentRow]:
-    """Return pending and failed attachments, oldest first; only those that concern ``other`` if it is given.
+    """Return pending and failed attachments, oldest first; only those that concern ``member`` if it is given.
 
-    ``after`` is the sort key of the preceding one: pending since, message, part, member.
+    ``after`` is the sort key of the preceding one: pending since, message, part, member, source.
     """
     a = attachment_table.c
     query = select(attachment_table).where(_UNSETTLED)
@@ -214,9 +222,9 @@ def attachment_queue(
         query = query.where(or_(a.member == member, a.source == member))
     if after is not None:
         since = to_micros(after[0])
-        behind = tuple_(a.digest, a.part_number, a.member) > tuple_(*(literal(each) for each in after[1:]))
+        behind = tuple_(a.digest, a.part_number, a.member, a.source) > tuple_(*(literal(each) for each in after[1:]))
         query = query.where(a.pending_since_time >= since, or_(a.pending_since_time > since, behind))
-    query = query.order_by(a.pending_since_time, a.digest, a.part_number, a.member)
+    query = query.order_by(a.pending_since_time, a.digest, a.part_number, a.member, a.source)
     return _with_blocks(conn, _ATTACHMENTS.find(conn, query.limit(limit)))
 
 
@@ -295,12 +303,20 @@ def put_attachments(conn: WriteConnection, rows: Sequence[AttachmentRow]) -> Non
     _ATTACHMENTS.put(conn, rows)
 
 
+def drop_attachments(conn: WriteConnection, rows: Collection[AttachmentRow]) -> None:
+    """Delete states of attachments that another member serves now."""
+    a = attachment_table.c
+    for row in rows:
+        one = (a.digest == row.digest) & (a.part_number == row.part_number)
+        conn.execute(delete(attachment_table).where(one, a.member == row.member, a.source == row.source))
+
+
 def plan_attachment(
     conn: WriteConnection, row: AttachmentRow, due: datetime | None, attempts: int, reason: str, detail: str
 ) -> None:
     """Store the time and the reason of an attachment's next attempt, unless it has ended or another serves it now."""
-    found = attachment(conn, row.digest, row.part_number, row.member)
-    if found is not None and (found.state, found.source) == (row.state, row.source):
+    found = attachment(conn, row.digest, row.part_number, row.member, row.source)
+    if found is not None and found.state == row.state:
         put_attachments(conn, [replace(found, due_time=due, attempts=attempts, reason=reason, detail=detail)])
 
 

@@ -43,7 +43,9 @@ from paiza_wire import log_entries
 from paiza_wire.errors import Rejected
 
 MAX_QUEUE: Final = 1000
-_ATTACHMENT_PLACE: Final = re.compile(r"([0-9]{1,18})\.([0-9a-f]{64})\.([0-9]{1,9})\.([a-z0-9-]{1,16})")
+_ATTACHMENT_PLACE: Final = re.compile(
+    r"([0-9]{1,18})\.([0-9a-f]{64})\.([0-9]{1,9})\.([a-z0-9-]{1,16})\.([a-z0-9-]{0,16})"
+)
 
 
 log = structlog.get_logger("paiza.operate")
@@ -315,13 +317,14 @@ def queued_attachment(row: AttachmentRow) -> admin_pb2.QueuedAttachment:
 
 
 def _attachment_token(row: AttachmentRow) -> str:
-    return f"{paging.micros_of(row.pending_since_time)}.{row.digest.hex()}.{row.part_number}.{row.member}"
+    since = paging.micros_of(row.pending_since_time)
+    return f"{since}.{row.digest.hex()}.{row.part_number}.{row.member}.{row.source}"
 
 
-def _attachment_place(token: str) -> tuple[datetime, bytes, int, str] | None:
+def _attachment_place(token: str) -> tuple[datetime, bytes, int, str, str] | None:
     if not token:
         return None
     found = _ATTACHMENT_PLACE.fullmatch(token)
     if found is None:
         raise Rejected("malformed", "page_token is not one this node gave")
-    return paging.time_of(int(found[1])), bytes.fromhex(found[2]), int(found[3]), found[4]
+    return paging.time_of(int(found[1])), bytes.fromhex(found[2]), int(found[3]), found[4], found[5]

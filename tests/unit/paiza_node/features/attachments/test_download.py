@@ -131,7 +131,7 @@ async def test_a_peer_that_drips_is_broken_off(served: Served, monkeypatch: pyte
         async with asyncio.timeout(30):
             await served.downloads._collect(replace(PENDING, attempts=attempt - 1))
         with served.store.reads() as reads:
-            row = attachments_store.attachment(reads, PENDING.digest, 1, "kaz")
+            row = attachments_store.attachment(reads, PENDING.digest, 1, "kaz", "tjk")
         assert row is not None
         assert (row.attempts, row.reason) == (attempt, "attachment_incomplete")
 
@@ -145,7 +145,7 @@ async def test_a_peer_that_keeps_the_pace_makes_progress(served: Served) -> None
     served.pieces.put_nowait(0)
     await served.downloads._collect(replace(large, attempts=7))
     with served.store.reads() as reads:
-        row = attachments_store.attachment(reads, PENDING.digest, 1, "kaz")
+        row = attachments_store.attachment(reads, PENDING.digest, 1, "kaz", "tjk")
     assert row is not None
     assert row.attempts == 0
 
@@ -170,7 +170,7 @@ async def test_what_a_forwarder_spoils_waits_for_the_author(
             served.pieces.put_nowait(size)
         await served.downloads._collect(PENDING)
     with served.store.reads() as reads:
-        row = attachments_store.attachment(reads, PENDING.digest, 1, "kaz")
+        row = attachments_store.attachment(reads, PENDING.digest, 1, "kaz", "tjk")
     assert row is not None
     assert row.due_time is not None
     waits = row.due_time > NOW + served.life

@@ -71,12 +71,12 @@ def test_what_ended_is_not_planned_again(store: Store) -> None:
         attachments_store.put_attachments(conn, [before])
         attachments_store.plan_attachment(conn, before, NOW + HOUR, 1, "peer_unreachable", "away")
     with store.reads() as reads:
-        planned = attachments_store.attachment(reads, before.digest, 1, "tjk")
+        planned = attachments_store.attachment(reads, before.digest, 1, "tjk", "kaz")
     assert planned == replace(before, due_time=NOW + HOUR, attempts=1, reason="peer_unreachable", detail="away")
     with store.transaction() as conn:
         attachments_store.put_attachments(conn, [settled])
         attachments_store.plan_attachment(conn, before, NOW + HOUR, 2, "peer_unreachable", "away")
-        assert attachments_store.attachment(conn, before.digest, 1, "tjk") == settled
+        assert attachments_store.attachment(conn, before.digest, 1, "tjk", "kaz") == settled
         attachments_store.plan_attachment(conn, settled, None, 0, "", "")
         assert attachments_store.attachment_sources(conn) == {}
 
@@ -92,7 +92,8 @@ def test_what_is_awaited_too_long_is_found(store: Store) -> None:
         seen, after = [], None
         while page := attachments_store.attachment_queue(conn, "", 1, after):
             seen.append(page[0].digest)
-            after = (page[0].pending_since_time, page[0].digest, page[0].part_number, page[0].member)
+            last = page[0]
+            after = (last.pending_since_time, last.digest, last.part_number, last.member, last.source)
         assert seen == [*oldest, digest("new")]
 
 

@@ -502,7 +502,7 @@ def _create_attachments() -> None:
         sa.Column("detail", sa.Text, nullable=False),
         sa.Column("settled_time", sa.BigInteger, nullable=True),
         sa.Column("log_index", sa.BigInteger, nullable=True),
-        sa.PrimaryKeyConstraint("digest", "part_number", "member", name="pk_attachment"),
+        sa.PrimaryKeyConstraint("digest", "part_number", "member", "source", name="pk_attachment"),
     )
     op.create_index("ix_attachment_ciphertext_sha256", "attachment", ["ciphertext_sha256"])
     where = sa.text("due_time IS NOT NULL")
