@@ -115,6 +115,13 @@ def test_from_one_case_system_to_another(federation: Federation) -> None:
         sent = json.loads(paiza(federation, "kaz-liaison", "send", "free-message", str(draft), "--json"))
         assert ours.get(path) == {**handed_in, "state": "sent", "message": sent["id"]}
         assert ours.ask("PUT", path, {**DRAFT, "urgency": "priority"})[0] == 409
+        assert ours.ask("PUT", "/v1/drafts?key=second", DRAFT)[0] == 200
+        first = ours.get("/v1/drafts?limit=1")
+        second = ours.get(f"/v1/drafts?limit=1&page={first['next_page']}")
+        assert {each["state"] for each in first["drafts"] + second["drafts"]} == {"sent", "waiting"}
+        assert second["next_page"] == ""
+        assert ours.get("/v1/drafts") == {"drafts": first["drafts"] + second["drafts"], "next_page": ""}
+        assert ours.ask("GET", "/v1/drafts?page=x")[0] == ours.ask("GET", "/v1/drafts?limit=0")[0] == 400
 
         deadline = time.monotonic() + SECONDS
         while not (found := theirs.get("/v1/messages")["messages"]):

@@ -35,6 +35,7 @@ MAX_BYTES: Final = 256 * 1024  # of one draft
 
 _NAMED: Final = 24  # hexadecimal digits of the SHA-256 of a key in the name of its draft
 _DRAFT: Final = re.compile(rf"{PREFIX}[0-9a-f]{{{_NAMED}}}{re.escape(draft_store.ENDING)}", re.ASCII)
+_TOKEN: Final = re.compile(rf"[0-9a-f]{{{_NAMED}}}", re.ASCII)  # of the last draft of a page
 _ATTACHMENTS: Final = "attachments"
 _SIGNING: Final = "signing"  # the detail of a conflict that passes
 
@@ -56,6 +57,14 @@ class HandedIn:
     draft: str
     state: State
     message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Drafts in a row, and the token of the next page; empty after the last."""
+
+    drafts: list[HandedIn]
+    next_token: str
 
 
 def put(profile: Profile, key: str, data: bytes) -> HandedIn:
@@ -142,12 +151,20 @@ def find(profile: Profile, key: str) -> HandedIn:
     return _handed_in(profile, name, record)
 
 
-def all_of(profile: Profile) -> Iterator[HandedIn]:
-    """Yield every draft that was handed in, in the order of their names."""
-    for path in sorted((profile.folder / FOLDER).glob(f"{PREFIX}*.json")):
-        record = _record(profile, path.stem)
-        if record is not None:
-            yield _handed_in(profile, path.stem, record)
+def page(profile: Profile, limit: int, token: str = "") -> Page:
+    """Return at most ``limit`` of the drafts that were handed in, in the order of their names.
+
+    ``token`` is that of the page before; empty for the first. What is handed in meanwhile may come before it.
+    Refused("malformed") for a token that no page has.
+    """
+    if token and not _TOKEN.fullmatch(token):
+        raise Refused("malformed", "page")
+    after = f"{PREFIX}{token}"
+    names = sorted(path.stem for path in (profile.folder / FOLDER).glob(f"{PREFIX}*.json") if path.stem > after)
+    found = [
+        _handed_in(profile, name, record) for name in names[:limit] if (record := _record(profile, name)) is not None
+    ]
+    return Page(found, names[limit - 1].removeprefix(PREFIX) if len(names) > limit else "")
 
 
 def unsent(profile: Profile) -> list[HandedIn]:

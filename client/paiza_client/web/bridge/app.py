@@ -3,7 +3,7 @@
     GET  /v1/kinds                         names and titles of the kinds
     GET  /v1/kinds/{kind}/schema           JSON Schema of a draft, and of the content of a message
     PUT  /v1/drafts?key=…                  hand in a draft under the case system's own key; the same once more is one
-    GET  /v1/drafts                        what became of each draft
+    GET  /v1/drafts                        what became of each draft, page by page
     GET  /v1/drafts?key=…                  the same of one
     GET  /v1/messages                      headers, states and receipts, page by page; nothing is opened
     GET  /v1/messages/{id}                 the same of one message
@@ -40,7 +40,7 @@ from paiza_officer.errors import Misused, NotProven, Refused, Unreachable, misus
 from paiza_wire.errors import PaizaError, Unavailable
 
 PAGE: Final = 100
-MOST: Final = 1_000  # messages of one answer
+MOST: Final = 1_000  # messages or drafts of one answer
 _BOXES: Final = ("inbox", "sent", "both")
 _STATUS: Final[Mapping[str, int]] = {
     "unknown_id": 404,
@@ -112,15 +112,17 @@ async def _put_draft(request: Request) -> Response:
 
 
 async def _drafts(request: Request) -> Response:
-    profile = _session(request).profile
-    if "key" in request.query_params:
+    """Answer what became of one draft, or a page of all; ``page``, the ``next_page`` of the answer before, goes on."""
+    profile, asked = _session(request).profile, request.query_params
+    if "key" in asked:
         return _json(_state(await asyncio.to_thread(handed_in.find, profile, _key(request))))
-    found = await asyncio.to_thread(lambda: list(handed_in.all_of(profile)))
-    return _json({"drafts": [_state(each) for each in found]})
+    limit = _limit(asked.get("limit", str(PAGE)))
+    page = await asyncio.to_thread(handed_in.page, profile, limit, asked.get("page", ""))
+    return _json({"drafts": [_state(each) for each in page.drafts], "next_page": page.next_token})
 
 
 async def _messages(request: Request) -> Response:
-    """Answer a page, newest first; ``page`` of the answer before goes on."""
+    """Answer a page, newest first; ``page``, the ``next_page`` of the answer before, goes on."""
     asked = request.query_params
     box = asked.get("box", "inbox")
     if box not in _BOXES:

@@ -34,7 +34,7 @@ def test_a_draft_waits_for_the_officer(profile: Profile) -> None:
     assert (found.key, found.state, found.message) == (KEY, State.WAITING, "")
     assert "Invented matter" in draft_store.read_text(profile, found.draft)
     assert [each.name for each in draft_store.stored(profile)] == [found.draft]
-    assert list(handed_in.all_of(profile)) == [found] == [handed_in.find(profile, KEY)]
+    assert handed_in.page(profile, 10).drafts == [found] == [handed_in.find(profile, KEY)]
     assert all(path.stat().st_mode & 0o077 == 0 for path in (profile.folder / handed_in.FOLDER).iterdir())
 
 
@@ -101,7 +101,31 @@ def test_other_drafts_leave_no_note(profile: Profile, tmp_path: Path) -> None:
     """Only what was handed in is followed, whatever a draft is called."""
     for source in ("free-message", str(tmp_path / "handed-in-0.yaml"), str(profile.folder / "drafts" / "other.yaml")):
         handed_in.note_sent(profile, source, "ab" * 16)
-    assert list(handed_in.all_of(profile)) == []
+    assert handed_in.page(profile, 10) == handed_in.Page([], "")
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
+def test_each_draft_is_on_one_page(profile: Profile, limit: int) -> None:
+    """The pages together list all of them once, whatever became of them; the last has no token."""
+    made = [handed_in.put(profile, f"case {number}", draft()) for number in range(7)]
+    draft_store.remove(profile, made[0].draft)
+    handed_in.note_sent(profile, str(draft_store.path_of(profile, made[1].draft)), "ab" * 16)
+    found, token = [], ""
+    while True:
+        page = handed_in.page(profile, limit, token)
+        found += page.drafts
+        assert len(page.drafts) == limit or not page.next_token
+        if not (token := page.next_token):
+            break
+    assert found == sorted((handed_in.find(profile, each.key) for each in made), key=lambda each: each.draft)
+    assert {each.state for each in found} == {State.WAITING, State.SENT, State.DISCARDED}
+
+
+@pytest.mark.parametrize("token", ["0", "x" * 24, "../" * 8, "A" * 24, "0" * 25])
+def test_a_token_is_one_of_a_page(profile: Profile, token: str) -> None:
+    """Another one is refused, and names no file."""
+    with pytest.raises(Refused, match="malformed"):
+        handed_in.page(profile, 10, token)
 
 
 def test_after_a_crash_between_both_files(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
