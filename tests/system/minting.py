@@ -38,8 +38,8 @@ class Identity:
         key = keys.private_key_from_pem(self.key_pem)
         return OfficerSigner(officer_id, self.certificate, lambda data: keys.sign(key, data))
 
-    def channel(self, address: str, member: str, register: Register) -> grpc.aio.Channel:
-        """Dial a member's node as an honest program would, showing this identity."""
+    def channel(self, address: str, member: str, register: Register, *options: tuple[str, int]) -> grpc.aio.Channel:
+        """Dial a member's node as an honest program would, showing this identity; ``options`` as gRPC names them."""
         shown = (self.key_pem, self.certificate_pem) if self.certificate else (None, None)
         return grpc.aio.secure_channel(
             address,
@@ -52,6 +52,7 @@ class Identity:
                 ("grpc.http2.bdp_probe", 0),
                 ("grpc.max_send_message_length", 64 * 1024 * 1024),
                 ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+                *options,
             ],
         )
 

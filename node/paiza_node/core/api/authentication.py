@@ -16,8 +16,8 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -48,6 +48,9 @@ BUSY_SECONDS: Final = 0.5
 SHOWN_CERTIFICATES: Final = 1024  # remembered as parsed: about a MiB
 CHECK_AGAIN: Final = timedelta(seconds=1)  # between two checks of one stream; a change of the register cuts it at once
 CUT_SECONDS: Final = 5.0  # after which a call ends whose certificate, CA or member's role has expired
+UNREAD_SECONDS: Final = 30.0  # for a response of a stream to be taken, of up to 120 KiB: two at once at 64 kbit/s
+LEAST_PACE: Final = 4 * 1024  # bytes a second at which a larger response is taken
+BLOCKED_SECONDS: Final = 1.0  # for a response that is on its way when its call is cut
 ANSWERED: Final = frozenset({"/paiza.officer.v1.OfficerService/Submit", "/paiza.officer.v1.ApprovalService/Approve"})
 """Calls that are not cut: what they sign is released or refused in the log, and only the answer says which."""
 KNOWN_BY_CA: Final = frozenset({"certificate_expired", "certificate_revoked"})
@@ -97,6 +100,8 @@ class Call:
 
     ``sends`` while a response is on its way: the library's own code would meet the end of the task then, and the caller
     would learn no reason. `check` is called when it is sent. Calls of `ANSWERED` send once their request has arrived.
+    ``give_up`` ends the connection of a stream: nothing else frees a response that its caller does not take, and no
+    reason would come through to them.
     ``only_unhindered``: its caller has no place left but for what nothing may hold up.
     """
 
@@ -108,12 +113,33 @@ class Call:
     only_unhindered: bool = False
     sends: bool = False
     refusal: PaizaError | None = None
+    give_up: Callable[[], None] = lambda: None
+    _unread: asyncio.TimerHandle | None = None
+
+    @contextmanager
+    def sending(self, size: int) -> Iterator[None]:
+        """Send a response of a stream, of ``size`` bytes: its caller takes it in time, or loses the connection."""
+        patience = max(UNREAD_SECONDS, size / LEAST_PACE)
+        self.sends = True
+        self._unread = asyncio.get_running_loop().call_later(patience, self.give_up)
+        try:
+            yield
+        finally:
+            self._unread.cancel()
+            self._unread = None
+            self.sends = False
 
     def cut(self, refusal: PaizaError) -> None:
-        """End the call with a refusal, as if its caller had cancelled it."""
+        """End the call with a refusal, as if its caller had cancelled it.
+
+        A stream whose response is not taken within a moment loses its connection instead.
+        """
         if self.refusal is None:
             self.refusal = refusal
-            if self.task is not None and not self.sends:
+            if self._unread is not None:
+                self._unread.cancel()
+                self._unread = asyncio.get_running_loop().call_later(BLOCKED_SECONDS, self.give_up)
+            elif self.task is not None and not self.sends:
                 self.task.cancel()
 
     def check(self) -> None:

@@ -8,6 +8,7 @@ connections are open, every second and as soon as many have arrived:
 2. Of the unknown connections of one address at a listener, some stay; the oldest ones beyond are given up.
 3. While a listener has few places left, unknown connections are given up after `PRESSED_SECONDS`.
 4. Of the connections of one caller `PER_CALLER` stay; the newest ones beyond are given up.
+5. A connection over which its caller does not take what they asked for is given up when its call says so.
 
 A connection is given up by shutting down a duplicate of its descriptor: the library sees that it ended, and closes it.
 """
@@ -95,6 +96,12 @@ class Connections:
         """Note whose a connection is; ``peer`` as gRPC writes it."""
         if (parsed := parse_peer(peer)) is not None:
             self._callers[parsed] = caller
+
+    def give_up_unread(self, peer: str) -> None:
+        """Give up the connection of a caller who does not take a response; ``peer`` as gRPC writes it."""
+        wanted = parse_peer(peer)
+        looked_at = self._looked_at.values()  # of the last second; the descriptor is compared before it is used
+        self._give_up("unread", [each for _, each in looked_at if each is not None and each.peer == wanted])
 
     def arrived(self) -> None:
         """Note that a handshake begins, and the address: the connection may have ended before the next look."""

@@ -219,12 +219,12 @@ def _guarded(
         try:
             async with authenticator.admit(name, context) as call:
                 connections.known(context.peer(), call.caller.id)
+                call.give_up = partial(connections.give_up_unread, context.peer())
                 async with requests_of.only(requests) as asked:
                     async for data in _Serialized(handler(call.caller, asked)):
                         authenticator.check_again(call)
-                        call.sends = True
-                        yield data
-                        call.sends = False
+                        with call.sending(len(data)):
+                            yield data
                         call.check()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as above
             asked = None

@@ -68,6 +68,18 @@ def test_unknown_connections_of_one_address_are_bounded(situation: Situation) ->
     assert [ended(each) for each in (known, other, *silent)] == [False, False, True, *[False] * PER_ADDRESS]
 
 
+def test_the_connection_of_an_unread_response_is_given_up(situation: Situation) -> None:
+    """That one alone, though its caller has others."""
+    mine, other = situation.connect(), situation.connect()
+    for each in (mine, other):
+        situation.known(each, "officer")
+    situation.connections.look()
+    address, port = mine.getsockname()
+    situation.connections.give_up_unread(f"ipv4:{address}:{port}")
+    situation.connections.give_up_unread("ipv4:127.0.0.9:1")
+    assert [ended(each) for each in (mine, other)] == [True, False]
+
+
 def test_few_places_end_unknown_connections_that_are_not_new(situation: Situation) -> None:
     """With three quarters of the places taken, unknown connections of any address end after some seconds."""
     old = situation.connect(2)

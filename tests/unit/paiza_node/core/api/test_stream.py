@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from paiza.officer.v1 import attachment_pb2, officer_pb2
 from paiza_node.core.access.model import Officer, OfficerState
@@ -234,6 +235,62 @@ async def test_an_idle_stream_of_a_suspended_officer_is_cut(
         with pytest.raises(EndedError):
             await anext(answers)
     assert situation.reason == "officer_suspended"
+
+
+class _Watched(Connections):
+    """Connections that are never looked at: what is given up is noted."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.given_up: asyncio.Queue[str] = asyncio.Queue()
+
+    @override
+    def give_up_unread(self, peer: str) -> None:
+        """Note whose connection is given up."""
+        self.given_up.put_nowait(peer)
+
+
+async def _two_responses(*_arguments: Any) -> AsyncIterator[officer_pb2.WatchResponse]:
+    yield officer_pb2.WatchResponse()
+    yield officer_pb2.WatchResponse()
+    await asyncio.Event().wait()
+
+
+async def _one_request() -> AsyncIterator[bytes]:
+    yield b""
+
+
+async def test_a_response_that_is_not_taken_ends_the_connection(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In time, and one that was taken does not, though nothing follows."""
+    situation, connections = Situation(folder), _Watched()
+    handler: Any = server._guarded(situation.authenticator, connections, CallMemory(), WATCH, _two_responses)
+    answers = handler.stream_stream(_one_request(), situation)
+    await anext(answers)
+    monkeypatch.setattr(authentication, "UNREAD_SECONDS", 0.01)
+    await anext(answers)
+    async with asyncio.timeout(5):
+        assert await connections.given_up.get() == situation.peer()
+    idle = asyncio.ensure_future(anext(answers))
+    await asyncio.sleep(0.1)
+    assert connections.given_up.empty()
+    idle.cancel()
+
+
+@pytest.mark.parametrize("change", [revoke, suspend])
+async def test_a_blocked_stream_of_a_revoked_caller_ends_with_its_connection(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Situation], None]
+) -> None:
+    """Soon: its caller, who reads nothing, could hold it for as long as they like."""
+    monkeypatch.setattr(authentication, "BLOCKED_SECONDS", 0.01)
+    situation, connections = Situation(folder), _Watched()
+    handler: Any = server._guarded(situation.authenticator, connections, CallMemory(), WATCH, _two_responses)
+    answers = handler.stream_stream(_one_request(), situation)
+    await anext(answers)
+    change(situation)
+    async with asyncio.timeout(5):
+        assert await connections.given_up.get() == situation.peer()
+    with pytest.raises(EndedError):
+        await anext(answers)
 
 
 async def test_handler_knows_for_whom_the_node_works(folder: Path) -> None:
