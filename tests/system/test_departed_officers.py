@@ -22,7 +22,9 @@ def is_cosigned(federation: Federation, digest: bytes) -> bool:
     """Return whether tjk holds the release proven to a cosigned checkpoint, and kaz has such a checkpoint."""
     (kept,) = look(federation.node("tjk"), lambda reads: exchange_store.proofs(reads, digest, ProofKind.RELEASED))
     origin = origin_of(kept.checkpoint)
-    held = look(federation.node("tjk"), lambda reads: witness_store.cosigned_proof(reads, "kaz", origin, kept.index))
+    held = look(
+        federation.node("tjk"), lambda reads: witness_store.cosigned_proof(reads, "kaz", origin, kept.index, digest)
+    )
     own = look(federation.node("kaz"), lambda reads: witness_store.witnessed_after(reads, kept.index + 1))
     return held is not None and own is not None
 

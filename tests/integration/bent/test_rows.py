@@ -48,6 +48,7 @@ EXEMPT: Final[Mapping[str, str]] = {
     "saved_search": "the node has no name or text of it; its officer, who sees all of theirs, saves it anew",
     "search_match row deleted": "one that was acknowledged is deleted too",
     "task.due_time": "the sealed content of a request may name it: every time of the calendar may be right",
+    "uncosigned.hashes": "it only tells whether the cosigned proof repeats hashes, or leaves them to the other proof",
     "upload": "the log knows nothing of what no message names yet; its officer uploads it again",
     "witnessed_note row deleted": "old ones are pruned; the next later one proves the same, of a wider interval",
 }

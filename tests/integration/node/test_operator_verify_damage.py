@@ -97,7 +97,7 @@ DAMAGE = {
     ),
     "a witness who did not cosign": ("UPDATE witnessed_note SET witnesses = 'kaz tjk'", "witnesses", "witnessed"),
     "a cosigned proof changed": (
-        "UPDATE cosigned_proof SET hashes = CAST(hashes || zeroblob(32) AS BLOB)",
+        "UPDATE cosigned_proof SET hashes = CAST(coalesce(hashes, x'') || zeroblob(32) AS BLOB)",
         "witnesses",
         "cosigned proof",
     ),

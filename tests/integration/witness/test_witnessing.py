@@ -52,9 +52,8 @@ def proofs_by(node: NodeProcess, digest: bytes, members: set[str]) -> list[Forei
 
 def cosigned(node: NodeProcess, kept: ForeignProof) -> CosignedProof | None:
     """Return the cosigned proof that a node keeps of the same entry."""
-    return look(
-        node, lambda reads: witness_store.cosigned_proof(reads, kept.member, origin_of(kept.checkpoint), kept.index)
-    )
+    origin = origin_of(kept.checkpoint)
+    return look(node, lambda reads: witness_store.cosigned_proof(reads, kept.member, origin, kept.index, kept.digest))
 
 
 def none_waits(node: NodeProcess) -> bool:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
+    null,
     select,
 )
 
@@ -392,9 +393,13 @@ def note(conn: ReadConnection, digest: bytes) -> bytes | None:
 
 KEPT_PROOFS: Final = (
     Lookup(
-        select(proof_table.c.member, proof_table.c.log_index, proof_table.c.entry, proof_path_table.c.note_digest).join(
-            proof_path_table, proof_path_table.c.id == proof_table.c.path
-        ),
+        select(
+            proof_table.c.member,
+            proof_table.c.log_index,
+            proof_table.c.entry,
+            proof_path_table.c.note_digest,
+            proof_table.c.hashes,
+        ).join(proof_path_table, proof_path_table.c.id == proof_table.c.path),
         proof_table.c.digest,
     ),
     Lookup(
@@ -403,6 +408,7 @@ KEPT_PROOFS: Final = (
             forwarding_table.c.entry_index,
             forwarding_table.c.entry,
             forwarding_table.c.note_digest,
+            null(),
         ),
         forwarding_table.c.digest,
     ),
@@ -412,13 +418,15 @@ KEPT_PROOFS: Final = (
             certificate_table.c.log_index,
             certificate_table.c.entry,
             certificate_table.c.note_digest,
+            null(),
         ),
         certificate_table.c.message_digest,
     ),
 )
-"""Finds the stored entries of other members' logs about messages: (member, index, entry, digest of the note).
+"""Finds the stored entries of other members' logs about messages: (member, index, entry, digest of the note, hashes).
 
-Among them are those of the certificates that came with a message.
+The hashes are those that `proof` has of its entry, NULL for the other tables. Among the entries are those of the
+certificates that came with a message.
 """
 
 LIFECYCLES: Final = (

@@ -35,12 +35,13 @@ _ANSWERS: Final = frozenset({log_pb2.LOG_EVENT_RECEIVED, log_pb2.LOG_EVENT_REFUS
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """An entry of one log at one index, and the register it names."""
+    """An entry of one log at one index, the register it names, and the message that it is about."""
 
     member: str
     origin: str
     index: int
     register_version: bytes
+    message_digest: bytes
 
 
 def others_of(
@@ -107,7 +108,7 @@ def _wanted(entry: log_pb2.LogEntry, *, with_openings: bool) -> bool:
 def _place(proof: log_pb2.LogProof) -> _Place:
     origin = proof.checkpoint.split(b"\n", 1)[0].decode()
     entry = log_pb2.LogEntry.FromString(proof.proven.entry)
-    return _Place(origin.partition(".")[0], origin, proof.proven.index, entry.register_version)
+    return _Place(origin.partition(".")[0], origin, proof.proven.index, entry.register_version, entry.message_digest)
 
 
 def _own(
@@ -141,7 +142,7 @@ def _own(
 
 
 def _foreign(reads: ReadConnection, place: _Place) -> tuple[CosignedSpan, Sequence[bytes]] | None:
-    proof = witness_store.cosigned_proof(reads, place.member, place.origin, place.index)
+    proof = witness_store.cosigned_proof(reads, place.member, place.origin, place.index, place.message_digest)
     if proof is None or not proof.span.note.startswith(place.origin.encode() + b"\n"):
         return None
     return proof.span, split_hashes(proof.hashes)

@@ -24,6 +24,7 @@ from paiza_node.features.witness.model import CosignedProof, CosignedSpan
 from paiza_node.features.witness.upgrade_proofs import COUNTER
 from paiza_node.features.witness.verify_cosignatures import JudgedNote, judge_note
 from paiza_register import Member, Register, RegisterReader
+from paiza_wire import receipts
 from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.tlog import fork_proofs, merkle
 from paiza_wire.tlog.cosignatures import cosignatures
@@ -107,10 +108,11 @@ class Witnesses(Check):
                     index=index,
                     origin=origin,
                 )
-            proof = witness_store.cosigned_proof(self._scan, member, origin, index)
-            if proof is None:
-                continue
             try:
+                digest = receipts.parse_entry(entry).message_digest
+                proof = witness_store.cosigned_proof(self._scan, member, origin, index, digest)
+                if proof is None:
+                    continue
                 self._check_proof(proof, entry)
             except PaizaError as error:
                 _find(part, error, N_("cosigned proof of entry {index} of {member}"), index=index, member=member)

@@ -5,6 +5,8 @@ from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.model import origin_of
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.witness import store as witness_store
+from paiza_wire import receipts
+from paiza_wire.errors import Rejected
 from paiza_wire.tlog.merkle import split_hashes
 
 
@@ -26,7 +28,11 @@ class CosignedEntries:
             (hashes,) = self._ledger.prove([index], after.size)
             proven.inclusion_hashes.extend(hashes)
             return log_pb2.LogProof(proven=proven, checkpoint=after.note)
-        kept = witness_store.cosigned_proof(reads, "", origin, index)
+        try:
+            digest = receipts.parse_entry(proof.proven.entry).message_digest
+        except Rejected:  # a damaged row proves nothing
+            return None
+        kept = witness_store.cosigned_proof(reads, origin.partition(".")[0], origin, index, digest)
         if kept is None:
             return None
         proven.inclusion_hashes.extend(split_hashes(kept.hashes))

@@ -63,9 +63,13 @@ class CosignedProof:
 
 @dataclass(frozen=True, slots=True)
 class Uncosigned:
-    """An entry of another member's log whose stored proof is to no cosigned checkpoint; ``leaf`` is its hash."""
+    """An entry of another member's log whose stored proof is to no cosigned checkpoint; ``leaf`` is its hash.
+
+    ``hashes`` are the lower ones of the stored proof if it is a row of `proof`, else None.
+    """
 
     member: str
     origin: str
     index: int
     leaf: bytes
+    hashes: bytes | None = None

@@ -5,11 +5,24 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, Table, Text, bindparam, delete, func, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    func,
+    select,
+)
 
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import split_path
-from paiza_node.core.exchange.store import note_table
+from paiza_node.core.exchange.store import note_table, proof_table
 from paiza_node.core.log.model import origin_of
 from paiza_node.core.peers.store import former_known_log_table
 from paiza_node.core.storage import ReadConnection, WriteConnection, scanning
@@ -46,16 +59,18 @@ uncosigned_table = Table(
     Column("log_index", BigInteger, primary_key=True, autoincrement=False),
     Column("member", Text, nullable=False),
     Column("leaf", LargeBinary, nullable=False),
+    Column("hashes", LargeBinary, nullable=True),
     sqlite_with_rowid=False,
 )
 
-# The same entries proven to a note that a quorum cosigned. The original proof stays in its own table.
+# The same entries proven to a note that a quorum cosigned. The original proof stays in its own table. Within its block
+# of 16 entries, once that was full, the path is the same: `hashes` is NULL if it is that of the row of `proof`.
 cosigned_proof_table = Table(
     "cosigned_proof",
     METADATA,
     Column("origin", Text, primary_key=True),
     Column("log_index", BigInteger, primary_key=True, autoincrement=False),
-    Column("hashes", LargeBinary, nullable=False),
+    Column("hashes", LargeBinary, nullable=True),
     Column("path", Number, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -141,13 +156,19 @@ def witnessed_times(conn: ReadConnection, since: datetime, until: datetime, limi
     return [WitnessedTime(row[0], row[1], from_micros(row[2])) for row in rows]
 
 
-def cosigned_proof(conn: ReadConnection, member: str, origin: str, index: int) -> CosignedProof | None:
-    """Return the proof of an entry of a member's log, named by its origin, to a cosigned note; None if missing."""
+def cosigned_proof(
+    conn: ReadConnection, member: str, origin: str, index: int, message_digest: bytes
+) -> CosignedProof | None:
+    """Return the proof of an entry of a member's log, named by its origin, to a cosigned note; None if missing.
+
+    ``message_digest`` is that of the message that the entry is about.
+    """
     p, path, span = cosigned_proof_table.c, cosigned_path_table.c, cosigned_span_table.c
+    original = proof_table.c
     note, before = note_table.alias("after"), note_table.alias("before")
     row = conn.execute(
         select(
-            p.hashes,
+            func.coalesce(p.hashes, original.hashes).label("hashes"),
             path.hashes.label("upper_hashes"),
             span.consistency_proof,
             span.register_version,
@@ -159,10 +180,18 @@ def cosigned_proof(conn: ReadConnection, member: str, origin: str, index: int) -
             .join(cosigned_span_table, span.id == path.span)
             .join(note, note.c.digest == span.note_digest)
             .outerjoin(before, before.c.digest == span.before_digest)
+            .outerjoin(
+                proof_table,
+                and_(
+                    original.digest == message_digest,
+                    original.member == member,
+                    original.log_index == p.log_index,
+                ),
+            )
         )
         .where(p.origin == origin, p.log_index == index)
-    ).one_or_none()
-    if row is None:
+    ).first()
+    if row is None or row.hashes is None:
         return None
     found = CosignedSpan(row.before or b"", row.note, row.consistency_proof, row.register_version)
     return CosignedProof(member, index, row.hashes + row.upper_hashes, found)
@@ -201,15 +230,15 @@ def foreign_entries(
     kept = [row for row in found_rows if row[3] in origins]  # without its note an entry is damaged
     left = _left_behind(conn, set(origins.values()))
     found = {
-        (member, origins[note], index): leaf_hash(entry)
-        for member, index, entry, note in kept
+        (member, origins[note], index): (leaf_hash(entry), hashes)
+        for member, index, entry, note, hashes in kept
         if origins[note] not in left
     }
     known: set[tuple[str, int]] = set()
     for origin in {origin for _, origin, _ in found}:
         indices = [index for _, of, index in found if of == origin]
         known.update((origin, row[0]) for row in _COSIGNED_OF.run(conn, indices, origin))
-    return [Uncosigned(*place, leaf) for place, leaf in sorted(found.items()) if place[1:] not in known]
+    return [Uncosigned(*place, *found[place]) for place in sorted(found) if place[1:] not in known]
 
 
 def _left_behind(conn: ReadConnection, origins: Collection[str]) -> set[str]:
@@ -243,9 +272,21 @@ def add_cosigned(conn: WriteConnection, proofs: Sequence[CosignedProof]) -> None
     split = [(proof, *split_path(proof.hashes)) for proof in proofs]
     shared = [(ids[proof.span][0], upper) for proof, _, upper in split]
     paths = _PATHS.add(conn, shared)
-    rows = [(proof.origin, proof.index, own, paths[path]) for (proof, own, _), path in zip(split, shared, strict=True)]
+    stored = _stored_hashes(conn, proofs)
+    rows = [
+        (proof.origin, proof.index, None if own == stored.get((proof.origin, proof.index)) else own, paths[path])
+        for (proof, own, _), path in zip(split, shared, strict=True)
+    ]
     _ADD_COSIGNED.run(conn, rows)
     _DROP_UNCOSIGNED.run(conn, [(proof.origin, proof.index) for proof in proofs])
+
+
+def _stored_hashes(conn: ReadConnection, proofs: Sequence[CosignedProof]) -> dict[tuple[str, int], bytes | None]:
+    """Return the lower hashes that `proof` has of these entries, which still wait: by log and index."""
+    indices: dict[str, list[int]] = {}
+    for proof in proofs:
+        indices.setdefault(proof.origin, []).append(proof.index)
+    return {(origin, row[0]): row[1] for origin, of in indices.items() for row in _STORED_HASHES.run(conn, of, origin)}
 
 
 def drop_left_behind(conn: WriteConnection) -> None:
@@ -281,6 +322,11 @@ _DROP_UNCOSIGNED: Final = Statement(
         _U.origin == given["origin"], _U.log_index == given["log_index"]
     ),
     {"origin": _U.origin.type, "log_index": _U.log_index.type},
+)
+
+_STORED_HASHES: Final = Lookup(
+    select(_U.log_index, _U.hashes).where(_U.origin == bindparam("origin")),
+    _U.log_index,
 )
 
 _ADD_SPAN: Final = insertion(cosigned_span_table, ignore_known=True)

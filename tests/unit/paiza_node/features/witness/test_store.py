@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from paiza_node.core.exchange import store as exchange_store
-from paiza_node.core.exchange.model import ForeignProof, ProofKind
+from paiza_node.core.exchange.model import OWN_HASHES, ForeignProof, ProofKind
 from paiza_node.core.peers import store as peers_store
 from paiza_node.core.peers.model import PeerLogView
 from paiza_node.core.storage import Store, open_store
@@ -33,9 +34,16 @@ def note(size: int, seconds: int, *, again: bool = False) -> WitnessedNote:
     return WitnessedNote("o", size, bytes(32), b"note %d %d" % (size, again), time, ("tjk", "uzb"), again)
 
 
-def proof(index: int, entry: bytes, digest: bytes = bytes(32), checkpoint: bytes = b"checkpoint") -> ForeignProof:
-    """Return a receipt by tjk as it is kept."""
-    return ForeignProof(digest, "tjk", ProofKind.ANSWER, entry, index, b"", checkpoint, bytes(32))
+def proof(
+    index: int,
+    entry: bytes,
+    digest: bytes = bytes(32),
+    checkpoint: bytes = b"checkpoint",
+    hashes: bytes = b"",
+    member: str = "tjk",
+) -> ForeignProof:
+    """Return a receipt, by tjk unless told otherwise, as it is kept."""
+    return ForeignProof(digest, member, ProofKind.ANSWER, entry, index, hashes, checkpoint, bytes(32))
 
 
 def test_an_entry_lies_between_the_last_note_without_it_and_the_first_with_it(store: Store) -> None:
@@ -75,8 +83,8 @@ def test_an_entry_waits_until_its_cosigned_proof_is_there(store: Store) -> None:
         exchange_store.add_proofs(conn, [proof(3, b"three", digest), proof(8, b"eight", other)])
         found = witness_store.foreign_entries(conn, KEPT_PROOFS, [digest, other])
         assert found == [
-            Uncosigned("tjk", "checkpoint", 3, leaf_hash(b"three")),
-            Uncosigned("tjk", "checkpoint", 8, leaf_hash(b"eight")),
+            Uncosigned("tjk", "checkpoint", 3, leaf_hash(b"three"), b""),
+            Uncosigned("tjk", "checkpoint", 8, leaf_hash(b"eight"), b""),
         ]
         witness_store.add_uncosigned(conn, found)
         witness_store.add_uncosigned(conn, found)
@@ -87,9 +95,33 @@ def test_an_entry_waits_until_its_cosigned_proof_is_there(store: Store) -> None:
         witness_store.add_cosigned(conn, [CosignedProof("tjk", 3, b"h" * 64, span)])
     with store.reads() as reads:
         assert witness_store.uncosigned_counts(reads) == {"tjk": 1}
-        assert witness_store.cosigned_proof(reads, "tjk", "checkpoint", 3) == CosignedProof("tjk", 3, b"h" * 64, span)
-        assert witness_store.cosigned_proof(reads, "tjk", "checkpoint", 8) is None
+        kept = witness_store.cosigned_proof(reads, "tjk", "checkpoint", 3, digest)
+        assert kept == CosignedProof("tjk", 3, b"h" * 64, span)
+        assert witness_store.cosigned_proof(reads, "tjk", "checkpoint", 8, other) is None
         assert [each.index for each in witness_store.foreign_entries(reads, KEPT_PROOFS, [digest, other])] == [8]
+
+
+def test_hashes_that_both_proofs_of_an_entry_have_are_stored_once(store: Store) -> None:
+    """Of an entry whose block was full both proofs have the same lower hashes; any other one keeps its own."""
+    full, open_ = b"\x07" * 32, b"\x08" * 32
+    lower, upper, other = b"l" * OWN_HASHES, b"u" * 64, b"o" * OWN_HASHES
+    span = CosignedSpan(b"", b"checkpoint\nnote", b"", bytes(32))
+    made = [CosignedProof("tjk", 3, lower + upper, span), CosignedProof("tjk", 8, other + upper, span)]
+    with store.transaction() as conn:
+        kept = [
+            proof(3, b"three", full, hashes=lower + b"v" * 64),
+            proof(3, b"of another log", full, b"another", other, "uzb"),
+            proof(8, b"eight", open_, hashes=lower),
+        ]
+        exchange_store.add_proofs(conn, kept)
+        witness_store.add_uncosigned(conn, witness_store.foreign_entries(conn, KEPT_PROOFS, [full, open_]))
+        witness_store.add_cosigned(conn, made)
+    with store.reads() as reads:
+        stored = reads.execute(select(witness_store.cosigned_proof_table.c.hashes)).scalars()
+        assert set(stored) == {None, other}
+        assert witness_store.cosigned_proof(reads, "tjk", "checkpoint", 3, full) == made[0]
+        assert witness_store.cosigned_proof(reads, "tjk", "checkpoint", 8, open_) == made[1]
+        assert witness_store.cosigned_proof(reads, "tjk", "checkpoint", 3, open_) is None
 
 
 def test_a_log_that_is_left_behind_keeps_its_proofs_and_its_largest_checkpoint(store: Store) -> None:
@@ -111,7 +143,7 @@ def test_a_log_that_is_left_behind_keeps_its_proofs_and_its_largest_checkpoint(s
         peers_store.put_known_log(conn, known(second, 4))
         exchange_store.add_proofs(conn, [proof(3, b"new", digests[2], spans[1].note)])
         assert witness_store.foreign_entries(conn, KEPT_PROOFS, digests) == [
-            Uncosigned("tjk", second, 3, leaf_hash(b"new"))
+            Uncosigned("tjk", second, 3, leaf_hash(b"new"), b"")
         ]
         witness_store.add_uncosigned(conn, witness_store.foreign_entries(conn, KEPT_PROOFS, digests))
         witness_store.add_cosigned(conn, [CosignedProof("tjk", 3, b"b" * 32, spans[1])])
@@ -121,8 +153,8 @@ def test_a_log_that_is_left_behind_keeps_its_proofs_and_its_largest_checkpoint(s
         assert peers_store.known_logs(reads)["tjk"] == known(second, 4)
         assert peers_store.former_known_logs(reads, "tjk") == [known(first, 90)]
         assert witness_store.uncosigned_counts(reads) == {}
-        for origin, hashes in ((first, b"a" * 32), (second, b"b" * 32)):
-            found = witness_store.cosigned_proof(reads, "tjk", origin, 3)
+        for origin, digest, hashes in ((first, digests[0], b"a" * 32), (second, digests[2], b"b" * 32)):
+            found = witness_store.cosigned_proof(reads, "tjk", origin, 3, digest)
             assert found is not None
             assert found.hashes == hashes
         lost = recovery_store.lost_entries(reads, "tjk", ProofKind.ANSWER, first, 4, 10)

@@ -69,7 +69,7 @@ def waiting(node: Node) -> dict[str, int]:
 def cosigned(node: Node, kept: ForeignProof) -> CosignedProof | None:
     """Return the cosigned proof of a kept entry."""
     with node.store.reads() as reads:
-        return witness_store.cosigned_proof(reads, kept.member, origin_of(kept.checkpoint), kept.index)
+        return witness_store.cosigned_proof(reads, kept.member, origin_of(kept.checkpoint), kept.index, kept.digest)
 
 
 async def rounds(fleet: Fleet, seconds: float = 1) -> None:
@@ -123,7 +123,7 @@ async def test_what_a_holder_said_of_an_erasure_is_upgraded_as_well(fleet: Fleet
     assert waiting(kaz) == {"tjk": 1}
     assert await kaz.upgrade.upgrade(kaz.peers.session("tjk"))
     with kaz.store.reads() as reads:
-        assert witness_store.cosigned_proof(reads, "tjk", origin_of(note), stored.index) is not None
+        assert witness_store.cosigned_proof(reads, "tjk", origin_of(note), stored.index, digest) is not None
 
 
 async def test_sweeping_again_finds_nothing_new(fleet: Fleet) -> None:

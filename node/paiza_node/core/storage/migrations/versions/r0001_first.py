@@ -625,6 +625,7 @@ def _create_witness() -> None:
         sa.Column("log_index", sa.BigInteger, autoincrement=False, nullable=False),
         sa.Column("member", sa.Text, nullable=False),
         sa.Column("leaf", sa.LargeBinary, nullable=False),
+        sa.Column("hashes", sa.LargeBinary, nullable=True),
         sa.PrimaryKeyConstraint("origin", "log_index", name="pk_uncosigned"),
         sqlite_with_rowid=False,
     )
@@ -632,7 +633,7 @@ def _create_witness() -> None:
         "cosigned_proof",
         sa.Column("origin", sa.Text, nullable=False),
         sa.Column("log_index", sa.BigInteger, autoincrement=False, nullable=False),
-        sa.Column("hashes", sa.LargeBinary, nullable=False),
+        sa.Column("hashes", sa.LargeBinary, nullable=True),
         sa.Column("path", _NUMBER, nullable=False),
         sa.PrimaryKeyConstraint("origin", "log_index", name="pk_cosigned_proof"),
         sqlite_with_rowid=False,
