@@ -109,6 +109,7 @@ DAMAGE = {
         "witnesses",
         "cosigned proof",
     ),
+    "a task of no message": ("INSERT INTO task VALUES (1000, '', '', 1, NULL, NULL, 0)", "tasks", "task 1000"),
     "a checkpoint of a peer changed": ("UPDATE note SET note = CAST(note || x'0a' AS BLOB)", "proofs", "ANSWER of tjk"),
 }
 

@@ -72,7 +72,7 @@ class Tasks(Check):
     def verify(self, part: Part, step: Step) -> None:
         """Check all tasks and readers.
 
-        1. Every received message that is more than information has its task, and no other has one.
+        1. Every received message that is more than information has its task, and nothing else has one.
         2. State, times and escalations are those that the entries leave; the last entry names unit or assignee.
         3. Every reader signed the message, was named by it, or by an entry about its task, or had a signer as their
            deputy; signers and assignees who must see it do.
@@ -84,11 +84,11 @@ class Tasks(Check):
         stored = Tally()
         for rows in tasks_store.with_messages(self._scan):
             readers = access_store.readers_of(self._scan, [row.seq for row in rows])
-            erased = messages_store.erased(self._scan, [row.digest for row in rows])
+            erased = messages_store.erased(self._scan, [row.digest for row in rows if row.digest is not None])
             for row in rows:
                 stored.add(b"%d" % row.seq)
-                if row.message_digest != row.digest:
-                    _find(part, N_("The task is of another message."), row.digest)
+                if row.digest is None:
+                    part.find("log_damaged", N_("The task is of no message that is stored."), "task {seq}", seq=row.seq)
                 elif not self._is_replayed(row, readers.get(row.seq, ()), erased=row.digest in erased):
                     _find(part, N_("The task is not as the log records."), row.digest)
             step(len(rows))

@@ -6,7 +6,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """A task: of a unit, or of one of its officers. ``state`` is a `TaskState`."""
+    """A task: of a unit, or of one of its officers. ``state`` is a `TaskState`.
+
+    ``seq`` and ``digest`` are those of its message; the digest is stored with the message alone.
+    """
 
     seq: int
     digest: bytes

@@ -1,8 +1,10 @@
 """Tasks in the database: assignees and due times of received messages."""
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -11,7 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Index,
     Integer,
-    LargeBinary,
+    Select,
     SmallInteger,
     Table,
     Text,
@@ -36,13 +38,13 @@ from paiza_node.core.storage.schema import METADATA, Number
 from paiza_node.core.storage.statements import blocks
 from paiza_node.core.storage.times import to_micros
 from paiza_node.features.tasks.model import ShiftNote, TaskRow
+from paiza_wire.errors import Unavailable
 
-# Tasks of received messages; states are those of the protocol.
+# Tasks of received messages, by their numbers; states are those of the protocol.
 task_table = Table(
     "task",
     METADATA,
     Column("seq", Number, primary_key=True, autoincrement=False),
-    Column("digest", LargeBinary, nullable=False, unique=True),
     Column("unit", Text, nullable=False),
     Column("assignee", Text, nullable=False),
     Column("state", SmallInteger, nullable=False),
@@ -90,14 +92,14 @@ _OPEN: Final = task_table.c.state < literal_column("3")
 _NEW: Final = task_table.c.state == literal_column("1")
 
 
+# A task and, last, the digest of its message.
+_SELECT: Final = select(task_table, message_table.c.digest).join(message_table, message_table.c.seq == task_table.c.seq)
+
+
 def tasks_of(conn: ReadConnection, digests: Collection[bytes]) -> dict[bytes, TaskRow]:
     """Return the tasks of these messages."""
-    found: dict[bytes, TaskRow] = {}
-    wanted = list(digests)
-    for block in blocks(wanted):
-        for row in _TASKS.find(conn, select(task_table).where(task_table.c.digest.in_(block))):
-            found[row.digest] = row
-    return found
+    of = message_table.c.digest
+    return {row.digest: row for block in blocks(list(digests)) for row in _find(conn, _SELECT.where(of.in_(block)))}
 
 
 def open_tasks(
@@ -116,28 +118,28 @@ def open_tasks(
     """
     t = task_table.c
     order = (t.due_time.asc().nulls_last(), t.seq)
-    query = select(task_table).where(_OPEN, *_behind(after)).order_by(*order).limit(limit)
+    query = _SELECT.where(_OPEN, *_behind(after)).order_by(*order).limit(limit)
     if viewer.units is not None:
-        query = query.join(message_table, message_table.c.seq == t.seq).where(seen_by(viewer))
+        query = query.where(seen_by(viewer))
     if units is None:
-        return _TASKS.find(conn, query)
+        return _find(conn, query)
     branches = [query.where(t.unit == unit) for unit in units]
     branches += [query.where(t.assignee == reader) for reader in viewer.readers]
     found: dict[int, TaskRow] = {}
     for branch in branches:
-        found.update((row.seq, row) for row in _TASKS.find(conn, branch))
+        found.update((row.seq, row) for row in _find(conn, branch))
     return sorted(found.values(), key=lambda row: (row.due_time is None, row.due_time, row.seq))[:limit]
 
 
 def unacknowledged(conn: ReadConnection, now: datetime, limit: int) -> list[TaskRow]:
     """Return tasks that should have been acknowledged by now."""
     t = task_table.c
-    query = select(task_table).where(_NEW, t.acknowledge_time <= to_micros(now)).order_by(t.acknowledge_time)
-    return _TASKS.find(conn, query.limit(limit))
+    query = _SELECT.where(_NEW, t.acknowledge_time <= to_micros(now)).order_by(t.acknowledge_time)
+    return _find(conn, query.limit(limit))
 
 
 def add_tasks(conn: WriteConnection, tasks: Sequence[TaskRow]) -> None:
-    """Store new tasks."""
+    """Store new tasks of stored messages."""
     _TASKS.add_new(conn, tasks)
 
 
@@ -175,16 +177,27 @@ def add_shift_note(conn: WriteConnection, note: ShiftNote) -> None:
 def with_messages(conn: ReadConnection) -> Iterator[Rows]:
     """Return every task with columns of its message, which are None if there is none.
 
-    They are ``header``, ``message_digest``, ``message_unit``, ``stored_time`` and ``urgency``.
+    They are ``digest``, ``header``, ``message_unit``, ``stored_time`` and ``urgency``.
     """
     m = message_table.c
-    beside = m.header, m.stored_time, m.urgency, m.digest.label("message_digest"), m.unit.label("message_unit")
+    beside = m.digest, m.header, m.stored_time, m.urgency, m.unit.label("message_unit")
     joined = task_table.outerjoin(message_table, m.seq == task_table.c.seq)
     yield from scanning.pages(conn, select(task_table, *beside).select_from(joined), task_table)
 
 
 _SHIFT_NOTES: Final = Records(shift_note_table, ShiftNote, note_time=TIME, hands_over=Kept(bool, bool))
-_TASKS: Final = Records(task_table, TaskRow, acknowledge_time=TIME, due_time=TIME)
+_TASKS: Final = Records(task_table, partial(TaskRow, digest=b""), acknowledge_time=TIME, due_time=TIME)
+
+
+def _find(conn: ReadConnection, query: Select[Any]) -> list[TaskRow]:
+    """Return the tasks that a query beginning with `_SELECT` finds; Unavailable("log_damaged") as for `Records`."""
+    found = []
+    for row in conn.execute(query):
+        task, digest = _TASKS.read(row[:-1]), row[-1]
+        if not isinstance(digest, bytes):
+            raise Unavailable("log_damaged", "the digest of a message with a task is none")
+        found.append(replace(task, digest=digest))
+    return found
 
 
 def _behind(after: tuple[datetime | None, int] | None) -> list[ColumnElement[bool]]:

@@ -532,7 +532,6 @@ def _create_tasks() -> None:
     op.create_table(
         "task",
         sa.Column("seq", _NUMBER, autoincrement=False, nullable=False),
-        sa.Column("digest", sa.LargeBinary, nullable=False),
         sa.Column("unit", sa.Text, nullable=False),
         sa.Column("assignee", sa.Text, nullable=False),
         sa.Column("state", sa.SmallInteger, nullable=False),
@@ -540,7 +539,6 @@ def _create_tasks() -> None:
         sa.Column("due_time", sa.BigInteger, nullable=True),
         sa.Column("escalations", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("seq", name="pk_task"),
-        sa.UniqueConstraint("digest", name="uq_task_digest"),
     )
     where = sa.text("state < 3")
     op.create_index(
