@@ -113,8 +113,17 @@ def _own_seconds() -> float:
 
 def resident_bytes(pid: int) -> tuple[int, int]:
     """Return the resident memory of a process now, and the most it ever had."""
+    return _status_bytes(pid, "VmRSS"), _status_bytes(pid, "VmHWM")
+
+
+def file_bytes(pid: int) -> int:
+    """Return what of the resident memory of a process are pages of files: programs and libraries."""
+    return _status_bytes(pid, "RssFile")
+
+
+def _status_bytes(pid: int, name: str) -> int:
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
-    return int(status["VmRSS"].split()[0]) * KIB, int(status["VmHWM"].split()[0]) * KIB
+    return int(status[name].split()[0]) * KIB
 
 
 def _processor() -> str:

@@ -42,7 +42,8 @@ def measure_sqlite(run: Run) -> Iterator[Figure | Missing]:
         "memory, idle node",
         tuple(found.idle),
         "MiB",
-        beside=f"processes that it started take {statistics.median(found.helpers):.0f} MiB more",
+        beside=f"{statistics.median(found.files):.0f} MiB of it are pages of libraries' files; "
+        f"processes that it started take {statistics.median(found.helpers):.0f} MiB more",
         aims=(at_most(max(found.idle), MOST_IDLE_MIB, f"≤ {MOST_IDLE_MIB:.0f}"),),
     )
     yield Figure(
@@ -83,11 +84,13 @@ def measure_postgresql(run: Run) -> Iterator[Figure | Missing]:
 class _Passes:
     """The passes; in MiB the resident memory of idle nodes, of processes that they started, and of nodes at their peak.
 
+    ``files`` is what of idle nodes' memory are pages of files, which all processes share and the system can drop.
     ``disk`` are the bytes that a message takes in the files of each member's node.
     """
 
     passes: list[ForwardedMessage] = field(default_factory=list)
     idle: list[float] = field(default_factory=list)
+    files: list[float] = field(default_factory=list)
     helpers: list[float] = field(default_factory=list)
     loaded: list[float] = field(default_factory=list)
     disk: dict[str, list[float]] = field(default_factory=lambda: {SENDER: [], RECEIVER: []})
@@ -104,6 +107,7 @@ def _passes(run: Run, servers: Mapping[str, PostgreSQL | None], repeats: int) ->
         run.federation.start()
         nodes = [run.federation.node(SENDER), run.federation.node(RECEIVER)]
         found.idle += [machine.resident_bytes(node.pid)[0] / machine.MEBIBYTE for node in nodes]
+        found.files += [machine.file_bytes(node.pid) / machine.MEBIBYTE for node in nodes]
         found.helpers += [
             sum(machine.resident_bytes(each)[0] for each in machine.descendants(node.pid)) / machine.MEBIBYTE
             for node in nodes
