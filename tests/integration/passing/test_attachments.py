@@ -18,6 +18,7 @@ from tests.integration.passing.desk import SECONDS, Desk, until
 
 SIZE = 300_000
 RECEIVED = delivery_pb2.ATTACHMENT_STATE_RECEIVED
+REFUSED = delivery_pb2.ATTACHMENT_STATE_REFUSED
 
 
 def served(federation: Federation, giver: str, taker: str) -> int:
@@ -152,6 +153,29 @@ async def test_the_author_serves_what_the_forwarder_does_not(
     assert "kaz" in sources
     assert "tjk" not in sources
     assert await at_recipients(kaz, digest) == {"tjk": RECEIVED, "uzb": RECEIVED}
+
+
+async def test_the_author_serves_what_the_forwarder_spoilt(
+    unit_directory: dict[str, Desk], federation: Federation, tmp_path: Path
+) -> None:
+    """Wrong bytes of a forwarder are refused for good, and are not the end: the author brings the right ones."""
+    kaz, tjk, uzb, _kgz = unit_directory.values()
+    federation.node("uzb").stop()
+    digest = await sent_with_film(kaz, tmp_path, ["tjk", "uzb"])
+    assert await there(tjk, digest) == [RECEIVED]
+    opened = await tjk.open(digest, FIRST_PART)
+    described = message.parse_header(opened.message.header).parts[FIRST_PART]
+    spoilt = federation.node("tjk").data / "attachments" / described.ciphertext_sha256.hex()
+    spoilt.write_bytes(bytes(described.ciphertext_size))
+    federation.node("kaz").stop()
+    federation.node("uzb").start()
+    assert await tjk.forward(digest, "uzb") == ["forwarded"]
+    assert await there(uzb, digest) == [REFUSED]
+    federation.node("kaz").start()
+    assert await at_recipients(kaz, digest) == {"tjk": RECEIVED, "uzb": RECEIVED}
+    assert await read(uzb, digest) == b"".join(noise(SIZE))
+    assert await ends(uzb, digest) == [("REFUSED", "tjk"), ("RECEIVED", "kaz")]
+    assert run(["verify", "--config", str(federation.node("uzb").config)]) == 0
 
 
 async def test_the_author_learns_of_what_a_forwarder_served(

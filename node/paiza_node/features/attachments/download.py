@@ -40,7 +40,6 @@ from paiza_node.features.attachments.disk_room import disk_full
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.attachments.model import AttachmentRow
 from paiza_wire import log_entries
-from paiza_wire import message as wire
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.message import attachment
 
@@ -339,36 +338,14 @@ class AttachmentDownloads:
             self._folder.remove(ciphertext)
 
     async def _refuse(self, row: AttachmentRow, error: Rejected) -> None:
-        """Refuse an attachment that does not open. If its bytes do not match the header, it is downloaded anew.
-
-        A forwarder chooses the bytes and the key that it brings: nothing is final if the author delivers them too.
-        """
+        """Refuse an attachment that does not open. If its bytes do not match the header, it is downloaded anew."""
         part = (row.digest, row.part_number)
         await asyncio.to_thread(self._files(row.source).discard, row.ciphertext_sha256)
         self._mismatches[part] = self._mismatches.get(part, 0) + 1
         if error.reason == "part_digest_mismatch" and self._mismatches[part] < MAX_MISMATCHES:
             await self._again(row, Unavailable(error.reason, error.detail), progress=False)
-        elif await asyncio.to_thread(self._author_delivers, row):
-            del self._mismatches[part]
-            await self._wait_for_author(row, error)
-        else:
-            await self._settle(row, error)
-
-    def _author_delivers(self, row: AttachmentRow) -> bool:
-        """Return whether a message came from a forwarder, and its author will deliver it as well."""
-        with self._core.store.reads() as reads:
-            message = messages_store.message(reads, row.digest)
-        if message is None or message.author == row.source:
-            return False
-        return row.member in {each.member for each in wire.parse_header(message.header).recipients}
-
-    async def _wait_for_author(self, row: AttachmentRow, error: Rejected) -> None:
-        """Ask the forwarder no more: until its time is over, only the author's delivery changes anything."""
-        over = row.pending_since_time + self._life + timedelta(seconds=LONGEST_PAUSE_SECONDS)
-        log.warning("attachment_waits", peer=row.source, part=row.part_number, reason=error.reason, detail=error.detail)
-        await self._core.ledger.commit(
-            lambda tx: attachments_store.plan_attachment(tx.conn, row, over, row.attempts, error.reason, error.detail)
-        )
+            return
+        await self._settle(row, error)
 
     async def _again(self, row: AttachmentRow, error: Unavailable, *, progress: bool) -> None:
         """Plan another attempt: soon if bytes came, else with growing, jittered pauses."""

@@ -10,18 +10,14 @@ from typing import Any
 
 import pytest
 
-from paiza.core.v1 import delivery_pb2, message_pb2
-from paiza_node.core.messages import store as messages_store
-from paiza_node.core.messages.model import MessageRow, MessageState
+from paiza.core.v1 import delivery_pb2
 from paiza_node.core.storage import open_store
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.disk_room import MIN_FREE_BYTES
-from paiza_node.features.attachments.download import GRANT_BYTES, MAX_MISMATCHES, PACE_BYTES, AttachmentDownloads
+from paiza_node.features.attachments.download import GRANT_BYTES, PACE_BYTES, AttachmentDownloads
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.attachments.model import AttachmentRow
-from paiza_wire import message as wire
-from paiza_wire.errors import Rejected, Unavailable
-from paiza_wire.message import key_wrapping
+from paiza_wire.errors import Unavailable
 
 MIB = 1024 * 1024
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -51,14 +47,12 @@ class Served:
         self.free = MIN_FREE_BYTES + 10 * 1024 * MIB
         self.asked = list[int]()
         self.pieces = asyncio.Queue[int]()
-        self.life = timedelta(days=1)
         self.store = open_store(f"sqlite:///{folder / 'paiza.db'}")
         monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_bavail=self.free, f_frsize=1))
         self.files = AttachmentFiles(folder / "attachments")
-        keys = SimpleNamespace(part_key=lambda _message, _number: bytes(32))
-        core: Any = SimpleNamespace(store=self.store, clock=lambda: NOW, ledger=self, decryption_keys=keys)
+        core: Any = SimpleNamespace(store=self.store, clock=lambda: NOW, ledger=self)
         peers: Any = SimpleNamespace(session=lambda _: SimpleNamespace(fetch_attachment=self.fetch))
-        self.downloads = AttachmentDownloads(core, self.files, peers=peers, life=self.life)
+        self.downloads = AttachmentDownloads(core, self.files, peers=peers, life=timedelta(days=1))
 
     async def fetch(self, request: Any) -> AsyncGenerator[bytes]:
         """Serve pieces of the sizes that the test puts, until one is nothing."""
@@ -148,73 +142,6 @@ async def test_a_peer_that_keeps_the_pace_makes_progress(served: Served) -> None
         row = attachments_store.attachment(reads, PENDING.digest, 1, "kaz", "tjk")
     assert row is not None
     assert row.attempts == 0
-
-
-@pytest.mark.parametrize("recipient", ["kaz", "kgz"])
-async def test_what_a_forwarder_spoils_waits_for_the_author(
-    served: Served, monkeypatch: pytest.MonkeyPatch, recipient: str
-) -> None:
-    """Wrong bytes, three times, are final only if the author does not deliver the message here as well."""
-    with served.store.transaction() as conn:
-        messages_store.add_messages(conn, [message_with_a_file(recipient)])
-        attachments_store.put_attachments(conn, [PENDING])
-    refused = list[str]()
-
-    async def settle(_row: AttachmentRow, refusal: Rejected | None) -> bool:
-        refused.append("" if refusal is None else refusal.reason)
-        return True
-
-    monkeypatch.setattr(served.downloads, "_settle", settle)
-    for _ in range(MAX_MISMATCHES):
-        for size in (1000, 0):
-            served.pieces.put_nowait(size)
-        await served.downloads._collect(PENDING)
-    with served.store.reads() as reads:
-        row = attachments_store.attachment(reads, PENDING.digest, 1, "kaz", "tjk")
-    assert row is not None
-    assert row.due_time is not None
-    waits = row.due_time > NOW + served.life
-    assert (waits, refused) == ((True, []) if recipient == "kaz" else (False, ["part_digest_mismatch"]))
-
-
-def message_with_a_file(recipient: str) -> MessageRow:
-    """Return a message of uzb with the attachment that is pending here, addressed to one member, as it is stored."""
-    number = wire.new_message_id(NOW)
-    header = message_pb2.Header(
-        suite=message_pb2.SUITE_1,
-        message_id=number,
-        thread_id=number,
-        kind="free-message",
-        kind_version=1,
-        author="uzb",
-        required_signers=[message_pb2.RequiredSigner(id="spiffe://uzb.paiza.example/officer/liaison", role="liaison")],
-        recipients=[message_pb2.Recipient(member=recipient)],
-        urgency=message_pb2.URGENCY_ROUTINE,
-        handling=message_pb2.Handling(code="H0", tlp="GREEN"),
-        register_version=bytes(32),
-    )
-    header.author_time.FromDatetime(NOW)
-    header.review_time.FromDatetime(NOW + timedelta(days=365))
-    parts = [wire.PlainPart(message_pb2.PART_KIND_MAIN, b"content")]
-    key = key_wrapping.private_key_from_seed(bytes(32)).public_key
-    keys = [wire.RecipientKey(member, key) for member in ("uzb", recipient)]
-    sealed = wire.seal(header, parts, keys, [wire.SealedFile(bytes(32), PENDING.ciphertext_sha256, PENDING.size)])
-    signed = message_pb2.SignedMessage(header=sealed.header, wraps=sealed.wraps, parts=sealed.parts)
-    return MessageRow(
-        seq=1,
-        digest=PENDING.digest,
-        author=header.author,
-        message_id=header.message_id,
-        thread_id=header.message_id,
-        thread_name="",
-        kind=header.kind,
-        urgency=header.urgency,
-        state=MessageState.RECEIVED,
-        header=sealed.header,
-        stored_time=NOW,
-        signed=signed.SerializeToString(),
-        parents=(),
-    )
 
 
 async def test_members_take_turns(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
