@@ -1,12 +1,14 @@
 """The owner of each table, and the tables that the statements of each package read."""
 
 import ast
+import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from paiza_node.ops.tables import LIFECYCLES, METADATA, STORES
+from paiza_node.ops.verify.noted_checks import Noted
 
 NODE: Final = Path(__file__).parents[3] / "node" / "paiza_node"
 
@@ -99,3 +101,12 @@ def test_every_table_is_listed_for_work_on_the_whole_database() -> None:
 def test_every_table_has_one_lifecycle() -> None:
     """Every table is covered by erasure and by the retention of the log."""
     assert sorted(each.table.name for each in LIFECYCLES) == sorted(METADATA.tables)
+
+
+def test_verify_knows_every_setting() -> None:
+    """What a package notes in the table of settings is compared by `paiza-node verify`, which calls others damage."""
+    constant = re.compile(r'^(?:SETTING|SETTING_\w+|\w+_SETTING): Final = "([^"]+)"', re.MULTILINE)
+    named = {name for path in NODE.rglob("*.py") for name in constant.findall(path.read_text(encoding="utf-8"))}
+    nothing: Any = None
+    assert "index_again" in named
+    assert named == set(Noted(nothing, None)._checks())
