@@ -19,7 +19,7 @@ from paiza_wire.errors import Rejected
 from paiza_wire.identity import MEMBER_ID, SpiffeId
 from paiza_wire.message import DIGEST_SIZE, MAX_SIGNERS, MAX_TEXT, VerifiedMessage, parse_strictly
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
-from paiza_wire.tlog.merkle import leaf_hash, verify_inclusion
+from paiza_wire.tlog.merkle import InclusionVerifier, leaf_hash
 
 SALT_SIZE: Final = 16  # bytes; a sibling hash in a proof must not let its entry be guessed
 MAX_ENTRY_BYTES: Final = 8 * 1024  # bytes; names, digests and codes
@@ -127,13 +127,28 @@ def parse_entry(data: bytes) -> pb.LogEntry:
 
 def verify_entry(proven: pb.ProvenEntry, checkpoint: VerifiedCheckpoint) -> VerifiedEntry:
     """Check that the log holds an entry at the stated index; Rejected("bad_proof") otherwise."""
-    if len(proven.inclusion_hashes) > MAX_PROOF_HASHES:
-        raise Rejected("bad_proof", f"an inclusion proof has at most {MAX_PROOF_HASHES} hashes")
-    verify_inclusion(leaf_hash(proven.entry), proven.index, checkpoint.size, proven.inclusion_hashes, checkpoint.root)
-    entry, listed = parse_entry(proven.entry), tuple(proven.message_digests)
-    if listed and not (len(listed) <= MAX_LISTED and log_entries.commits_to(entry, listed)):
-        raise Rejected("bad_proof", "the log entry is about other messages than those listed")
-    return VerifiedEntry(entry, proven.entry, proven.index, checkpoint, listed)
+    return EntryVerifier(checkpoint).verify(proven)
+
+
+class EntryVerifier:
+    """Verifies entries of one log, proven to one checkpoint. For one thread at a time.
+
+    Neighbours are verified quicker one after the other than each by itself (`InclusionVerifier`).
+    """
+
+    def __init__(self, checkpoint: VerifiedCheckpoint) -> None:
+        self.checkpoint: Final = checkpoint
+        self._inclusion = InclusionVerifier(checkpoint.size, checkpoint.root)
+
+    def verify(self, proven: pb.ProvenEntry) -> VerifiedEntry:
+        """Check that the log holds an entry at the stated index; Rejected("bad_proof") otherwise."""
+        if len(proven.inclusion_hashes) > MAX_PROOF_HASHES:
+            raise Rejected("bad_proof", f"an inclusion proof has at most {MAX_PROOF_HASHES} hashes")
+        self._inclusion.verify(leaf_hash(proven.entry), proven.index, proven.inclusion_hashes)
+        entry, listed = parse_entry(proven.entry), tuple(proven.message_digests)
+        if listed and not (len(listed) <= MAX_LISTED and log_entries.commits_to(entry, listed)):
+            raise Rejected("bad_proof", "the log entry is about other messages than those listed")
+        return VerifiedEntry(entry, proven.entry, proven.index, self.checkpoint, listed)
 
 
 def check_released(entry: pb.LogEntry, message: VerifiedMessage, recipient: str) -> None:

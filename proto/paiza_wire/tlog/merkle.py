@@ -4,7 +4,7 @@ Only verification is here; `paiza_wire.tlog.tiles` produces proofs. Any invalid 
 numbers and hashes come from the other side, so no value may raise another error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -41,6 +41,42 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 
 def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
     """Return the root of an inclusion proof (RFC 9162 §2.1.3.2); compare it with a verified root."""
+    return _inclusion_path(leaf, index, size, proof)[-1]
+
+
+class InclusionVerifier:
+    """Verifies inclusion proofs in one tree, as `verify_inclusion` does. For one thread at a time.
+
+    The proofs of neighbours differ in their first hashes only. If a complete subtree holds both an entry and the one
+    verified before it, the entry is proven to the root of that subtree, and the hashes above are compared.
+    """
+
+    def __init__(self, size: int, root: bytes) -> None:
+        """Store the tree. Its root must itself be verified, by the signature of the checkpoint it comes from."""
+        self._size = size
+        self._root = root
+        self._index = 0  # of the entry verified last
+        self._proof: list[bytes] = []
+        self._path: list[bytes] = []  # from its leaf hash to the root; empty if none was verified
+
+    def verify(self, leaf: bytes, index: int, proof: Iterable[bytes]) -> None:
+        """Check that the tree holds this leaf hash at this index; ``Rejected("bad_proof")`` otherwise."""
+        hashes = list(proof)
+        height = (index ^ self._index).bit_length()  # of the smallest subtree that holds this entry and the last one
+        above: list[bytes] = []
+        is_complete = index >= 0 and (index >> height) + 1 << height <= self._size
+        if self._path and is_complete and hashes[height:] == self._proof[height:]:
+            path = _inclusion_path(leaf, index & (1 << height) - 1, 1 << height, hashes[:height])
+            root, above = self._path[height], self._path[height + 1 :]
+        else:
+            path, root = _inclusion_path(leaf, index, self._size, hashes), self._root
+        if path[-1] != root:
+            raise Rejected("bad_proof", "the inclusion proof leads to another root")
+        self._index, self._proof, self._path = index, hashes, path + above
+
+
+def _inclusion_path(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> list[bytes]:
+    """Return the hashes from a leaf up to the root of an inclusion proof: one more than the proof has."""
     if not 0 <= index < size <= MAX_TREE_SIZE:
         raise Rejected("bad_proof", "the index is not below the size, or the size exceeds the limit")
     # Below `inner` levels the path to the leaf and the path to the last leaf run apart: there is a sibling on
@@ -52,14 +88,16 @@ def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[byte
     if len(leaf) != HASH_BYTES:
         raise Rejected("bad_proof", "the leaf hash is not 32 bytes long")
     digest = leaf
+    path = [leaf]
     bits = index & ((1 << inner) - 1) | -1 << inner
     sha = sha256
     for sibling in proof:
         if len(sibling) != 32:  # noqa: PLR2004 - HASH_BYTES; a literal is quicker in this loop
             raise Rejected("bad_proof", "a hash of the proof is not 32 bytes long")
         digest = sha(b"\x01" + sibling + digest if bits & 1 else b"\x01" + digest + sibling).digest()
+        path.append(digest)
         bits >>= 1
-    return digest
+    return path
 
 
 def split_hashes(joined: bytes) -> list[bytes]:

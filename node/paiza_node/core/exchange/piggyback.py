@@ -50,10 +50,11 @@ def check_answers(
     """Return the valid answers; Rejected("too_large") if there are too many."""
     if len(proven) > piggyback.limit:
         raise Rejected("too_large", f"at most {piggyback.limit} {piggyback.name} answers are given at once")
+    entries = receipts.EntryVerifier(checkpoint)
     answers: list[ProvenAnswer] = []
     for each in proven:
         try:
-            entry = receipts.verify_entry(each, checkpoint)
+            entry = entries.verify(each)
             piggyback.check(entry.entry)
         except Rejected as error:
             log.warning(piggyback.refused, peer=member, reason=error.reason, detail=error.detail)

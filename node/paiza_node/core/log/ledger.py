@@ -245,7 +245,7 @@ class Ledger:
     def prove(self, indices: Sequence[int], size: int) -> list[list[bytes]]:
         """Return inclusion proofs of these entries in the tree of ``size``."""
         with held(self._lock):
-            return [self._tree.inclusion_proof(index, size) for index in indices]
+            return self._tree.inclusion_proofs(indices, size)
 
     def prove_consistency(self, size1: int, size2: int) -> list[bytes]:
         """Return the consistency proof between two sizes of the log."""

@@ -125,12 +125,13 @@ def judge_span(
         consistency_proof=b"".join(span.consistency_hashes) if before is not None else b"",
         register_version=register.version,
     )
+    inclusion = merkle.InclusionVerifier(size, after.checkpoint.root)
     proofs = []
     for entry in span.entries:
         if (asked := waiting.get(entry.index)) is None:
             continue
         if not first <= entry.index < size or len(entry.inclusion_hashes) > MAX_HASHES:
             raise Rejected("bad_proof", "an entry does not lie in its span")
-        merkle.verify_inclusion(asked.leaf, entry.index, size, entry.inclusion_hashes, after.checkpoint.root)
+        inclusion.verify(asked.leaf, entry.index, entry.inclusion_hashes)
         proofs.append(CosignedProof(owner.id, entry.index, b"".join(entry.inclusion_hashes), kept))
     return JudgedSpan(proofs, after, tuple(shown), register.version)

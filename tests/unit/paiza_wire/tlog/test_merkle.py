@@ -137,6 +137,46 @@ def test_a_changed_inclusion_proof_is_refused(data: st.DataObject) -> None:
         merkle.verify_inclusion(*wrong)
 
 
+def test_entries_are_verified_in_any_order_by_one_verifier() -> None:
+    """One verifier accepts every entry of a tree: one after the other, with gaps, backwards, and the same again."""
+    for size in (1, 2, 3, 64, 100, 255, 256, 257, LARGEST):
+        verifier = merkle.InclusionVerifier(size, tree_hash(0, size))
+        orders = (range(size), range(0, size, 3), range(size - 1, -1, -1), [place * 89 % size for place in range(size)])
+        for index in (index for order in orders for index in order):
+            verifier.verify(LEAVES[index], index, path(index, 0, size))
+            verifier.verify(LEAVES[index], index, path(index, 0, size))
+
+
+@given(st.data())
+def test_one_verifier_refuses_what_it_would_refuse_by_itself(data: st.DataObject) -> None:
+    """After any entry, a proof with any hash, leaf or index changed is judged as if it were the first one."""
+    size = data.draw(st.integers(1, LARGEST))
+    places = st.integers(0, size - 1)
+    verifier = merkle.InclusionVerifier(size, tree_hash(0, size))
+    for index in data.draw(st.lists(places | places.map(lambda place: place ^ 1), min_size=1, max_size=6)):
+        if index >= size:
+            continue
+        proof = path(index, 0, size)
+        spoilt = [*proof, LEAVES[index]]
+        at = data.draw(st.integers(0, len(proof)))
+        spoilt[at] = data.draw(st.sampled_from([LEAVES[0], spoilt[at][:-1], bytes(32), spoilt[at - 1], spoilt[at]]))
+        shown = data.draw(
+            st.sampled_from(
+                [
+                    (spoilt[-1], index, spoilt[:-1]),
+                    (LEAVES[index], index, proof[:-1]),
+                    (LEAVES[index], index, [*proof, proof[-1] if proof else LEAVES[0]]),
+                    (LEAVES[index], index + data.draw(st.sampled_from([-1, 1, 2, size, 2**64])), proof),
+                    (LEAVES[index], -1 - index, proof),
+                    (LEAVES[index], index, path(data.draw(places), 0, size)),
+                ]
+            )
+        )
+        alone = partial(merkle.verify_inclusion, shown[0], shown[1], size, shown[2], tree_hash(0, size))
+        assert judged(partial(verifier.verify, *shown), wrong=not judged(alone, wrong=False)), shown
+        verifier.verify(LEAVES[index], index, proof)
+
+
 def test_two_hashes_of_uneven_length_do_not_pass_for_two_of_32_bytes() -> None:
     """Moving a byte from one hash to its neighbour, which leaves the hashed bytes equal, is refused."""
     proof = path(0, 0, 2)
@@ -185,6 +225,10 @@ def test_arbitrary_inclusion_proofs_are_refused(
     """No numbers and bytes that arrive can cause anything but the refusal."""
     with pytest.raises(Rejected, match="bad_proof"):
         merkle.verify_inclusion(leaf, index, size, [*proof, b"\x00" * 32], root)
+    verifier = merkle.InclusionVerifier(LARGEST, tree_hash(0, LARGEST))
+    verifier.verify(LEAVES[7], 7, path(7, 0, LARGEST))
+    with pytest.raises(Rejected, match="bad_proof"):
+        verifier.verify(leaf, index, [*proof, b"\x00" * 32])
 
 
 @given(numbers, hashes, numbers, hashes, st.lists(hashes, max_size=70))

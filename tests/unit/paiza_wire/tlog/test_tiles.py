@@ -106,6 +106,15 @@ def test_every_inclusion_proof_of_small_trees_agrees() -> None:
             assert tree.inclusion_proof(index, size) == path(index, 0, size)
 
 
+@given(st.integers(1, 700), st.data())
+def test_proofs_of_several_entries_are_those_of_each(size: int, data: st.DataObject) -> None:
+    """Together, in any order and with repetitions, entries get the proofs that each gets by itself, in any tree."""
+    tree, _ = grown(700)
+    first = data.draw(st.integers(0, size - 1))
+    indices = [*range(first, min(size, first + 9)), *data.draw(st.lists(st.integers(0, size - 1), max_size=9))]
+    assert tree.inclusion_proofs(indices, size) == [tree.inclusion_proof(index, size) for index in indices]
+
+
 def test_every_consistency_proof_of_small_trees_agrees() -> None:
     """The proof between any two sizes up to 300 is the reference's, and empty from nothing."""
     tree, _ = grown(LARGEST)

@@ -29,7 +29,7 @@ from paiza_wire import message as wire
 from paiza_wire import receipts
 from paiza_wire.errors import PaizaError, Rejected, Unavailable
 from paiza_wire.message import ParsedMessage, attachment
-from paiza_wire.receipts import VerifiedEntry
+from paiza_wire.receipts import EntryVerifier, VerifiedEntry
 from paiza_wire.tlog.checkpoint import VerifiedCheckpoint
 
 MAX_CLOCK_SKEW: Final = timedelta(minutes=10)  # a release may lie this far in our future; clocks of states differ
@@ -92,7 +92,7 @@ class ValidateIncoming:
         register, now = self._register_cache.current, self._clock()
         certified: dict[bytes, ProvenCertificate] = {}
         sent = zip(dispatches, parsed or [None] * len(dispatches), strict=True)
-        released = yield from each(sent, self._prove, member, checkpoint, now, certified)
+        released = yield from each(sent, self._prove, member, EntryVerifier(checkpoint), now, certified)
         yield from self._verify_elsewhere(released, register)
         ascribed = yield from each(released, self._ascribe, member, register, certified)
         opened = yield from each(ascribed, self._open)
@@ -114,7 +114,7 @@ class ValidateIncoming:
         self,
         sent: tuple[exchange_pb2.Dispatch, ParsedMessage | None],
         member: Member,
-        checkpoint: VerifiedCheckpoint,
+        entries: EntryVerifier,
         now: datetime,
         certified: dict[bytes, ProvenCertificate],
     ) -> _Proven:
@@ -129,10 +129,10 @@ class ValidateIncoming:
                 shown = dispatch.notice.forwarded
             case _:
                 raise Rejected("malformed", "the dispatch is no release, forwarding or notice of one")
-        released = receipts.verify_entry(shown, checkpoint)
+        released = entries.verify(shown)
         if released.time > now + MAX_CLOCK_SKEW:
             raise Unavailable("clock_skew", "the release lies in our future: one of the two clocks is wrong", 60.0)
-        certified |= of_release(member, dispatch.release.certificates, checkpoint)
+        certified |= of_release(member, dispatch.release.certificates, entries.checkpoint)
         return _Proven(dispatch, parsed, released)
 
     def _ascribe(

@@ -91,7 +91,7 @@ class _AnswerCheck:
     def __init__(self, core: Core, peer: str, checkpoint: VerifiedCheckpoint, register: Register) -> None:
         self._core = core
         self._peer = peer
-        self._checkpoint = checkpoint
+        self._entries = receipts.EntryVerifier(checkpoint)
         self._register = register
 
     def check_all(self, sent: Sent) -> list[Outcome]:
@@ -109,10 +109,9 @@ class _AnswerCheck:
             return Outcome(outgoing, postponement=self._again(outgoing, error.reason, error.detail, 0.0))
 
     def _check(self, outgoing: Outgoing, result: exchange_pb2.DeliverResult) -> Outcome:
-        checkpoint = self._checkpoint
         which = result.WhichOneof("result")
         if which == "answer":
-            answer = receipts.verify_entry(result.answer, checkpoint)
+            answer, checkpoint = self._entries.verify(result.answer), self._entries.checkpoint
             receipts.check_answer(answer.entry, outgoing.digest, self._core.member)
             received = answer.entry.event == log_pb2.LOG_EVENT_RECEIVED
             state = delivery_pb2.DELIVERY_STATE_DELIVERED if received else delivery_pb2.DELIVERY_STATE_REFUSED

@@ -9,7 +9,7 @@ A message that lacks signatures its header requires is held until those officers
 A crash before the commit leaves nothing, and the officer's outbox sends again; after it, the repeat finds the entries.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -151,7 +151,7 @@ class Submit:
 
     def answer(self, outcome: Outcome, size: int) -> officer_pb2.SubmitResult:
         """Return the result of a message for the officer, proven to the log of this size."""
-        return self._answer(outcome, size)
+        return self._answer_all([outcome], size)[0]
 
     def _check_all(
         self, officer: Officer, items: Sequence[officer_pb2.SubmitItem]
@@ -242,9 +242,11 @@ class Submit:
                 raise Rejected("policy_denied", "a signer does not hold the role claimed")
 
     def _answer_all(self, outcomes: Sequence[Outcome], size: int) -> list[officer_pb2.SubmitResult]:
-        return [self._answer(outcome, size) for outcome in outcomes]
+        indices = [index for outcome in outcomes for index in _entries_of(outcome)]
+        proofs = dict(zip(indices, self._ledger.prove(indices, size), strict=True))
+        return [self._answer(outcome, proofs) for outcome in outcomes]
 
-    def _answer(self, outcome: Outcome, size: int) -> officer_pb2.SubmitResult:
+    def _answer(self, outcome: Outcome, proofs: Mapping[int, list[bytes]]) -> officer_pb2.SubmitResult:
         if isinstance(outcome, Rejected):
             return officer_pb2.SubmitResult(
                 rejection=rejection(outcome),
@@ -254,26 +256,32 @@ class Submit:
         if isinstance(outcome, Unavailable):
             return officer_pb2.SubmitResult(retry=retry(outcome))
         if isinstance(outcome, Held):
-            return officer_pb2.SubmitResult(waiting=self._waiting(outcome, size))
+            return officer_pb2.SubmitResult(waiting=_waiting(outcome, proofs[outcome.index]))
         result = officer_pb2.SubmitResult()
         told = result.released  # constructors serialize and parse the messages that they are given
         told.message_digest = outcome.digest
         told.repeated_submission = outcome.repeated
         told.thread_name = outcome.thread_name
-        proofs = self._ledger.prove(outcome.indices, size)
-        for index, entry, proof in zip(outcome.indices, outcome.entries, proofs, strict=True):
-            told.entries.add(entry=entry, index=index, inclusion_hashes=proof)
+        for index, entry in zip(outcome.indices, outcome.entries, strict=True):
+            told.entries.add(entry=entry, index=index, inclusion_hashes=proofs[index])
         return result
 
-    def _waiting(self, outcome: Held, size: int) -> officer_pb2.HeldForApproval:
-        (proof,) = self._ledger.prove([outcome.index], size)
-        told = officer_pb2.HeldForApproval(
-            message_digest=outcome.digest,
-            submitted=log_pb2.ProvenEntry(entry=outcome.entry, index=outcome.index, inclusion_hashes=proof),
-            missing_signers=outcome.missing,
-        )
-        told.expires_time.FromDatetime(outcome.expires_time)
-        return told
+
+def _entries_of(outcome: Outcome) -> Sequence[int]:
+    """Return the indices of the entries that the answer for a message proves."""
+    if isinstance(outcome, Released):
+        return outcome.indices
+    return [outcome.index] if isinstance(outcome, Held) else []
+
+
+def _waiting(outcome: Held, proof: list[bytes]) -> officer_pb2.HeldForApproval:
+    told = officer_pb2.HeldForApproval(
+        message_digest=outcome.digest,
+        submitted=log_pb2.ProvenEntry(entry=outcome.entry, index=outcome.index, inclusion_hashes=proof),
+        missing_signers=outcome.missing,
+    )
+    told.expires_time.FromDatetime(outcome.expires_time)
+    return told
 
 
 def _submission(message: SubmittedMessage, given: officer_pb2.SubmitItem) -> Submission:
