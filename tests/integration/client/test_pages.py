@@ -59,8 +59,7 @@ def test_the_command_for_the_next_page_shows_it(paiza: Paiza, since: str, sent: 
     assert command[0] == "paiza"
     profile = command.index("--profile")
     assert command[profile + 1] == "tjk-liaison"
-    since = command[command.index("--since") + 1]
-    assert since.endswith("+00:00")
+    assert command[command.index("--since") + 1].endswith("+00:00")
     following = paiza("tjk-liaison", *command[1:profile], *command[profile + 2 :], "--json")
     shown = {each["id"] for each in following.json["messages"]}
     assert shown & set(sent)
