@@ -143,8 +143,8 @@ class Messages(Check):
             time = b"%d" % row.stored_time
             self._sent.add(row.digest, time, name.encode(), times=len(header.recipients))
         if row.state != MessageState.REFUSED:
-            for parent in dict.fromkeys(header.parent_digests):
-                parents.add(parent, row.kind.encode(), b"%d" % row.seq)
+            for place, parent in enumerate(dict.fromkeys(header.parent_digests)):
+                parents.add(parent, row.kind.encode(), b"%d %d" % (row.seq, place))
 
     def _check_threads(self, part: Part) -> None:
         """Check that all messages of a thread have its name, that it is the author's, and the numbers of own threads.
@@ -171,7 +171,7 @@ class Messages(Check):
         stored = Tally()
         for rows in scanning.rows(self._scan, messages_store.message_parent_table):
             for row in rows:
-                stored.add(row.parent, row.kind.encode(), b"%d" % row.seq)
+                stored.add(row.parent, row.kind.encode(), b"%d %d" % (row.seq, row.place))
             step(len(rows))
         return stored
 

@@ -31,14 +31,8 @@ def marks(conn: ReadConnection, messages: Collection[MessageRow]) -> Mapping[byt
 
 
 def _said_by(conn: ReadConnection, authors: Mapping[bytes, str]) -> dict[bytes, ThreadMessage]:
-    """Return the recalls and corrections of these messages by their own authors."""
+    """Return the recalls and corrections of these messages by their own authors; of headers what `amendments` needs."""
     return {
-        digest: ThreadMessage(digest, _in_short(header), stored)
-        for digest, header, stored in messages_store.follow_ups(conn, authors, _MARKING_KINDS)
+        digest: ThreadMessage(digest, Header(kind=kind, author=author, parent_digests=parents), stored)
+        for digest, kind, author, parents, stored in messages_store.follow_ups(conn, authors, _MARKING_KINDS)
     }
-
-
-def _in_short(header: bytes) -> Header:
-    """Return of a header what `amendments` depends on: whole, those of one message may be a hundred megabytes."""
-    whole = Header.FromString(header)
-    return Header(kind=whole.kind, author=whole.author, parent_digests=whole.parent_digests)

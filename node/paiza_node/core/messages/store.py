@@ -64,7 +64,6 @@ message_table = Table(
     Column("unit", Text, nullable=True),  # the unit it belongs to; one without a unit is seen only by those who see all
     UniqueConstraint("message_id", "author"),  # in this order it also finds ids by their beginning
 )
-HEADERS_TOGETHER: Final = 64  # of messages that mark others, read at once: four megabytes at most
 MESSAGE_COLUMNS: Final = len(message_table.columns)
 _CHECK_MESSAGE: Final = check_types(message_table)
 Index("ix_message_thread_id_seq", message_table.c.thread_id, message_table.c.seq)
@@ -88,9 +87,10 @@ message_parent_table = Table(
     Column("parent", LargeBinary, primary_key=True),
     Column("kind", Text, primary_key=True),  # kind of the following message: an operation has thousands, of many kinds
     Column("seq", Number, primary_key=True, autoincrement=False),
+    Column("place", SmallInteger, nullable=False),  # of the parent in the header, from 0
 )
 
-Index("ix_message_parent_seq", message_parent_table.c.seq)  # for retirement
+Index("ix_message_parent_seq", message_parent_table.c.seq)  # for retirement, and for all parents of a message
 
 # How many replies each member has in a thread, refused ones included: counting the rows would read the whole thread
 # while the writer is held. Messages that begin a thread are not counted: most threads are not answered.
@@ -209,22 +209,27 @@ def children(conn: ReadConnection, digests: Collection[bytes], kinds: tuple[str,
 
 def follow_ups(
     conn: ReadConnection, authors: Mapping[bytes, str], kinds: tuple[str, ...]
-) -> Iterator[tuple[bytes, bytes, datetime]]:
-    """Yield (digest, header, time of storing) of the messages of these kinds that the author of a parent sent.
+) -> Iterator[tuple[bytes, str, str, list[bytes], datetime]]:
+    """Yield (digest, kind, author, parents, time of storing) of the messages of these kinds by the author of a parent.
 
-    ``authors`` are those of the parents, by digest. Headers are read a few at a time: a member may send thousands about
-    one message, of 64 KiB each.
+    ``authors`` are those of the parents, by digest. No header is read: a member may send thousands about one message,
+    of 64 KiB each.
     """
     rows = _children(kinds).run(conn, authors.keys())
-    wanted = sorted({seq for seq, parent, _digest, author in rows if author == authors[parent]})
-    for first in range(0, len(wanted), HEADERS_TOGETHER):
-        for digest, header, time in _HEADERS.run(conn, wanted[first : first + HEADERS_TOGETHER]):
-            yield digest, header, from_micros(time)
+    wanted = {row[0]: row[2:] for row in rows if row[3] == authors[row[1]]}
+    parents: dict[int, dict[int, bytes]] = {}
+    for row in _PARENTS.run(conn, wanted):
+        _CHECK_PARENT(row)
+        parent, _kind, seq, place = row
+        parents.setdefault(seq, {})[place] = parent
+    for seq, (digest, author, kind, time) in wanted.items():
+        found = parents.get(seq, {})
+        yield digest, kind, author, [found[place] for place in sorted(found)], from_micros(time)
 
 
 def add_parents(conn: WriteConnection, messages: Sequence[MessageRow]) -> None:
     """Store the parents of messages that are stored in this transaction."""
-    rows = [(parent, m.kind, m.seq) for m in messages for parent in dict.fromkeys(m.parents)]
+    rows = [(parent, m.kind, m.seq, place) for m in messages for place, parent in enumerate(dict.fromkeys(m.parents))]
     _ADD_PARENT.run(conn, rows)
 
 
@@ -234,7 +239,7 @@ def _children(kinds: tuple[str, ...]) -> Lookup:
     assert all(KIND_NAME.fullmatch(kind) for kind in kinds), "names of kinds need no quoting"
     p, m = message_parent_table.c, message_table.c
     return Lookup(
-        select(p.seq, p.parent, m.digest, m.author)
+        select(p.seq, p.parent, m.digest, m.author, p.kind, m.stored_time)
         .join_from(message_parent_table, message_table, m.seq == p.seq)
         .where(or_(*(p.kind == literal_column(f"'{kind}'") for kind in kinds))),
         p.parent,
@@ -242,9 +247,8 @@ def _children(kinds: tuple[str, ...]) -> Lookup:
 
 
 _ADD_PARENT: Final = insertion(message_parent_table)
-_HEADERS: Final = Lookup(
-    select(message_table.c.digest, message_table.c.header, message_table.c.stored_time), message_table.c.seq
-)
+_PARENTS: Final = Lookup(select(message_parent_table), message_parent_table.c.seq)
+_CHECK_PARENT: Final = check_types(message_parent_table)
 
 
 def thread(conn: ReadConnection, thread_id: bytes) -> list[MessageRow]:

@@ -161,6 +161,7 @@ def _create_messages() -> None:
         sa.Column("parent", sa.LargeBinary, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("seq", _NUMBER, autoincrement=False, nullable=False),
+        sa.Column("place", sa.SmallInteger, nullable=False),
         sa.PrimaryKeyConstraint("parent", "kind", "seq", name="pk_message_parent"),
     )
     op.create_index("ix_message_parent_seq", "message_parent", ["seq"])
