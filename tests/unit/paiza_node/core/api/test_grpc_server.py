@@ -63,8 +63,9 @@ async def test_calls_beyond_the_limit_are_refused(path: Path) -> None:
         assert (await asyncio.to_thread(_call, path, b"/paiza.test.v1.TestService/Echo"))[0] == RESOURCE_EXHAUSTED
         await held[0].done_writing()
         assert await held[0].read() is grpc.aio.EOF
-        answers = [(await asyncio.to_thread(_call, path, b"/paiza.test.v1.TestService/Echo"))[0] for _ in range(20)]
-        assert answers[-1] == OK
+        async with asyncio.timeout(60):  # the server counts a call for a moment after its caller has seen it end
+            while (answer := (await asyncio.to_thread(_call, path, b"/paiza.test.v1.TestService/Echo"))[0]) != OK:
+                assert answer == RESOURCE_EXHAUSTED
 
 
 async def test_stop_ends_what_is_under_way(tmp_path: Path) -> None:
