@@ -28,6 +28,8 @@ from paiza_node.core.storage.findings import Part, Step
 from paiza_node.core.storage.times import EPOCH, to_micros
 
 LATEST: Final = to_micros(EPOCH.replace(year=9999))
+EARLIEST_EVENT: Final = to_micros(EPOCH.replace(year=1899))
+"""Of the times that messages report: from 1900 on, in any zone. All other times are of this node, and after 1970."""
 SMALL: Final = 2**15 - 1
 MIDDLE: Final = 2**31 - 1
 LARGE: Final = 2**53  # far above every number and size that a node can have
@@ -83,7 +85,8 @@ def _wrong(column: "Column[Any]", database: str) -> ColumnElement[bool] | None:
             conditions.append(type_coerce(column, Integer).not_in([0, 1]))
     elif number:
         most = SMALL if isinstance(kind, SmallInteger) else LARGE if isinstance(kind, BigInteger) else MIDDLE
-        conditions += [column < 0, column > (LATEST if column.name.endswith("_time") else most)]
+        least = EARLIEST_EVENT if column.name == "event_time" else 0
+        conditions += [column < least, column > (LATEST if column.name.endswith("_time") else most)]
     return func.coalesce(or_(*conditions), False) if conditions else None
 
 

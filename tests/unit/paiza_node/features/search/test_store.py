@@ -11,6 +11,9 @@ from paiza_node.core.access.model import Viewer
 from paiza_node.core.messages import store as messages_store
 from paiza_node.core.messages.model import MessageRow, MessageState
 from paiza_node.core.storage import Store, open_store
+from paiza_node.core.storage.findings import Part
+from paiza_node.core.storage.schema import METADATA
+from paiza_node.core.storage.values import check_values
 from paiza_node.features.search import store as search_store
 from paiza_node.features.search.model import IndexedMessage, SearchQuery
 from paiza_node.features.search.store import MAX_SHARED
@@ -160,3 +163,22 @@ def test_known_tokens_are_found_however_often_they_occur(store: Store) -> None:
     with store.reads() as reads:
         assert search_store.known(reads, asked) == {token("b"), token("c")}
         assert search_store.known(reads, ()) == set()
+
+
+@pytest.mark.parametrize(
+    ("event", "is_damage"),
+    [
+        (datetime(1969, 12, 31, 21, tzinfo=UTC), False),  # the first of January of 1970, in Moscow
+        (datetime(1899, 12, 31, 10, tzinfo=UTC), False),  # the earliest day that a message may name, at +14:00
+        (datetime(1898, 12, 31, tzinfo=UTC), True),
+    ],
+)
+def test_an_event_before_1970_is_no_damage(store: Store, event: datetime, *, is_damage: bool) -> None:
+    """What a message may report as the time of its event is a value of its column for `verify`."""
+    with store.transaction() as conn:
+        messages_store.add_messages(conn, [_row(MESSAGES + 1)])
+        search_store.add_indexed(conn, [IndexedMessage(MESSAGES + 1, event, (), linked=False)])
+    part = Part("values")
+    with store.reads() as reads:
+        check_values(reads, METADATA, part, lambda _rows: None)
+    assert bool(part.findings) is is_damage
