@@ -444,7 +444,7 @@ def _count_waiting(conn: WriteConnection, counts: Mapping[str, int]) -> None:
 
 
 def postpone(conn: WriteConnection, postponements: Sequence[Postponement]) -> None:
-    """Plan another attempt for waiting deliveries."""
+    """Plan another attempt for deliveries that still wait; one that ended during its attempt is unchanged."""
     rows = [(to_micros(p.next_attempt_time), p.reason, p.detail[:MAX_DETAIL], p.id) for p in postponements]
     _POSTPONE.run(conn, rows)
 
@@ -458,7 +458,7 @@ def _attempted(given: Given, **changes: ColumnElement[Any]) -> UpdateBase:
     d = delivery_table.c
     changed = {d[name]: value for name, value in changes.items()}
     counted = {d.reason: given["why"], d.detail: given["what"], d.attempts: d.attempts + literal_column("1")}
-    return update(delivery_table).where(d.id == given["row"]).values({**changed, **counted})
+    return update(delivery_table).where(d.id == given["row"], d.state == WAITING).values({**changed, **counted})
 
 
 _D: Final = delivery_table.c

@@ -199,6 +199,17 @@ def test_what_is_postponed_is_not_read(store: Store) -> None:
     assert pages == fresh + postponed
 
 
+def test_what_ended_is_not_postponed(store: Store) -> None:
+    """A delivery that a recall, its expiry or a recovery ended while it was tried keeps what it ended with."""
+    fill(store)
+    query = select(deliveries_store.delivery_table).where(deliveries_store.delivery_table.c.id == MESSAGES)
+    with store.transaction() as conn:
+        deliveries_store.settle(conn, [Settlement(MESSAGES, delivery_pb2.DELIVERY_STATE_DELIVERED)], NOW)
+        ended = conn.execute(query).all()
+        deliveries_store.postpone(conn, [Postponement(MESSAGES, NOW + timedelta(hours=1), "cannot_open", "")])
+        assert conn.execute(query).all() == ended
+
+
 def test_counters_of_what_waits_are_exact(store: Store) -> None:
     """What is queued and settled is counted, once, and not if it is undone."""
     fill(store)
