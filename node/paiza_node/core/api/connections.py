@@ -98,7 +98,7 @@ class Connections:
             self._callers[parsed] = caller
 
     def give_up_unread(self, peer: str) -> None:
-        """Give up the connection of a caller who does not take a response; ``peer`` as gRPC writes it."""
+        """End the connection of a caller who does not take a response; ``peer`` as gRPC writes it."""
         wanted = parse_peer(peer)
         looked_at = self._looked_at.values()  # of the last second; the descriptor is compared before it is used
         self._give_up("unread", [each for _, each in looked_at if each is not None and each.peer == wanted])
