@@ -41,6 +41,13 @@ async def sent_with_film(kaz: Desk, folder: Path, to: Sequence[str] = ("tjk",)) 
     return bytes(result.released.message_digest)
 
 
+async def sealed_film(federation: Federation, desk: Desk, digest: bytes) -> Path:
+    """Return the file in which a member's node holds the sealed film."""
+    header = message.parse_header((await desk.open(digest, FIRST_PART)).message.header)
+    folder = federation.node(desk.member).data / "attachments"
+    return folder / header.parts[FIRST_PART].ciphertext_sha256.hex()
+
+
 async def read(desk: Desk, digest: bytes) -> bytes:
     """Fetch and open the film as an officer of a member."""
     opened = await desk.open(digest, FIRST_PART)
@@ -139,9 +146,7 @@ async def test_the_author_serves_what_the_forwarder_does_not(
     federation.node("uzb").stop()
     digest = await sent_with_film(kaz, tmp_path, ["tjk", "uzb"])
     assert await there(tjk, digest) == [RECEIVED]
-    opened = await tjk.open(digest, FIRST_PART)
-    described = message.parse_header(opened.message.header).parts[FIRST_PART]
-    (federation.node("tjk").data / "attachments" / described.ciphertext_sha256.hex()).unlink()
+    (await sealed_film(federation, tjk, digest)).unlink()
     federation.node("kaz").stop()
     federation.node("uzb").start()
     assert await tjk.forward(digest, "uzb") == ["forwarded"]
@@ -163,10 +168,8 @@ async def test_the_author_serves_what_the_forwarder_spoilt(
     federation.node("uzb").stop()
     digest = await sent_with_film(kaz, tmp_path, ["tjk", "uzb"])
     assert await there(tjk, digest) == [RECEIVED]
-    opened = await tjk.open(digest, FIRST_PART)
-    described = message.parse_header(opened.message.header).parts[FIRST_PART]
-    spoilt = federation.node("tjk").data / "attachments" / described.ciphertext_sha256.hex()
-    spoilt.write_bytes(bytes(described.ciphertext_size))
+    spoilt = await sealed_film(federation, tjk, digest)
+    spoilt.write_bytes(bytes(spoilt.stat().st_size))
     federation.node("kaz").stop()
     federation.node("uzb").start()
     assert await tjk.forward(digest, "uzb") == ["forwarded"]
