@@ -48,7 +48,7 @@ def call(
     return headers(path, more, stream=stream) + frame(DATA, END_STREAM, message, stream)
 
 
-def answer(connection: socket.socket, sent: bytes, seconds: float = 5.0) -> tuple[int | None, str]:
+def answer(connection: socket.socket, sent: bytes, seconds: float = 60.0) -> tuple[int | None, str]:
     """Send frames on a new connection; return gRPC's status and message, no status if the connection or call ends."""
     connection.settimeout(seconds)
     received = b""
@@ -62,14 +62,15 @@ def answer(connection: socket.socket, sent: bytes, seconds: float = 5.0) -> tupl
         if not data:
             return None, "closed"
         received += data
-        if found := re.search(rb"grpc-status.([0-9]{1,2})(?:.*?grpc-message.([ -~]*))?", received, re.DOTALL):
+        kinds, whole = _whole_frames(received)  # half a frame may have the status and not yet its text
+        if found := re.search(rb"grpc-status.([0-9]{1,2})(?:.*?grpc-message.([ -~]*))?", whole, re.DOTALL):
             return int(found[1]), (found[2] or b"").decode()
-        if RESET in _kinds(received):
+        if RESET in kinds:
             return None, "reset"
 
 
-def _kinds(data: bytes) -> set[int]:
-    """Return the kinds of the whole frames in these bytes."""
+def _whole_frames(data: bytes) -> tuple[set[int], bytes]:
+    """Return the kinds of the whole frames in these bytes, and the bytes of these frames."""
     kinds, at = set(), 0
     while at + FRAME_HEADER <= len(data):
         length = int.from_bytes(data[at : at + 3], "big")
@@ -77,7 +78,7 @@ def _kinds(data: bytes) -> set[int]:
             break
         kinds.add(data[at + 3])
         at += FRAME_HEADER + length
-    return kinds
+    return kinds, data[:at]
 
 
 def _literal(name: bytes, value: bytes) -> bytes:

@@ -149,10 +149,11 @@ async def _comes_in(address: str, identity: Identity, register: Register) -> flo
 
 def _peer_comes_in(address: str, identity: Identity) -> float:
     """Connect and call as a peer until any answer comes; return the seconds it took."""
+    request = http2.call(b"/paiza.peer.v1.RegisterService/GetRegisterState")
     began = time.monotonic()
     while time.monotonic() < began + COMES_IN_SECONDS:
         with suppress(OSError), identity.http2(address) as connection:
-            status, _ = http2.answer(connection, http2.call(b"/paiza.peer.v1.RegisterService/GetRegisterState"))
+            status, _ = http2.answer(connection, request, seconds=5)
             if status is not None:
                 return time.monotonic() - began
     raise AssertionError("the peer was shut out")

@@ -20,7 +20,6 @@ COMPRESSED: Final = b"\1\0\0\0\1a"  # gRPC's prefix: compressed, one byte
 MALFORMED: Final = {
     "header of no base64": http2.call(SESSION, more=[(b"x-bin", b"!!!")]),
     "deadline": http2.call(SESSION, more=[(b"grpc-timeout", b"zz")]),
-    "deadline that is over": http2.call(SESSION, more=[(b"grpc-timeout", b"0n")]),
     "te": http2.call(SESSION, more=[(b"te", b"gzip")]),
     "unknown compression": http2.call(SESSION, COMPRESSED, [(b"grpc-encoding", b"br")]),
     "gzip": http2.call(SESSION, COMPRESSED, [(b"grpc-encoding", b"gzip")]),
@@ -88,6 +87,17 @@ def test_malformed_frames_have_a_status_with_a_text(federation: Federation, regi
         status, text = http2.answer(connection, MALFORMED[sent])
     assert status not in {OK, grpc.StatusCode.UNKNOWN.value[0]}
     assert text
+    assert "Traceback" not in text
+    with caller.http2(node.address) as connection:
+        assert http2.answer(connection, http2.call(SESSION))[0] == OK
+
+
+def test_deadline_that_is_over_ends_the_call(federation: Federation, register: Register) -> None:
+    """A call whose time is up ends with that, or is answered: the library's timer runs beside the handler."""
+    node, caller = federation.node("kaz"), Mint(federation.folder, register).officer("kaz-liaison")
+    with caller.http2(node.address) as connection:
+        status, text = http2.answer(connection, http2.call(SESSION, more=[(b"grpc-timeout", b"0n")]))
+    assert status in {OK, None, grpc.StatusCode.DEADLINE_EXCEEDED.value[0], grpc.StatusCode.CANCELLED.value[0]}
     assert "Traceback" not in text
     with caller.http2(node.address) as connection:
         assert http2.answer(connection, http2.call(SESSION))[0] == OK
