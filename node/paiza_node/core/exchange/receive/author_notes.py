@@ -45,8 +45,9 @@ class AuthorNotes:
         """Raise if the register in force revokes a signer of a message that was released by ``checkpoint``.
 
         It counts nevertheless if a quorum cosigned that checkpoint before the revocation. The author's log alone does
-        not prove it, since the author's entry states its own time. ``Unavailable("release_unwitnessed")`` if no quorum
-        cosigned it, ``Rejected("certificate_revoked")`` if one did, but later.
+        not prove it, since the author's entry states its own time. Both times are whole seconds: within one second it
+        is not known which came first. ``Unavailable("release_unwitnessed")`` if no quorum cosigned it,
+        ``Rejected("certificate_revoked")`` if one did, but in the second of the revocation or later.
         """
         signers = [(each.fingerprint, fingerprint(each.public_key)) for each in message.signers]
         revoked = author.authority.revoked.intersection({digest for pair in signers for digest in pair})
@@ -56,7 +57,7 @@ class AuthorNotes:
         if time is None:
             raise Unavailable("release_unwitnessed", "a signer was revoked, and no quorum cosigned the release")
         until = self._register_cache.unrevoked_until(author.id, revoked)
-        if until is None or time > until:
+        if until is None or time >= until:
             raise Rejected("certificate_revoked", "its release is not proven to be earlier than the revocation")
 
     def _witnessed_time(self, author: Member, checkpoint: VerifiedCheckpoint) -> datetime | None:

@@ -9,7 +9,7 @@ import pytest
 
 from paiza_node.core.exchange.receive.author_notes import AuthorNotes
 from paiza_register import LogKey, Member
-from paiza_wire.errors import PaizaError
+from paiza_wire.errors import PaizaError, Rejected
 from paiza_wire.identity import keys
 from paiza_wire.tlog import checkpoint, cosignatures
 from paiza_wire.tlog.checkpoint import Checkpoint
@@ -17,7 +17,7 @@ from paiza_wire.tlog.cosignatures import WitnessSigner
 from paiza_wire.tlog.notes import SignerKey, format_note, parse_note
 from tests.unit.paiza_register.ceremony.world import World
 
-HOUR = timedelta(hours=1)
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 
 
 @dataclass
@@ -100,7 +100,15 @@ def test_a_note_counts_that_a_quorum_cosigned(scene: Scene) -> None:
 
 def test_a_release_witnessed_before_the_revocation_counts(scene: Scene) -> None:
     """No register revoked the signer when a quorum had seen it."""
-    scene.judge(scene.note("kaz", "tjk", "kgz", at=scene.world.now - 2 * HOUR))
+    scene.judge(scene.note("kaz", "tjk", "kgz", at=scene.world.now - HOUR - SECOND))
+
+
+def test_a_release_witnessed_in_the_second_of_the_revocation_does_not_count(scene: Scene) -> None:
+    """Witnesses tell whole seconds: within one it is not known which came first."""
+    scene.accepted = True
+    with pytest.raises(Rejected) as refused:
+        scene.judge(scene.note("kaz", "tjk", "kgz", at=scene.world.now - HOUR))
+    assert refused.value.reason == "certificate_revoked"
 
 
 @pytest.mark.parametrize(
