@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    case,
     delete,
     func,
     select,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 
 from paiza_node.core.exchange import store as exchange_store
 from paiza_node.core.exchange.model import split_path
-from paiza_node.core.exchange.store import note_table, proof_table
+from paiza_node.core.exchange.store import note_table, proof_path_table, proof_table
 from paiza_node.core.log.model import origin_of
 from paiza_node.core.peers.store import former_known_log_table
 from paiza_node.core.storage import ReadConnection, WriteConnection, scanning
@@ -64,7 +65,8 @@ uncosigned_table = Table(
 )
 
 # The same entries proven to a note that a quorum cosigned. The original proof stays in its own table. Within its block
-# of 16 entries, once that was full, the path is the same: `hashes` is NULL if it is that of the row of `proof`.
+# of 16 entries, once that was full, the path is the same: `hashes` is NULL if it is that of the row of `proof` that has
+# this entry of this log.
 cosigned_proof_table = Table(
     "cosigned_proof",
     METADATA,
@@ -164,11 +166,14 @@ def cosigned_proof(
     ``message_digest`` is that of the message that the entry is about.
     """
     p, path, span = cosigned_proof_table.c, cosigned_path_table.c, cosigned_span_table.c
-    original = proof_table.c
-    note, before = note_table.alias("after"), note_table.alias("before")
-    row = conn.execute(
+    original, shared = proof_table.c, proof_path_table.c
+    note, before, kept = (note_table.alias(name) for name in ("after", "before", "kept"))
+    # A former log of the member may have another entry about the same message at the same index.
+    first_line = origin.encode() + b"\n"
+    of_this_log = func.substr(kept.c.note, 1, len(first_line), type_=LargeBinary) == first_line
+    rows = conn.execute(
         select(
-            func.coalesce(p.hashes, original.hashes).label("hashes"),
+            func.coalesce(p.hashes, case((of_this_log, original.hashes))).label("hashes"),
             path.hashes.label("upper_hashes"),
             span.consistency_proof,
             span.register_version,
@@ -188,10 +193,13 @@ def cosigned_proof(
                     original.log_index == p.log_index,
                 ),
             )
+            .outerjoin(proof_path_table, shared.id == original.path)
+            .outerjoin(kept, kept.c.digest == shared.note_digest)
         )
         .where(p.origin == origin, p.log_index == index)
-    ).first()
-    if row is None or row.hashes is None:
+    )
+    row = next((each for each in rows if each.hashes is not None), None)
+    if row is None:
         return None
     found = CosignedSpan(row.before or b"", row.note, row.consistency_proof, row.register_version)
     return CosignedProof(member, index, row.hashes + row.upper_hashes, found)

@@ -38,12 +38,13 @@ def proof(
     index: int,
     entry: bytes,
     digest: bytes = bytes(32),
-    checkpoint: bytes = b"checkpoint",
+    checkpoint: bytes = b"checkpoint\nkept",
     hashes: bytes = b"",
     member: str = "tjk",
+    kind: ProofKind = ProofKind.ANSWER,
 ) -> ForeignProof:
     """Return a receipt, by tjk unless told otherwise, as it is kept."""
-    return ForeignProof(digest, member, ProofKind.ANSWER, entry, index, hashes, checkpoint, bytes(32))
+    return ForeignProof(digest, member, kind, entry, index, hashes, checkpoint, bytes(32))
 
 
 def test_an_entry_lies_between_the_last_note_without_it_and_the_first_with_it(store: Store) -> None:
@@ -110,7 +111,7 @@ def test_hashes_that_both_proofs_of_an_entry_have_are_stored_once(store: Store) 
     with store.transaction() as conn:
         kept = [
             proof(3, b"three", full, hashes=lower + b"v" * 64),
-            proof(3, b"of another log", full, b"another", other, "uzb"),
+            proof(3, b"of another log", full, b"another\nkept", other, "uzb"),
             proof(8, b"eight", open_, hashes=lower),
         ]
         exchange_store.add_proofs(conn, kept)
@@ -122,6 +123,34 @@ def test_hashes_that_both_proofs_of_an_entry_have_are_stored_once(store: Store) 
         assert witness_store.cosigned_proof(reads, "tjk", "checkpoint", 3, full) == made[0]
         assert witness_store.cosigned_proof(reads, "tjk", "checkpoint", 8, open_) == made[1]
         assert witness_store.cosigned_proof(reads, "tjk", "checkpoint", 3, open_) is None
+
+
+@pytest.mark.parametrize("released_first", [False, True])
+def test_two_logs_of_one_member_have_a_message_at_the_same_index(store: Store, *, released_first: bool) -> None:
+    """A message was forwarded with its release in the author's former log, and then delivered with one in the next.
+
+    Each cosigned proof has the lower hashes of its own log.
+    """
+    digest, upper = b"\x07" * 32, b"u" * 64
+    logs = [f"tjk.example/log/{number}" for number in (1, 2)]
+    lower = dict(zip(logs, (b"a" * OWN_HASHES, b"b" * OWN_HASHES), strict=True))
+    kinds = (ProofKind.RELEASED, ProofKind.ORIGIN) if released_first else (ProofKind.ORIGIN, ProofKind.RELEASED)
+    made = [
+        CosignedProof("tjk", 3, lower[origin] + upper, CosignedSpan(b"", f"{origin}\nnote".encode(), b"", bytes(32)))
+        for origin in logs
+    ]
+    with store.transaction() as conn:
+        for origin, kind, cosigned in zip(logs, kinds, made, strict=True):
+            kept = proof(3, origin.encode(), digest, f"{origin}\nkept".encode(), lower[origin], kind=kind)
+            exchange_store.add_proofs(conn, [kept])
+            waiting = witness_store.foreign_entries(conn, KEPT_PROOFS, [digest])
+            witness_store.add_uncosigned(conn, [each for each in waiting if each.origin == origin])
+            witness_store.add_cosigned(conn, [cosigned])
+    with store.reads() as reads:
+        stored = reads.execute(select(witness_store.cosigned_proof_table.c.hashes)).scalars()
+        assert list(stored) == [None, None]
+        found = [witness_store.cosigned_proof(reads, "tjk", origin, 3, digest) for origin in logs]
+        assert found == made
 
 
 def test_a_log_that_is_left_behind_keeps_its_proofs_and_its_largest_checkpoint(store: Store) -> None:
