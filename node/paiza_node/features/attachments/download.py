@@ -2,9 +2,10 @@
 
 A message is received at once and its attachments follow: a stop never waits behind a film. Each is fetched over a
 connection of its own, from the bytes that are on disk, few at a time and at a bounded rate, the smallest first, and the
-members in turn. Room on the disk is granted a piece at a time: a member that sends slowly holds little of it. When all
-bytes are there the digest is checked and the whole opened with the part's key, in memory, a piece at a time; only
-then does our log state RECEIVED for that part. The sender's node is informed with a `Deliver`. What a crash leaves:
+members in turn. A member that serves nothing is asked again with growing pauses, however much is expected of it. Room
+on the disk is granted a piece at a time: a member that sends slowly holds little of it. When all bytes are there the
+digest is checked and the whole opened with the part's key, in memory, a piece at a time; only then does our log state
+RECEIVED for that part. The sender's node is informed with a `Deliver`. What a crash leaves:
 
 - while bytes come: some bytes on disk; the next start continues from there;
 - before the commit: a whole file and a pending row; it is opened once more and committed;
@@ -79,6 +80,7 @@ class AttachmentDownloads:
         self._woken = asyncio.Event()
         self._fetching: dict[_Part, tuple[str, asyncio.Task[None]]] = {}
         self._begun_last: dict[str, int] = {}
+        self._pauses: dict[str, tuple[int, datetime]] = {}  # failures in a row of a member's downloads, paused until
         self._turn = count()
         self._missing: dict[_Part, tuple[str, int]] = {}
         self._telling: dict[str, asyncio.Task[None]] = {}
@@ -171,22 +173,25 @@ class AttachmentDownloads:
     async def _begin(self) -> float:
         """Begin due downloads within the limits; return the longest time until another is due."""
         now = self._core.clock()
-        planned = await asyncio.to_thread(self._planned)
+        planned, later = await asyncio.to_thread(self._planned), list[datetime]()
         # The member that began a download longest ago comes first: slow ones do not keep all places.
         for source, due in sorted(planned.items(), key=lambda each: self._begun_last.get(each[0], -1)):
             if due > now:
+                later.append(due)
                 continue
+            _failures, until = self._pauses.get(source, (0, now))
+            if until > now:
+                later.append(until)
             rows = await asyncio.to_thread(self._due, source)
             told = [row for row in rows if row.state != PENDING][:MAX_ANSWERS]
             if told and source not in self._telling:
                 self._telling[source] = asyncio.create_task(self._tell(source, told))
             for row in rows:
                 part = (row.digest, row.part_number)
-                if row.state == PENDING and part not in self._fetching and self._has_room(source):
+                if row.state == PENDING and until <= now and part not in self._fetching and self._has_room(source):
                     self._fetching[part] = (source, asyncio.create_task(self._collect(row)))
                     self._begun_last[source] = next(self._turn)
-        later = [(due - now).total_seconds() for due in planned.values() if due > now]
-        return min([IDLE_SECONDS, *later])
+        return min([IDLE_SECONDS, *((due - now).total_seconds() for due in later)])
 
     def _has_room(self, source: str) -> bool:
         own = sum(other == source for other, _ in self._fetching.values())
@@ -212,6 +217,7 @@ class AttachmentDownloads:
         try:
             await self._fetch(row)
             await asyncio.to_thread(self._open, row)
+            self._pauses.pop(row.source, None)
             if not await self._settle(row, None):
                 await asyncio.to_thread(self._remove_unnamed, row.ciphertext_sha256)
         except Rejected as error:
@@ -348,7 +354,11 @@ class AttachmentDownloads:
         await self._settle(row, error)
 
     async def _again(self, row: AttachmentRow, error: Unavailable, *, progress: bool) -> None:
-        """Plan another attempt: soon if bytes came, else with growing, jittered pauses."""
+        """Plan another attempt: soon if bytes came, else with growing, jittered pauses, of the member's others too."""
+        if progress:
+            self._pauses.pop(row.source, None)
+        else:
+            self._pause(row.source, error.retry_after_seconds or 0.0)
         pause = backoff(1 if progress else row.attempts + 1, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         pause = max(pause, error.retry_after_seconds or 0.0)
         due = self._core.clock() + timedelta(seconds=pause)
@@ -357,6 +367,16 @@ class AttachmentDownloads:
         await self._core.ledger.commit(
             lambda tx: attachments_store.plan_attachment(tx.conn, row, due, attempts, error.reason, error.detail)
         )
+
+    def _pause(self, source: str, at_least_seconds: float) -> None:
+        """Begin no download of a member for a time that grows with its failures in a row."""
+        now = self._core.clock()
+        failures, until = self._pauses.get(source, (0, now))
+        if until > now:  # this download was under way when another one failed
+            return
+        pause = backoff(failures + 1, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+        pause = max(pause, min(at_least_seconds, LONGEST_PAUSE_SECONDS))
+        self._pauses[source] = failures + 1, now + timedelta(seconds=pause)
 
     async def _tell(self, source: str, rows: Sequence[AttachmentRow]) -> None:
         """Send a member our log's entries about attachments it served, until it has recorded them."""

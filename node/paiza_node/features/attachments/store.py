@@ -188,10 +188,14 @@ def _with_blocks(conn: ReadConnection, rows: list[AttachmentRow]) -> list[Attach
 
 
 def attachments_due(conn: ReadConnection, source: str, now: datetime, limit: int) -> list[AttachmentRow]:
-    """Return the attachments to download from a member or to acknowledge to it, the smallest first."""
+    """Return the attachments to acknowledge to a member, then those to download from it.
+
+    The least tried come first, and the smallest of them: those that a member never serves hold up no others.
+    """
     a = attachment_table.c
     query = select(attachment_table).where(a.source == source, a.due_time <= to_micros(now))
-    return _ATTACHMENTS.find(conn, query.order_by(a.size, a.digest, a.part_number).limit(limit))
+    order = a.state == PENDING, a.attempts, a.size, a.digest, a.part_number
+    return _ATTACHMENTS.find(conn, query.order_by(*order).limit(limit))
 
 
 def attachment_sources(conn: ReadConnection) -> dict[str, datetime]:

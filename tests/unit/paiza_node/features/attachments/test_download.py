@@ -36,7 +36,7 @@ def test_only_what_can_be_proven_is_told(tmp_path: Path) -> None:
     nobody: Any = None
     files = AttachmentFiles(tmp_path / "attachments")
     collect = AttachmentDownloads(core, files, peers=nobody, life=timedelta(days=1))
-    assert collect._due("tjk") == [PENDING, early]
+    assert collect._due("tjk") == [early, PENDING]
     store.close()
 
 
@@ -44,13 +44,15 @@ class Served:
     """A peer's node that serves attachments as a test goes on, and a disk of its reader."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = NOW
+        self.checkpoint = SimpleNamespace(size=0)
         self.free = MIN_FREE_BYTES + 10 * 1024 * MIB
         self.asked = list[int]()
         self.pieces = asyncio.Queue[int]()
         self.store = open_store(f"sqlite:///{folder / 'paiza.db'}")
         monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_bavail=self.free, f_frsize=1))
         self.files = AttachmentFiles(folder / "attachments")
-        core: Any = SimpleNamespace(store=self.store, clock=lambda: NOW, ledger=self)
+        core: Any = SimpleNamespace(store=self.store, clock=lambda: self.now, ledger=self)
         peers: Any = SimpleNamespace(session=lambda _: SimpleNamespace(fetch_attachment=self.fetch))
         self.downloads = AttachmentDownloads(core, self.files, peers=peers, life=timedelta(days=1))
 
@@ -168,6 +170,82 @@ async def test_members_take_turns(served: Served, monkeypatch: pytest.MonkeyPatc
     assert len(set(first)) == 2
     assert len(set(second)) == 1
     assert set(second).isdisjoint(first)
+
+
+class Refusing:
+    """Members that refuse each download, but for those who serve each."""
+
+    def __init__(self, served: Served, monkeypatch: pytest.MonkeyPatch, *serving: str) -> None:
+        self.served = served
+        self.serving = set(serving)
+        self.asked = list[tuple[str, int]]()
+        monkeypatch.setattr(served.downloads, "_fetch", self.fetch)
+        monkeypatch.setattr(served.downloads, "_open", lambda _row: None)
+        monkeypatch.setattr(served.downloads, "_settle", self.settle)
+
+    def expect(self, source: str, count: int) -> None:
+        """Expect so many attachments of a member."""
+        rows = [replace(PENDING, source=source, digest=source.encode().rjust(32), part_number=n) for n in range(count)]
+        with self.served.store.transaction() as conn:
+            attachments_store.put_attachments(conn, rows)
+
+    async def fetch(self, row: AttachmentRow) -> None:
+        """Serve an attachment, or refuse it."""
+        self.asked.append((row.source, row.part_number))
+        if row.source not in self.serving:
+            raise Unavailable("attachment_incomplete", "not here")
+
+    async def settle(self, row: AttachmentRow, _refusal: None) -> bool:
+        """Note that an attachment was received."""
+        with self.served.store.transaction() as conn:
+            received = replace(row, state=delivery_pb2.ATTACHMENT_STATE_RECEIVED, due_time=None)
+            attachments_store.put_attachments(conn, [received])
+        return True
+
+    async def play(self, seconds: int) -> None:
+        """Let so much time pass by the clock of the node, which waits for nothing else."""
+        served, end = self.served, self.served.now + timedelta(seconds=seconds)
+        while served.now < end:
+            pause = await served.downloads._begin()
+            under_way = [task for _, task in served.downloads._fetching.values()]
+            await asyncio.gather(*under_way)
+            served.downloads._fetching.clear()
+            if not under_way:
+                served.now = min(end, served.now + timedelta(seconds=pause))
+
+
+async def test_a_peer_that_refuses_is_asked_no_more_often_the_more_is_expected(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pauses are the member's, not each attachment's; within them each attachment has its turn."""
+    peer = Refusing(served, monkeypatch)
+    peer.expect("tjk", 64)
+    await peer.play(600)
+    assert 20 <= len(peer.asked) <= 64  # two at a time, after 0.5 seconds to a minute
+    assert len(set(peer.asked)) == len(peer.asked)
+
+
+async def test_one_success_ends_the_pauses(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member that serves again within a minute is asked for all that waits, without a pause between."""
+    peer = Refusing(served, monkeypatch)
+    peer.expect("tjk", 64)
+    await peer.play(600)
+    peer.serving.add("tjk")
+    await peer.play(120)
+    with served.store.reads() as reads:
+        assert attachments_store.pending_counts(reads) == {}
+
+
+async def test_a_peer_that_refuses_holds_up_no_other(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another member serves is received at once, and the first is asked no sooner for it."""
+    peer = Refusing(served, monkeypatch, "uzb")
+    peer.expect("tjk", 64)
+    await peer.play(600)
+    peer.asked.clear()
+    peer.expect("uzb", 32)
+    await peer.play(1)
+    assert [source for source, _ in peer.asked].count("uzb") == 32
+    assert [source for source, _ in peer.asked].count("tjk") <= 2
 
 
 async def written(served: Served, size: int) -> None:
