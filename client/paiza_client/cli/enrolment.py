@@ -1,8 +1,10 @@
 """`paiza enrol`: from an invitation to a profile, and what to tell the administrator."""
 
+import os
 import sys
 from collections.abc import Collection
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +17,8 @@ from paiza_client.language import N_, _, span_text, time_text
 from paiza_officer import enrolment, new_keys, profiles
 from paiza_officer.enrolment import Enrolled, Invited
 from paiza_officer.errors import disk_problem, located, misused
+from paiza_officer.profiles import Profile
+from paiza_officer.register_cache import bootstrap_root
 from paiza_wire.identity.sealing import Sealer
 from paiza_wire.identity.token_uri import TokenUri
 from paiza_wire.identity.tokens import Tokens
@@ -33,7 +37,7 @@ ROLES: Final = {
 }
 """The roles of an invitation."""
 
-MAX_FILE_CHARACTERS: Final = 64 * 1024  # an invitation has a few thousand, with what a mail program puts between
+MAX_FILE_BYTES: Final = 64 * 1024  # an invitation has a few thousand, with what a mail program puts between
 
 
 @click.command(
@@ -61,9 +65,11 @@ def enrol(*, file: Path, token: str | None) -> None:
     with located(token or ""):
         uri = None if token is None else TokenUri.parse(token)
     name = terminal.profile_name or f"{invited.officer.member}-{invited.officer.name}"
-    folder = profiles.home() / Path(name).name
-    if (folder / profiles.PROFILE_FILE).exists() and profiles.load(folder).id != invited.officer:
-        raise misused("--profile", _("The profile {name} is another officer's.").format(name=folder.name))
+    if Path(name).name != name or name == os.pardir:
+        raise misused("--profile", _("The name of a profile is that of its folder, without a path."))
+    folder = profiles.home() / name
+    if (folder / profiles.PROFILE_FILE).exists():
+        _check_same(profiles.load(folder), invited)
     _show(terminal, invited)
     done = enrolment.enrolled_before(folder, invited)
     if done is None:
@@ -75,13 +81,30 @@ def enrol(*, file: Path, token: str | None) -> None:
     _tell(terminal, done, invited.roles)
 
 
+def _check_same(profile: Profile, invited: Invited) -> None:
+    """Refuse an invitation that would give a profile to another officer, or another root of trust.
+
+    Anybody can write an invitation for a federation of their own that has the name of this one, and the six words are
+    compared only afterwards: by then the profile would believe a register of theirs.
+    """
+    if profile.id != invited.officer:
+        raise misused("--profile", _("The profile {name} is another officer's.").format(name=profile.name))
+    if sha256(bootstrap_root(profile.root)).digest() != invited.invitation.first_root_sha256:
+        text = _(
+            "The invitation names another first root of the register than the profile {name} has: it is of another "
+            "federation, or forged. Telephone the administrator of your node, on a number that you know. If it is "
+            "theirs, name a new profile."
+        )
+        raise misused("--profile", text.format(name=profile.name))
+
+
 def _text(file: Path) -> str:
     """Return the text of an invitation's file."""
     try:
         if str(file) == "-":
-            return sys.stdin.read(MAX_FILE_CHARACTERS)
-        with file.open(encoding="utf-8", errors="replace") as stream:
-            return stream.read(MAX_FILE_CHARACTERS)
+            return sys.stdin.buffer.read(MAX_FILE_BYTES).decode(errors="replace")
+        with file.open("rb") as stream:
+            return stream.read(MAX_FILE_BYTES).decode(errors="replace")
     except OSError as error:
         raise disk_problem(error, str(file)) from error
 

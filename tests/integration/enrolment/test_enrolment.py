@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from datetime import timedelta
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from ssl import DER_cert_to_PEM_cert
 from typing import Any
@@ -385,6 +386,39 @@ def test_the_profile_of_another_officer_is_left_alone(
     assert told["exit_code"] == ExitCode.USAGE
     assert (home / "kaz-petrov/profile.toml").read_bytes() == before
     assert enrol(capfd, tmp_path / "sidorov.invitation", "--profile", "second")["profile"] == "second"
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/..", "../other", "/tmp/other"])  # noqa: S108 - nothing is made
+def test_no_name_of_a_profile_leads_out_of_its_home(
+    desk: Desk, home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Keys are made in a folder below the home of the profiles, or nowhere."""
+    told = enrol(capfd, desk.invited("petrov", tmp_path), "--profile", name)
+    assert (told["exit_code"], told["where"]) == (ExitCode.USAGE, "--profile")
+    assert not home.exists()
+    assert not list(tmp_path.rglob("*.key"))
+
+
+def test_what_is_no_text_is_no_invitation(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes of any kind at standard input are refused as a file of them is, in whatever encoding it is read."""
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(b"\xff\xfe\xfa"), "utf-8"))
+    assert enrol(capfd, Path("-"))["reason"] == "bad_invitation"
+
+
+def test_no_invitation_changes_the_root_of_a_profile(
+    desk: Desk, home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who founds a federation of the same name, and invites an officer to it, gets nothing into their profile."""
+    enrol(capfd, desk.invited("petrov", tmp_path))
+    desk.confirm("petrov")
+    before = {path: path.read_bytes() for path in (home / "kaz-petrov").iterdir()}
+    monkeypatch.setattr("tests.unit.paiza_node.features.enrolment.enrolment_room.FIRST_ROOT", b"another first root")
+    with Desk(f"sqlite:///{tmp_path / 'other.db'}") as other:
+        forged = other.invited("petrov", tmp_path)
+        told = enrol(capfd, forged)
+        assert (told["exit_code"], told["where"]) == (ExitCode.USAGE, "--profile")
+        assert {path: path.read_bytes() for path in (home / "kaz-petrov").iterdir()} == before
+        assert enrol(capfd, forged, "--profile", "second")["profile"] == "second"
 
 
 def test_the_words_are_shown_again_without_the_node(
