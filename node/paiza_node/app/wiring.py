@@ -487,7 +487,12 @@ def _handlers(
         protocol_version=PROTOCOL_VERSION,
     )
     workflows = WorkflowService(
-        member=core.member, store=core.store, deadlines=exchange.deadlines, entitled=may_know_of, clock=core.clock
+        member=core.member,
+        store=core.store,
+        deadlines=exchange.deadlines,
+        entitled=may_know_of,
+        may_open=OpenAuthorizer(core, ()).may_open,  # a route is known before all attachments of its step have come
+        clock=core.clock,
     )
     attachment_server = AttachmentServer(
         store=core.store,

@@ -143,6 +143,13 @@ class OpenAuthorizer:
             await self._ledger.commit(lambda tx: deny(tx, officer, refused, request.digest))
         raise refused
 
+    def may_open(self, officer: Officer, digest: bytes) -> bool:
+        """Return whether an officer may open the main part of a message now, without a reason; nothing is logged."""
+        try:
+            return self._refused_now(officer, self.read_request(officer, digest, 0, "")) is None
+        except Rejected:
+            return False
+
     def _refused_now(self, officer: Officer, request: OpenRequest) -> Rejected | Unavailable | None:
         with self._store.reads() as reads:
             return self.refusal(reads, officer, request)

@@ -33,6 +33,12 @@ ID_BYTES: Final = 16
 Entitled = Callable[[Officer, bytes], bool]
 """Returns whether an officer may know of a thread."""
 
+MayOpen = Callable[[Officer, bytes], bool]
+"""Returns whether an officer may open a message."""
+
+OF_CONTENT: Final = frozenset({"covered", "needed", "point", "quantity", "mode"})
+"""Values of breaches that were read in the content of an authorisation or a plan: times, places, amounts."""
+
 
 class BackfillService(Service):
     """Handles requests of other members' nodes for missing messages of a thread."""
@@ -60,14 +66,20 @@ class WorkflowService(Service):
         store: Store,
         deadlines: WorkflowDeadlines,
         entitled: Entitled,
+        may_open: MayOpen,
         clock: Callable[[], datetime],
     ) -> None:
-        """Store the collaborators; ``entitled`` decides whether another thread is named to the caller."""
+        """Store the collaborators.
+
+        ``entitled`` decides whether another thread is named to the caller, ``may_open`` whether they are shown what the
+        content of steps says: who oversees sees that a delivery exists and how it stands, not where it goes.
+        """
         self._member = member
         self._store = store
         self._workflow_states = deadlines.workflow_states
         self._deadlines = deadlines
         self._entitled = entitled
+        self._may_open = may_open
         self._clock = clock
 
     async def list_workflows(
@@ -94,7 +106,10 @@ class WorkflowService(Service):
         found, more = self._page(request, officer)
         now = self._clock()
         return workflow_pb2.ListWorkflowsResponse(
-            workflows=[self._status(workflow_state, officer, now) for workflow_state in found],
+            workflows=[
+                self._status(workflow_state, officer, now, opens=self._opens(workflow_state, officer))
+                for workflow_state in found
+            ],
             next_page_token=paging.token_of(more) if more else "",
         )
 
@@ -103,9 +118,10 @@ class WorkflowService(Service):
         if workflow_state is None:
             raise Rejected("unknown_id", "no workflow of this node has such a thread")
         view, now = workflow_state.view, self._clock()
+        opens = self._opens(workflow_state, officer)
         return workflow_pb2.GetWorkflowResponse(
-            status=self._status(workflow_state, officer, now),
-            steps=_steps(workflow_state),
+            status=self._status(workflow_state, officer, now, opens=opens),
+            steps=_steps(workflow_state, opens=opens),
             heads=workflow_state.heads,
             participants=view.participants,
             missing_digests=view.waiting_for,
@@ -117,10 +133,10 @@ class WorkflowService(Service):
                     exit_point=leg.exit_point,
                     exit_time=leg.exit_time,
                 )
-                for leg in view.route
+                for leg in (view.route if opens else ())
             ],
             next_steps=[
-                workflow_pb2.WorkflowNextStep(kind=kind, breaches=_breaches(breaches))
+                workflow_pb2.WorkflowNextStep(kind=kind, breaches=_breaches(breaches, opens=opens))
                 for kind, breaches in workflow_state.next_steps(self._member, now).items()
             ],
         )
@@ -154,7 +170,14 @@ class WorkflowService(Service):
     def _seen(self, reads: ReadConnection, thread_id: bytes, officer: Officer) -> WorkflowState | None:
         return self._workflow_states.of(reads, thread_id) if sees_thread(reads, thread_id, officer) else None
 
-    def _status(self, workflow_state: WorkflowState, officer: Officer, now: datetime) -> workflow_pb2.WorkflowStatus:
+    def _opens(self, workflow_state: WorkflowState, officer: Officer) -> bool:
+        """Return whether an officer may open the step that set the route."""
+        view = workflow_state.view
+        return self._may_open(officer, view.delivery.rerouted or view.plan or view.request)
+
+    def _status(
+        self, workflow_state: WorkflowState, officer: Officer, now: datetime, *, opens: bool
+    ) -> workflow_pb2.WorkflowStatus:
         view = workflow_state.view
         return workflow_pb2.WorkflowStatus(
             thread_id=workflow_state.thread_id,
@@ -171,7 +194,7 @@ class WorkflowService(Service):
             ineffective_count=len(view.ineffective),
             missing_count=len(view.waiting_for),
             overlaps=self._overlaps(workflow_state, officer),
-            lacking=_breaches(view.lacking),
+            lacking=_breaches(view.lacking, opens=opens),
             offered_to=view.offer.taker if view.offer is not None else "",
             exercise=workflow_state.exercise,
         )
@@ -208,7 +231,7 @@ def _states(view: Any) -> list[workflow_pb2.WorkflowState]:
     ]
 
 
-def _steps(workflow_state: WorkflowState) -> list[workflow_pb2.WorkflowStep]:
+def _steps(workflow_state: WorkflowState, *, opens: bool) -> list[workflow_pb2.WorkflowStep]:
     view = workflow_state.view
     by_digest = {step.digest: step for step in workflow_state.steps}
     waiting = set(view.waiting)
@@ -228,7 +251,7 @@ def _steps(workflow_state: WorkflowState) -> list[workflow_pb2.WorkflowStep]:
                 parent_digests=step.parents,
                 effective=not breaches and digest not in waiting,
                 waiting=digest in waiting,
-                breaches=_breaches(breaches),
+                breaches=_breaches(breaches, opens=opens),
             )
         )
     return found
@@ -256,8 +279,14 @@ def _deadline(deadline: Any, now: datetime) -> workflow_pb2.WorkflowDeadline:
     )
 
 
-def _breaches(breaches: Sequence[Any]) -> list[workflow_pb2.WorkflowBreach]:
-    return [workflow_pb2.WorkflowBreach(rule=breach.rule, values=breach.values) for breach in breaches]
+def _breaches(breaches: Sequence[Any], *, opens: bool) -> list[workflow_pb2.WorkflowBreach]:
+    hidden = frozenset() if opens else OF_CONTENT
+    return [
+        workflow_pb2.WorkflowBreach(
+            rule=breach.rule, values={name: value for name, value in breach.values.items() if name not in hidden}
+        )
+        for breach in breaches
+    ]
 
 
 def _title(kind: str) -> text_pb2.BilingualText | None:

@@ -168,7 +168,9 @@ class GetWorkflowResponse(_message.Message):
 
     @_builtins.property
     def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowLeg]:
-        """The route in force: that of the plan or of the last change; before a plan, that of the request."""
+        """The route in force: that of the plan or of the last change; before a plan, that of the request. Empty for an officer
+        who may not open that step: a coordinator or auditor sees how a delivery stands, not where it goes.
+        """
 
     @_builtins.property
     def next_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowNextStep]:
@@ -626,7 +628,7 @@ class WorkflowBreach(_message.Message):
     @_builtins.property
     def values(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What the sentence of the rule names, for example "member"; the reader's program fills it in, in the reader's
-        language.
+        language. Times, places and amounts that stand in contents are left out for an officer who is not shown the route.
         """
 
     def __init__(

@@ -128,3 +128,15 @@ async def test_a_check_refuses_as_opening_does_and_opens_nothing(room: Room) -> 
     with pytest.raises(Rejected, match="of another unit"):
         await authorizer.check(replace(OFFICER, unit="border"), asked(note))
     assert room.events(note.digest) == ["DENIED unknown_id"]
+
+
+@pytest.mark.parametrize(("role", "opens"), [("liaison", True), ("coordinator", True), ("auditor", False)])
+async def test_who_may_open_is_told_without_an_entry(room: Room, role: str, opens: bool) -> None:  # noqa: FBT001 - a row
+    """An auditor opens nothing, others what their unit got; of a message that is not here nobody may open anything."""
+    note = received(room)
+    authorizer = OpenAuthorizer(room.overtaken_by(lambda tx: nothing(room, note, tx)), ())
+    officer = replace(OFFICER, roles=frozenset({role}))
+    assert authorizer.may_open(officer, note.digest) is opens
+    assert not authorizer.may_open(replace(officer, unit="border"), note.digest)
+    assert not authorizer.may_open(officer, bytes(32))
+    assert room.events(note.digest) == []

@@ -8,7 +8,7 @@ import pytest
 from paiza.officer.v1 import workflow_pb2
 from paiza_node.core.access.model import Officer
 from paiza_node.core.api.authentication import Caller
-from paiza_node.features.workflows.service import WorkflowService
+from paiza_node.features.workflows.service import OF_CONTENT, MayOpen, WorkflowService
 from paiza_wire.errors import Rejected
 from tests import delivery
 from tests.unit.paiza_node.room import MEMBERS, Room, open_room
@@ -24,13 +24,14 @@ def room(tmp_path: Path) -> Iterator[Room]:
         yield opened
 
 
-def service(room: Room, *, entitled: bool = True) -> WorkflowService:
+def service(room: Room, *, entitled: bool = True, may_open: MayOpen | None = None) -> WorkflowService:
     """Serve a room's workflows."""
     return WorkflowService(
         member="kaz",
         store=room.store,
         deadlines=room.deadlines,
         entitled=lambda _officer, _thread: entitled,
+        may_open=may_open or (lambda _officer, _digest: True),
         clock=room.clock,
     )
 
@@ -117,3 +118,41 @@ async def test_nobody_is_told_of_what_he_does_not_need_to_know(room: Room) -> No
     told = (await service(room).get_workflow(asks(DUTY), one)).status.overlaps
     assert [(each.thread_name, list(each.fields)) for each in told] == [("KAZ-2026-00002", ["place", "plate"])]
     assert list((await service(room, entitled=False).get_workflow(asks(DUTY), one)).status.overlaps) == []
+
+
+async def test_who_opens_no_step_learns_no_route(room: Room) -> None:
+    """A coordinator or an auditor sees how a delivery stands; times, places and amounts are content."""
+    request = room.begin()
+    thread = request.header.thread_id
+    asked: list[bytes] = []
+
+    def closed(_officer: Officer, digest: bytes) -> bool:
+        asked.append(digest)
+        return False
+
+    one = workflow_pb2.GetWorkflowRequest(thread_id=thread)
+    assert len((await service(room).get_workflow(asks(DUTY), one)).legs) == len(MEMBERS)
+    found = await service(room, may_open=closed).get_workflow(asks(DUTY), one)
+    assert (found.status.live, list(found.legs)) == (True, [])
+    given = delivery.authorisation(MEMBERS[:1], room.clock.now)  # which covers no border point
+    decisions = [
+        room.put(room.message(member, "cd-authorisation", given, thread=thread, parents=[request.digest], two=True))
+        for member in MEMBERS
+    ]
+    plan = delivery.plan(MEMBERS, room.clock.now)
+    room.put(room.message("kaz", "cd-plan", plan, thread=thread, parents=decisions, two=True))
+    seen = {name for each in all_breaches(await service(room).get_workflow(asks(DUTY), one)) for name in each.values}
+    assert seen & OF_CONTENT
+    found = await service(room, may_open=closed).get_workflow(asks(DUTY), one)
+    assert not {name for each in all_breaches(found) for name in each.values} & OF_CONTENT
+    await service(room, may_open=closed).list_workflows(asks(DUTY), workflow_pb2.ListWorkflowsRequest())
+    assert set(asked) == {request.digest}
+
+
+def all_breaches(found: workflow_pb2.GetWorkflowResponse) -> list[workflow_pb2.WorkflowBreach]:
+    """Return every breach that an answer names."""
+    return [
+        *found.status.lacking,
+        *(breach for step in found.steps for breach in step.breaches),
+        *(breach for step in found.next_steps for breach in step.breaches),
+    ]
