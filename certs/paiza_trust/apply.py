@@ -9,7 +9,6 @@ named by a URI stays on its token, and a second application is one of the same k
 import json
 import re
 import ssl
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from typing import Any, Final
 from securesystemslib.signer import CryptoSigner
 
 from paiza_cli.exit_codes import ExitCode
+from paiza_cli.toml_text import parse_toml
 from paiza_register import roles
 from paiza_register.archive import Archive
 from paiza_register.ceremony.application import PAIRS, Application, Known
@@ -78,7 +78,7 @@ class NodeFolder:
     def open(cls, folder: Path) -> "NodeFolder":
         """Read a node's folder; ``TrustError`` if it is none."""
         try:
-            settings = tomllib.loads((folder / "node.toml").read_text("utf-8"))
+            settings = parse_toml((folder / "node.toml").read_bytes())
             document = dict(json.loads((folder / "member.json").read_bytes()).items())
             member, federation = str(settings["member"]), str(settings["federation"])
             csr = certificates.csr_from_pem((folder / "node.csr").read_bytes())

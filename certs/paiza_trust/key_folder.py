@@ -6,7 +6,6 @@ passphrase is asked for. ``sealed = false`` in it also accepts keys under no pas
 """
 
 import sys
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
@@ -16,6 +15,7 @@ from typing import Final
 import click
 
 from paiza_cli.exit_codes import ExitCode
+from paiza_cli.toml_text import parse_toml
 from paiza_register.pair_key import PairSigner, key_files
 from paiza_trust.errors import TrustError, from_wire, wrong_in_file
 from paiza_trust.files import write_key
@@ -162,7 +162,7 @@ def _from_file(
 
 def _settings(path: Path) -> dict[str, object]:
     try:
-        settings = tomllib.loads(path.read_text("utf-8"))
+        settings = parse_toml(path.read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

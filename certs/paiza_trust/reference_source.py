@@ -6,12 +6,12 @@ publishes and who reads apply one rule.
 
 import csv
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from paiza_cli.exit_codes import ExitCode
+from paiza_cli.toml_text import parse_toml
 from paiza_domain.reference.documents import BORDER_POINTS, CONTROLS, LEGAL_BASES, SUBSTANCES
 from paiza_domain.reference.records import FORMAT
 from paiza_register.ceremony.federation_file import to_json
@@ -201,8 +201,8 @@ def _tables(path: Path, values: Mapping[str, Any], name: str) -> list[dict[str, 
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(_read(path).decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return parse_toml(_read(path))
+    except ValueError as error:
         raise _broken(path, str(error)) from error
 
 

@@ -6,11 +6,11 @@ label goes on with the same keys; `install` replaces profile.toml in one step.
 
 import json
 import ssl
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from paiza_cli.toml_text import parse_toml
 from paiza_officer.errors import NotProven, ProfileProblem, disk_problem, located
 from paiza_officer.profiles import PROFILE_FILE, Profile, load
 from paiza_register.archive import write_durably
@@ -143,10 +143,10 @@ def _remembered(file: Path, token: TokenUri | None) -> TokenUri | None:
 def _present(file: Path) -> dict[str, object]:
     """Return the settings of a profile; none where there is no profile yet."""
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        return parse_toml(file.read_bytes())
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ProfileProblem("bad_configuration", str(file), str(error)) from error
 
 

@@ -16,7 +16,6 @@ import re
 import secrets
 import ssl
 import sys
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,6 +25,7 @@ from gettext import gettext as _  # these texts are in the catalogue of paiza_cl
 from pathlib import Path
 from typing import Final
 
+from paiza_cli.toml_text import parse_toml
 from paiza_officer.errors import FieldProblem, Misused, ProfileProblem, located
 from paiza_wire.identity import CertificateUse, SpiffeId, key_files, keys, load_certificate
 from paiza_wire.identity.certificate_profiles import is_for_use, p256_key
@@ -167,8 +167,8 @@ def load(folder: Path) -> Profile:
     """Read one profile folder. ProfileProblem names the file and the setting that is wrong."""
     source = folder / PROFILE_FILE
     try:
-        settings = tomllib.loads(_read(source, MAX_PROFILE_BYTES).decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        settings = parse_toml(_read(source, MAX_PROFILE_BYTES))
+    except ValueError as error:
         raise ProfileProblem("bad_configuration", str(source), str(error)) from error
     problems = [
         FieldProblem(f"{source}: {key}", _("There is no such setting."), "unknown_setting")

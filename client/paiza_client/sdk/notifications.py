@@ -21,7 +21,6 @@ import os
 import re
 import shutil
 import stat
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -33,6 +32,7 @@ from typing import Any, Final, Self
 
 from paiza.core.v1 import message_pb2
 from paiza.officer.v1 import notice_pb2
+from paiza_cli.toml_text import parse_toml
 from paiza_client.language import N_, _
 from paiza_client.sdk.model import MessageSummary
 from paiza_officer.errors import FieldProblem, ProfileProblem
@@ -82,10 +82,10 @@ def read(profile: Profile) -> Settings:
     path = profile.folder / FILE
     try:
         with path.open("rb") as file:
-            values = tomllib.loads(file.read(MAX_BYTES).decode())
+            values = parse_toml(file.read(MAX_BYTES))
     except FileNotFoundError:
         return Settings()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ProfileProblem("bad_configuration", str(path), str(error)) from error
     return _checked(path, values)
 

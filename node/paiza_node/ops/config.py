@@ -6,13 +6,13 @@ Every setting, its default and its danger: "Configuration" in node/README.md. En
 
 import os
 import re
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from paiza_cli.toml_text import parse_toml
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.core.limits import Limits, bounds
 from paiza_wire.identity import FEDERATION_NAME, MEMBER_ID
@@ -86,7 +86,8 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
 def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     """Return the text of a configuration file and its values; NodeStopped("bad_configuration") if it is none."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:  # whatever is named, a device too, is read no further than this
+            data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise _bad(
             N_("The file cannot be read: {error}."), path, N_("Name it with --config."), error=error.strerror
@@ -99,11 +100,10 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
             most=MAX_FILE_BYTES,
         )
     try:
-        text = data.decode()
-        values = tomllib.loads(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = parse_toml(data)
+    except ValueError as error:
         raise _bad(N_("The file is not TOML: {error}."), path, N_("Correct the named line."), error=error) from error
-    return text, values
+    return data.decode(), values
 
 
 class SettingsReader:

@@ -21,6 +21,7 @@ from typing import Final
 
 from paiza_node.core.errors import N_, NodeStopped
 from paiza_node.ops.config import Config
+from paiza_node.ops.given_files import MAX_CERTIFICATE_FILE, read_given
 from paiza_node.ops.keys import (
     NEXT_TLS_KEY,
     TLS_CERTIFICATE,
@@ -81,7 +82,7 @@ def install(config: Config, file: Path, register: Register, now: datetime) -> In
     NodeStopped, and nothing is changed, if it is of another key, or other members would refuse it.
     """
     try:
-        pem = file.read_bytes()
+        pem = read_given(file, MAX_CERTIFICATE_FILE)
     except OSError as error:
         raise _refused(
             "file_unreadable", N_("The file cannot be read: {error}."), file, error=error.strerror

@@ -15,6 +15,7 @@ from paiza_domain.reference import Reference, Standing
 from paiza_domain.reference.model import Period
 from paiza_domain.schema.identifiers import cas_problem
 from paiza_trust import reference_source
+from paiza_trust.errors import TrustError
 from tests.reference_check import consistency, numbers
 from tests.unit.paiza_trust.test_commands import run
 
@@ -145,3 +146,13 @@ def test_build_writes_what_is_published(source: Path, tmp_path: Path, capsys: py
         str(path.relative_to(tmp_path / "built")): path.read_bytes() for path in (tmp_path / "built").rglob("*.json")
     }
     assert built == reference_source.all_documents(source)
+
+
+@pytest.mark.parametrize("value", ["1" * 5000, "[" * 50_000])
+def test_a_profile_that_no_parser_takes_is_told(tmp_path: Path, value: str) -> None:
+    """A number or a nesting that Python refuses is a fault of the file, not of the program."""
+    file = tmp_path / "profile.toml"
+    file.write_text(f"duty = {value}")
+    with pytest.raises(TrustError) as caught:
+        reference_source.member_profile(file, "tjk")
+    assert caught.value.where == str(file)

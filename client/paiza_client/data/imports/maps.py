@@ -5,7 +5,6 @@ a notice cannot do without. All that is wrong is said at once, with the file and
 """
 
 import codecs
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from paiza_cli.toml_text import parse_toml
 from paiza_client.data.imports.dates import DateFormat, compile_date_format
 from paiza_client.data.imports.map_checks import LEGS, TABLES, line_of, map_problems
 from paiza_officer.errors import FieldProblem, Refused
@@ -101,8 +101,8 @@ def parse_map(data: bytes, name: str) -> ImportMap:
     if len(data) > MAX_MAP_BYTES:
         raise Refused("bad_map", name, "larger than a map may be")
     try:
-        raw = tomllib.loads(data.decode("utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raw = parse_toml(data.removeprefix(codecs.BOM_UTF8))
+    except ValueError as error:
         raise Refused("bad_map", name, str(error), [FieldProblem(name, str(error), "not_toml")]) from error
     text = data.decode("utf-8-sig")
     problems = [

@@ -17,7 +17,8 @@ MAX_FILE_BYTES: Final = 64 * 1024
 def read(path: Path) -> tuple[str, str]:
     """Return (name, text) of the file; NodeStopped("policy_invalid") names rules that are not allowed."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:  # whatever is named, a device too, is read no further than this
+            data = file.read(MAX_FILE_BYTES + 1)
         text = data.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise _bad(N_("The file cannot be read: {error}."), path, error=error) from error

@@ -14,7 +14,7 @@ from paiza_cli.fingerprint_words import ENROLMENT_WORDS, are_enrolment_words
 from paiza_cli.numbers import WholeNumber
 from paiza_cli.terminal import plain_line
 from paiza_node.core.errors import N_, NodeStopped
-from paiza_node.features.officers.admit import read_file
+from paiza_node.features.officers.admit import MAX_FILE, read_file
 from paiza_node.features.officers.model import ROLES
 from paiza_node.ops.admin.client import AdminClient
 from paiza_node.ops.cli import invitation
@@ -414,7 +414,8 @@ def _split(roles: str) -> list[str]:
 
 def _read(file: Path) -> Sequence[officer_pb2.AdmittedOfficer]:
     try:
-        return read_file(file.read_bytes())
+        with file.open("rb") as opened:
+            return read_file(opened.read(MAX_FILE + 1))
     except Rejected as error:
         raise NodeStopped(
             error.reason,

@@ -17,6 +17,7 @@ from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import open_reader
 from paiza_node.ops.doctor.register import RENEWALS
 from paiza_node.ops.expiries import member_expiries, shared_expiries
+from paiza_node.ops.given_files import MAX_CERTIFICATE_FILE, read_given
 from paiza_node.ops.language import _, number_text
 from paiza_node.ops.terminal import HASH_DIGITS, iso, print_facts, print_json, print_table, shown_time, time_of
 from paiza_register import Register, RegisterReader
@@ -279,7 +280,7 @@ def _as_object(shown: _Shown) -> dict[str, Any]:
 def _certificate(file: Path) -> bytes:
     """Return a certificate in DER from a file in PEM or DER."""
     try:
-        data = file.read_bytes()
+        data = read_given(file, MAX_CERTIFICATE_FILE)
         return PEM_cert_to_DER_cert(data.decode("ascii")) if data.startswith(_CERTIFICATE_BEGINS) else data
     except (OSError, ValueError) as error:
         raise NodeStopped(

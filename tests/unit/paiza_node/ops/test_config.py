@@ -1,5 +1,6 @@
 """The configuration file: defaults, and errors that name the line, in templates that are translated."""
 
+import os
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -92,6 +93,17 @@ def test_missing_setting_and_broken_file_are_told(tmp_path: Path) -> None:
     """A missing setting has no line; invalid TOML names the place where the parser stopped."""
     assert "bootstrap_root" in refused(tmp_path, GOOD.replace('bootstrap_root = "root.json"\n', "")).what
     assert "line 1" in refused(tmp_path, "member = = 1").what
+    assert "TOML" in refused(tmp_path, "member = " + "1" * 5000).what
+    assert "TOML" in refused(tmp_path, "member = " + "[" * 50_000).what
+
+
+def test_file_of_any_size_is_refused_for_it(tmp_path: Path) -> None:
+    """Nothing beyond the greatest size is read, so that a device, which has no end, is refused too."""
+    path = tmp_path / "node.toml"
+    path.touch()
+    os.truncate(path, 1 << 40)
+    with pytest.raises(NodeStopped, match="bad_configuration"):
+        load(path, {})
 
 
 def test_environment_overrides_and_is_named(tmp_path: Path) -> None:

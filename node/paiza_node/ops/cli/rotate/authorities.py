@@ -15,6 +15,7 @@ from paiza_node.ops.cli.rotate import announcement
 from paiza_node.ops.cli.rotate.running import ask_node
 from paiza_node.ops.config import Config
 from paiza_node.ops.data_folder import open_reader
+from paiza_node.ops.given_files import MAX_CERTIFICATE_FILE, read_given
 from paiza_node.ops.language import _
 from paiza_node.ops.terminal import HASH_DIGITS, iso, print_json, print_table, shown_time
 from paiza_register.ceremony import Base
@@ -101,7 +102,7 @@ def _files(
 
 def _read(file: Path) -> bytes:
     try:
-        certificate = PEM_cert_to_DER_cert(file.read_text("ascii"))
+        certificate = PEM_cert_to_DER_cert(read_given(file, MAX_CERTIFICATE_FILE).decode("ascii"))
         p256_key(load_certificate(certificate))
     except (OSError, ValueError, Rejected) as error:
         raise NodeStopped(

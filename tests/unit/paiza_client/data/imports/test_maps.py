@@ -111,6 +111,7 @@ def test_all_faults_are_said_at_once() -> None:
 def test_what_is_no_toml_or_no_file_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Broken syntax and a missing file are refused with a reason of their own."""
     assert problems("this is = = not toml") == ["test.toml"]
+    assert problems("source = " + "1" * 5000) == ["test.toml"]
     with pytest.raises(Refused) as caught:
         load_map(str(tmp_path_factory.mktemp("maps") / "absent.toml"))
     assert caught.value.reason == "file_unreadable"
