@@ -74,12 +74,12 @@ class Bridge:
 
 
 @contextmanager
-def bridge(federation: Federation, profile: str) -> Iterator[Bridge]:
-    """Run a bridge; at its end its token is gone."""
+def bridge(federation: Federation, profile: str, end: signal.Signals = signal.SIGINT) -> Iterator[Bridge]:
+    """Run a bridge; at its end its token is gone, and so is the address at which another user may listen next."""
     running = Bridge(federation, profile)
     try:
         yield running
-        running.process.send_signal(signal.SIGINT)
+        running.process.send_signal(end)
         _out, err = running.process.communicate(timeout=SECONDS)
         assert "Traceback" not in err
         assert not running.state_file.exists()
@@ -95,6 +95,13 @@ def paiza(federation: Federation, profile: str, *words: str) -> str:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP])
+def test_no_address_stays_where_another_user_may_listen_next(federation: Federation, end: signal.Signals) -> None:
+    """At the end of the system or of the terminal too: a case system sends drafts to the address of the file."""
+    with bridge(federation, "kaz-liaison", end) as running:
+        assert running.get("/v1/drafts")["drafts"] == []
 
 
 def test_from_one_case_system_to_another(federation: Federation) -> None:

@@ -11,14 +11,16 @@ import html
 import json
 import os
 import secrets
+import signal
 import socket
 import webbrowser
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import IO, Final
+from types import FrameType
+from typing import IO, Final, NoReturn
 
 import uvicorn
 
@@ -37,6 +39,7 @@ STATE_FILE: Final = "console.json"
 LAUNCH_FILE: Final = "console.html"
 ASK_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 2
+_KILLED: Final = 128  # and the number of the signal: the exit code, as shells have it
 
 Announce = Callable[[str], None]
 """Called with a launch link once the console answers."""
@@ -61,7 +64,7 @@ def run(
     if held is None:
         announce(_link_of_the_first(profile))
         return
-    with held, listen(port) as listening:
+    with held, listen(port) as listening, ended_by_signals():
         console = Console(profile)
         _clear(console)
         console.follows_browser = follows_browser
@@ -115,6 +118,30 @@ def _clear(console: Console) -> None:
     console.broken_uploads = import_store.clear_unfinished(console.profile)
     export_store.delete_damaged(console.profile)
     draft_store.clear_unfinished(console.profile, datetime.now(UTC))
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let the end of the terminal or of the system delete what an interruption deletes: links, tokens, opened files.
+
+    SIGTERM and SIGHUP kill a process where it is. While it listens, uvicorn ends it in good order for a SIGTERM, and
+    then raises the signal again.
+    """
+
+    def end(number: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(_KILLED + number)
+
+    def terminate(_number: int, _frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, end)}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, terminate)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def hold(profile: Profile, name: str) -> IO[bytes] | None:

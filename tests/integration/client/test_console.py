@@ -76,13 +76,14 @@ def test_a_second_start_shows_the_first(home: Path) -> None:
         assert (status, "Passphrase of your key" in text) == (200, True)
 
 
-def test_what_it_writes_is_for_its_owner_alone(home: Path) -> None:
-    """The secret for a second start is readable by its owner alone, and goes with the process."""
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_it_writes_is_for_its_owner_alone(home: Path, end: signal.Signals) -> None:
+    """The secret for a second start is readable by its owner alone, and goes with the process, however that ends."""
     state = home / "kaz-liaison" / "console.json"
     with console(home) as (process, _link):
         assert stat.S_IMODE(state.stat().st_mode) == 0o600
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) in {0, 130}
+        process.send_signal(end)
+        assert process.wait(30) in {0, 130, 128 + signal.SIGTERM}
         assert not state.exists()
 
 

@@ -16,7 +16,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from paiza_client.web.guard import CheckUser
 from paiza_client.web.peer_user import is_of_this_user
 
-_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_REFUSED: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Connection": "close",  # its body may have no end
+}
 
 
 class Guard:
@@ -42,7 +46,7 @@ class Guard:
             return
         status, detail = refusal
         answer = JSONResponse(
-            {"error": {"reason": "unauthenticated", "detail": detail}}, status_code=status, headers=_HEADERS
+            {"error": {"reason": "unauthenticated", "detail": detail}}, status_code=status, headers=_REFUSED
         )
         await answer(scope, receive, send)
 

@@ -14,7 +14,7 @@ from paiza_client.sdk.exports import Intent
 from paiza_client.web.bridge.app import build
 from paiza_client.web.bridge.guard import Guard
 from paiza_client.web.connections import BACKLOG, Connection
-from paiza_client.web.serve import STOP_SECONDS, hold, listen
+from paiza_client.web.serve import STOP_SECONDS, ended_by_signals, hold, listen
 from paiza_officer.errors import Unreachable
 from paiza_officer.profiles import Profile, write_private
 
@@ -36,7 +36,7 @@ def run(profile: Profile, port: int, intent: Intent, passphrase: Callable[[], by
     held = hold(profile, LOCK_FILE)
     if held is None:
         raise Unreachable("console_unavailable", str(profile.folder / LOCK_FILE), "a bridge of this profile runs")
-    with held, listen(port) as listening:
+    with held, listen(port) as listening, ended_by_signals():
         taken: int = listening.getsockname()[1]
         token, address = secrets.token_urlsafe(32), f"http://127.0.0.1:{taken}"
 

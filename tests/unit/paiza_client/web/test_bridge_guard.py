@@ -13,7 +13,10 @@ OWN = {"host": f"127.0.0.1:{PORT}", "authorization": f"Bearer {TOKEN}"}
 
 
 async def ask(headers: list[tuple[str, str]], *, own_user: bool = True) -> tuple[int, bytes]:
-    """Send a request with these headers; return status and body. Status 200 is that of the application behind."""
+    """Send a request with these headers; return status and body. Status 200 is that of the application behind.
+
+    No refusal reads on: the connection ends with it.
+    """
     sent: list[Any] = []
 
     async def behind(_scope: Any, _receive: Any, send: Any) -> None:
@@ -35,6 +38,7 @@ async def ask(headers: list[tuple[str, str]], *, own_user: bool = True) -> tuple
         "headers": [(name.encode(), value.encode()) for name, value in headers],
     }
     await Guard(behind, PORT, TOKEN, lambda _peer, _port: own_user)(scope, receive, send)
+    assert ((b"connection", b"close") in sent[0]["headers"]) is (sent[0]["status"] != 200)
     return sent[0]["status"], sent[-1]["body"]
 
 
