@@ -12,6 +12,7 @@ from paiza.core.v1 import message_pb2 as pb
 from tests.attaching import settled, submit, workflow_states
 from tests.integration.attachments.conftest import Line
 from tests.integration.exchange.desk import Desk
+from tests.integration.exchange.lawful_desk import LawfulDesk
 
 MIB = 1024 * 1024
 ERASED = delivery_pb2.ATTACHMENT_STATE_ERASED
@@ -71,5 +72,28 @@ async def test_the_file_goes_at_both_ends(line: Line, when: str) -> None:
 
     await line.until(told)
     await line.until(gone)
+    for member in ("kaz", "tjk"):
+        assert verified(line, member) is True
+
+
+async def test_the_sender_learns_that_an_attachment_is_not_wanted_any_more(line: Line) -> None:
+    """The receiver erases its own copy before the attachment came: the sender's row ends with that reason."""
+    digest, sealed = await line.send(24 * MIB)
+
+    async def begun() -> bool:
+        return bool(left(line, "tjk"))
+
+    await line.until(begun)
+    line.proxy.stall()
+    assert await LawfulDesk(line.receiving).erase_own_copy(digest) == ""
+
+    async def gone() -> bool:
+        return not left(line, "tjk")
+
+    await line.until(gone)
+    line.proxy.mend()
+    (found,) = await settled(line.sending, digest)
+    assert (found.state, found.reason) == (delivery_pb2.ATTACHMENT_STATE_REFUSED, "erased")
+    assert line.held("kaz", sealed)
     for member in ("kaz", "tjk"):
         assert verified(line, member) is True

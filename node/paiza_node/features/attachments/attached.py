@@ -1,7 +1,7 @@
 """The attachments in a message's header, as rows with the state of each."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from paiza.core.v1 import delivery_pb2, message_pb2
@@ -17,6 +17,7 @@ from paiza_node.core.messages.model import MessageRow
 from paiza_node.core.storage import ReadConnection
 from paiza_node.features.attachments import store as attachments_store
 from paiza_node.features.attachments.model import AttachmentRow, Upload
+from paiza_wire import log_entries
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.message import TriedMessage
 from paiza_wire.message.attachment import part_numbers
@@ -46,6 +47,40 @@ def pending_attachments(
         )
         for number in part_numbers(header)
     ]
+
+
+def refuse_pending(tx: LogTransaction, digest: bytes, node_id: str) -> None:
+    """Refuse the attachments of a message that are still pending here, which is erased: their holders are told.
+
+    Runs in the transaction that erases it, and before: the log says first what does not come any more.
+    """
+    refused: list[AttachmentRow] = []
+    for row in attachments_store.attachment_rows(tx.conn, [digest]):
+        if not row.source or row.state != attachments_store.PENDING:
+            continue
+        entry = log_entries.attachment_refused(
+            actor=node_id,
+            source=row.source,
+            digest=digest,
+            part_number=row.part_number,
+            reason="erased",
+            ciphertext_sha256=row.ciphertext_sha256,
+        )
+        refused.append(
+            replace(
+                row,
+                state=delivery_pb2.ATTACHMENT_STATE_REFUSED,
+                attempts=0,
+                reason="erased",
+                detail="",
+                settled_time=tx.now,
+                log_index=tx.append(entry).index,
+                due_time=tx.now,
+            )
+        )
+    if refused:
+        attachments_store.put_attachments(tx.conn, refused)
+        tx.announce(AttachmentsExpected())
 
 
 def attachment_status(row: AttachmentRow) -> delivery_pb2.AttachmentStatus:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    case,
     delete,
     func,
     literal,
@@ -384,12 +385,15 @@ def sole_ciphertexts(conn: ReadConnection, digest: bytes, ciphertexts: Collectio
 
 
 def _erase(subject: Subject, now: datetime) -> UpdateBase:
-    """Settle the message's unsettled attachments as erased; the caller removes the files."""
+    """Settle the message's unsettled attachments as erased; the caller removes the files.
+
+    The holder of one that was answered is still told the answer.
+    """
     a = attachment_table.c
     here = (a.digest == subject.digest) & ((a.source != "") | (a.state == PENDING))
     values = {
         "state": ERASED,
-        "due_time": None,
+        "due_time": case((a.log_index.is_not(None), a.due_time)),
         "detail": "",
         "settled_time": func.coalesce(a.settled_time, to_micros(now)),
     }

@@ -32,6 +32,7 @@ from paiza_node.core.messages.model import LOGGED_DIGITS, MessageRow, MessageSta
 from paiza_node.core.peers.directory import PeerDirectory
 from paiza_node.core.storage.lifecycle import Lifecycle
 from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.attachments.attached import refuse_pending
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.retention import store as retention_store
 from paiza_node.features.retention.model import ErasureRow, ErasureStep
@@ -138,6 +139,7 @@ class Erase:
             self._give_up_deliveries(tx, message)
             body = messages_store.body(tx.conn, message.seq)
             if body is not None:
+                refuse_pending(tx, row.digest, core.node_id)
                 retention_store.erase_body(tx.conn, self._lifecycles, message, _remains(body), tx.now)
             log_store.drop_texts(tx.conn, _texts_of(tx, row.digest))
             retention_store.put_erasures(

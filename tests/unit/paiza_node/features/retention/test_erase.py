@@ -1,9 +1,10 @@
 """Erasing at one node, on both databases: for any order of arrival, and any interruption."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from paiza_node.core.storage import scanning
 from paiza_node.core.storage.scanning import open_scan
 from paiza_node.core.storage.schema import METADATA
 from paiza_node.features.attachments import store as attachments_store
+from paiza_node.features.attachments.attached import pending_attachments
 from paiza_node.features.attachments.files import AttachmentFiles
 from paiza_node.features.attachments.model import AttachmentRow
 from paiza_node.features.retention import requests
@@ -366,6 +368,42 @@ async def test_what_was_read_before_is_not_indexed_after(bench: Bench) -> None:
     with bench.room.store.reads() as reads:
         assert search_store.tokens_of(reads, 1, ["name"]) == []
         assert search_store.matches(reads, match.officer, match.search_id, 10) == []
+
+
+async def test_who_serves_an_attachment_is_still_told(bench: Bench) -> None:
+    """One that is pending when its message is erased is refused; the answer about one that came is still due."""
+    note = with_attachments(bench.room, b"pending" * 1000, b"received" * 1000)
+    digest = bench.take(note)
+
+    def attach(tx: LogTransaction) -> int:
+        pending, received = pending_attachments(digest, note.header, MEMBER, tx.now, source="tjk")
+        receipt = log_entries.attachment_received(
+            actor="node",
+            source="tjk",
+            digest=digest,
+            part_number=received.part_number,
+            ciphertext_sha256=received.ciphertext_sha256,
+        )
+        index = tx.append(receipt).index
+        received = replace(received, state=attachments_store.RECEIVED, log_index=index, settled_time=tx.now)
+        attachments_store.put_attachments(tx.conn, [replace(pending, attempts=9), received])
+        return index
+
+    index = bench.room.ledger.commit_now(attach).result
+    bench.take(bench.request("tjk", digest))
+    await bench.erase.erase_due()
+    with bench.room.store.reads() as reads:
+        refused, received = sorted(attachments_store.attachment_rows(reads, [digest]), key=attrgetter("part_number"))
+        due = attachments_store.attachments_due(reads, "tjk", bench.room.core.clock() + timedelta(days=1), 9)
+        assert received.log_index == index
+        assert refused.log_index is not None
+        (entry,) = log_store.entries_at(reads, [refused.log_index])
+    assert sorted(due, key=attrgetter("part_number")) == [refused, received]
+    assert {row.state for row in due} == {attachments_store.ERASED}
+    logged = log_pb2.LogEntry.FromString(entry.entry)
+    receipts.check_attachment_answer(logged, "tjk")
+    assert (logged.event, log_entries.reason(logged)) == (log_pb2.LOG_EVENT_REFUSED, "erased")
+    assert bench.logged(digest)[-2:] == [(log_pb2.LOG_EVENT_REFUSED, "tjk"), ERASED]
 
 
 def with_attachments(room: Room, *ciphertexts: bytes) -> VerifiedMessage:
