@@ -3,7 +3,9 @@
 1. Our own log goes to a duplicate of the descriptor.
 2. In its place stands a pipe. A thread reads it and logs each line (`stray_lines`), counted and limited in its rate.
 3. What is in the pipe when the process dies is written by a small process that waits for that.
-4. Python's own reports come to the log by its hooks: errors that nobody caught, in threads and destructors too, and
+4. The interpreter's report of a fatal error goes to a pipe that only this small process reads: the thread would read
+   the beginning of it, and die before it is logged.
+5. Python's own reports come to the log by its hooks: errors that nobody caught, in threads and destructors too, and
    what libraries report by `logging` (asyncio: of tasks) and `warnings`.
 """
 
@@ -51,28 +53,37 @@ REFUSED = RefusedHandshakes()
 @contextmanager
 def captured() -> Iterator[TextIO]:
     """Capture standard error while the block runs; yield the file for the log."""
-    own, (reading, writing) = os.dup(2), os.pipe()
-    with contextlib.suppress(OSError, AttributeError):  # more than the system allows, or a system without it
-        fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    own, (reading, writing), (report, fault) = os.dup(2), _pipe(), _pipe()
+    os.set_blocking(fault, False)  # nobody reads it before the end: what does not fit is left out
     sys.stderr.flush()
     os.dup2(writing, 2)
     os.close(writing)
-    process, life = _start_writer(reading, own)
+    process, life = _start_writer(reading, report, own)
+    os.close(report)
     thread = threading.Thread(target=_read, args=(reading,), name="stderr", daemon=True)
     thread.start()
     try:
-        with _hooked():
+        with _hooked(fault):
             yield os.fdopen(own, "w", encoding="utf-8")  # open as long as the process: its loggers keep the file
     finally:
         sys.stderr.flush()
         os.dup2(own, 2)  # no writer is left: the thread meets the end of the pipe
         thread.join(END_SECONDS)
+        os.close(fault)
         os.close(life)
         os.waitpid(process, 0)
 
 
-def _start_writer(reading: int, own: int) -> tuple[int, int]:
-    """Start the process that writes what is left in the pipe when this one ends; return its id and what it waits for.
+def _pipe() -> tuple[int, int]:
+    """Return both ends of a large pipe."""
+    reading, writing = os.pipe()
+    with contextlib.suppress(OSError, AttributeError):  # more than the system allows, or a system without it
+        fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return reading, writing
+
+
+def _start_writer(reading: int, report: int, own: int) -> tuple[int, int]:
+    """Start the process that writes what is left in both pipes when this one ends; return its id and what it waits for.
 
     It waits until the last copy of that descriptor is closed: here, or by the end of this process.
     """
@@ -86,6 +97,7 @@ def _start_writer(reading: int, own: int) -> tuple[int, int]:
             (os.POSIX_SPAWN_DUP2, own, stray_lines.OWN),
             (os.POSIX_SPAWN_DUP2, own, 2),  # instead of the pipe, whose end it waits for
             (os.POSIX_SPAWN_DUP2, reading, stray_lines.PIPE),
+            (os.POSIX_SPAWN_DUP2, report, stray_lines.FAULT),
         ],
         setsid=True,  # Ctrl-C is not meant for it
     )
@@ -117,8 +129,8 @@ def _log(events: list[Event]) -> None:
 
 
 @contextmanager
-def _hooked() -> Iterator[None]:
-    """Send Python's own reports to the log."""
+def _hooked(fault: int) -> Iterator[None]:
+    """Send Python's own reports to the log, that of a fatal error to this descriptor."""
     former = sys.excepthook, threading.excepthook, sys.unraisablehook
     handler = _ToLog()
     sys.excepthook = lambda kind, error, trace: log.critical("uncaught_error", exc_info=(kind, error, trace))
@@ -126,7 +138,7 @@ def _hooked() -> Iterator[None]:
     sys.unraisablehook = _ignored
     logging.getLogger().addHandler(handler)
     logging.captureWarnings(capture=True)
-    faulthandler.enable(2)
+    faulthandler.enable(fault)
     try:
         yield
     finally:

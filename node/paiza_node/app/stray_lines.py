@@ -16,7 +16,8 @@ from typing import Any, Final
 INTERVAL_SECONDS: Final = 1.0  # between two events of the same origin; those in between are counted
 MAX_TEXT: Final = 8192  # characters of one event
 READ_BYTES: Final = 65_536
-ENDED, OWN, PIPE = 0, 1, 3  # descriptors of the program: what ends with its parent, where it writes, what it reads
+# Descriptors of the program: what ends with its parent, where it writes, and what it reads.
+ENDED, OWN, PIPE, FAULT = 0, 1, 3, 4
 NO_CERTIFICATE: Final = "PEER_DID_NOT_RETURN_A_CERTIFICATE"
 """What a peer's node causes that looks at our certificate, before it connects."""
 
@@ -126,11 +127,12 @@ def _write_what_is_left() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # meant for the process that is watched
     os.read(ENDED, 1)
-    lines = StrayLines()
-    with os.fdopen(PIPE, "rb") as pipe, os.fdopen(OWN, "w", encoding="utf-8") as own:
-        events = lines.feed(pipe.read(), 0.0)
-        for event in [*events, *lines.due(INTERVAL_SECONDS), *lines.rest()]:
-            own.write(as_json(event) + "\n")
+    with os.fdopen(PIPE, "rb") as pipe, os.fdopen(FAULT, "rb") as fault, os.fdopen(OWN, "w", encoding="utf-8") as own:
+        for left in (pipe, fault):
+            lines = StrayLines()
+            events = lines.feed(left.read(), 0.0)
+            for event in [*events, *lines.due(INTERVAL_SECONDS), *lines.rest()]:
+                own.write(as_json(event) + "\n")
 
 
 if __name__ == "__main__":

@@ -82,14 +82,16 @@ def test_remark_of_the_library_on_its_level_is_dropped() -> None:
 
 def test_program_writes_what_its_parent_left(tmp_path: Path) -> None:
     """It waits for the end of the other process, bears its signals, and writes the pipe's content as JSON."""
-    left, written = tmp_path / "left", tmp_path / "log"
-    left.write_bytes(OTHER + b"Fatal Python error\n")
-    with left.open("rb") as pipe, written.open("wb") as log:
+    left, report, written = tmp_path / "left", tmp_path / "report", tmp_path / "log"
+    left.write_bytes(OTHER + b"the last words\n")
+    report.write_bytes(b"Fatal Python error\n\nThread 0x1\n")
+    with left.open("rb") as pipe, report.open("rb") as fault, written.open("wb") as log:
         ended, life = os.pipe()
         actions = [
             (os.POSIX_SPAWN_DUP2, ended, stray_lines.ENDED),
             (os.POSIX_SPAWN_DUP2, log.fileno(), stray_lines.OWN),
             (os.POSIX_SPAWN_DUP2, pipe.fileno(), stray_lines.PIPE),
+            (os.POSIX_SPAWN_DUP2, fault.fileno(), stray_lines.FAULT),
         ]
         command = [sys.executable, "-I", "-S", stray_lines.__file__]
         process = os.posix_spawn(sys.executable, command, {}, file_actions=actions)
@@ -98,7 +100,8 @@ def test_program_writes_what_its_parent_left(tmp_path: Path) -> None:
         os.close(life)
         assert os.waitpid(process, 0)[1] == 0
     events = [json.loads(line) for line in written.read_text().splitlines()]
-    assert [event["event"] for event in events] == ["library_message", "standard_error"]
+    assert [event["event"] for event in events] == ["library_message", "standard_error", "standard_error"]
+    assert events[2]["text"] == "Fatal Python error\n\nThread 0x1"
     assert all(event.keys() >= {"level", "timestamp"} for event in events)
 
 
