@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import pytest
 
+from paiza_node.app.stray_lines import INTERVAL_SECONDS
 from paiza_wire.identity import SpiffeId
 from tests import http2
 from tests.federation import Federation, NodeProcess, free_ports
@@ -19,7 +20,7 @@ from tests.registers import read_register
 from tests.system.minting import Identity, Mint
 
 REFUSED: Final = 300
-SECONDS: Final = 20.0
+SECONDS: Final = 60.0  # a limit, not a measure
 STRANGER: Final = "127.0.0.77"
 
 
@@ -40,13 +41,13 @@ def mint(federation: Federation) -> Mint:
 
 
 def test_refused_handshake_is_logged_with_its_address(federation: Federation, mint: Mint) -> None:
-    """The first line has cause and address; hundreds more make few lines, and the metric counts each."""
+    """The first line has cause and address; hundreds more make one line a second, and the metric counts each."""
     node = federation.node("kaz")
     stranger = mint.stranger(SpiffeId("kaz", mint.register.federation, "officer", "liaison"))
     first = _first_of(node, stranger)
     assert first["cause"] == "CERTIFICATE_VERIFY_FAILED"
     assert first["count"] >= 1
-    before = _refused(node) - 1
+    before, lines, began = _refused(node) - 1, len(_handshakes(node)), time.monotonic()
     for _ in range(REFUSED):
         _shake_hands(node, stranger)
     deadline = time.monotonic() + SECONDS
@@ -54,8 +55,7 @@ def test_refused_handshake_is_logged_with_its_address(federation: Federation, mi
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert _refused(node) == before + REFUSED + 1
-    lines = [event for event in _events(node) if event["event"] == "handshake_refused"]
-    assert len(lines) < REFUSED / 10
+    assert len(_handshakes(node)) - lines <= (time.monotonic() - began) / INTERVAL_SECONDS + 1
 
 
 def test_line_of_the_library_is_json(federation: Federation, mint: Mint) -> None:
@@ -93,8 +93,8 @@ def _first_of(node: NodeProcess, stranger: Identity) -> dict[str, Any]:
     while time.monotonic() < deadline:
         _shake_hands(node, stranger)
         time.sleep(1.5)
-        for event in _events(node):
-            if event["event"] == "handshake_refused" and STRANGER in event["addresses"]:
+        for event in _handshakes(node):
+            if STRANGER in event["addresses"]:
                 return event
     raise AssertionError(f"no handshake_refused: {node.log_tail()}")
 
@@ -107,6 +107,10 @@ def _wait_for(node: NodeProcess, name: str, fits: Callable[[dict[str, Any]], boo
                 return event
         time.sleep(0.1)
     raise AssertionError(f"no {name}: {node.log_tail()}")
+
+
+def _handshakes(node: NodeProcess) -> list[dict[str, Any]]:
+    return [event for event in _events(node) if event["event"] == "handshake_refused"]
 
 
 def _events(node: NodeProcess) -> list[dict[str, Any]]:
