@@ -74,6 +74,9 @@ class Proxy:
         self._refused_pids.clear()
         self._open.set()
 
+    def _is_refused(self, port: int) -> bool:
+        return self._refuse or any(port in ports_of(pid) for pid in self._refused_pids)
+
     def _abort(self) -> None:
         for writer in self._writers:
             writer.transport.abort()
@@ -84,13 +87,17 @@ class Proxy:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         port = writer.get_extra_info("peername")[1]
-        if self._refuse or any(port in ports_of(pid) for pid in self._refused_pids):
+        if self._is_refused(port):
             writer.transport.abort()
             return
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._target)
         except OSError:
             writer.transport.abort()
+            return
+        if self._is_refused(port):  # cut while this one was made
+            writer.transport.abort()
+            far_writer.transport.abort()
             return
         self.connections += 1
         self.from_server = bytearray()
