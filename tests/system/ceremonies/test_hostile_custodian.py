@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -97,7 +98,11 @@ def resident(node: NodeProcess) -> int:
 
 def stored(node: NodeProcess) -> int:
     """Return the bytes of disk that a node uses."""
-    return sum(path.stat().st_size for path in node.data.rglob("*") if path.is_file())
+    total = 0
+    for path in node.data.rglob("*"):
+        with suppress(FileNotFoundError):  # the node runs: what it writes beside a file has another name by now
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def size_of(node: NodeProcess) -> int:
