@@ -11,6 +11,8 @@ from tests.browser.surroundings import Morning, chromium, launch, morning, secon
 HERE = Path(__file__).parent
 PROFILE = "kaz-liaison"
 
+expect.set_options(timeout=60_000)  # milliseconds; a limit, not a measure: five seconds are few on a busy machine
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip the tests of this folder where there is no browser.

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Position, expect
 
 from tests.browser.conftest import PROFILE
 from tests.browser.surroundings import Morning, second_link
@@ -54,6 +54,12 @@ def look_at(page: Page, address: str) -> None:
     pytest.fail(f"no answer from {address}")
 
 
+def press(page: Page, button: Locator, at: Position | None = None) -> None:
+    """Press a button, at a point of it, and wait for the page that follows."""
+    with page.expect_navigation():
+        button.click(position=at)
+
+
 @pytest.fixture
 def plain(browser: Browser, at: Morning, origin: str) -> Iterator[BrowserContext]:
     """A window without the script, signed in, on a telephone at night."""
@@ -89,19 +95,19 @@ def test_a_point_is_chosen_without_the_script(plain: BrowserContext, origin: str
     page.goto(f"{origin}/write")
     page.locator("button[name=kind][value=seizure-notice]").click()
     page.locator('[name="content.place.country"]').fill("UZB")
-    page.locator('button[value="map:content.place.coordinates"]').click()
+    press(page, page.locator('button[value="map:content.place.coordinates"]'))
     expect(page.locator(".map .mark")).to_have_count(0)
-    page.locator("input[name=small]").click(position={"x": 200, "y": 90})
+    press(page, page.locator("input[name=small]"), {"x": 200, "y": 90})
     expect(page.locator(".map .mark")).to_have_count(1)
     wide = int(page.locator("#pick input[name=wide]").input_value())
-    page.locator("input[name=small]").click(position={"x": 160, "y": 100})
+    press(page, page.locator("input[name=small]"), {"x": 160, "y": 100})
     assert int(page.locator("#pick input[name=wide]").input_value()) < wide
     before = float(page.locator("#pick input[name=lat]").input_value())
-    page.locator("button[value=north]").click()
+    press(page, page.locator("button[value=north]"))
     north = float(page.locator("#pick input[name=lat]").input_value())
     assert north > before
-    page.locator("button[value=wider]").click()
-    page.locator(".place-list a").first.click()
+    press(page, page.locator("button[value=wider]"))
+    press(page, page.locator(".place-list a").first)
     page.locator("main button.primary").click()
     page.wait_for_url(re.compile(r"/write/seizure-notice-[^/]*$"))
     expect(page.locator('[name="content.place.coordinates.latitude"]')).to_have_value(re.compile(r"^\d\d\.\d{2,3}$"))
@@ -117,7 +123,7 @@ def test_the_map_of_a_form_is_usable_by_everybody(page: Page, origin: str, width
     page.locator('button[value="map:content.place.coordinates"]').click()
     page.wait_for_url("**/place?**")
     found = faults(page)
-    page.locator(".place-list a").first.click()
+    press(page, page.locator(".place-list a").first)
     found += faults(page)
     assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
     assert found == []

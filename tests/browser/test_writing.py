@@ -1,6 +1,7 @@
 """Writing and signing in a real browser: a notice in Russian, its form for everybody, the second officer."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -10,7 +11,7 @@ from tests.browser.test_pages import faults
 
 NOTICE = {
     "content.notice_id": "УЧ-2026-1",
-    "content.seized_at": "20.11.2026 02:15",
+    "content.seized_at": f"{datetime.now().astimezone() - timedelta(days=11):%d.%m.%Y} 02:15",
     "content.reporting_agency": "Вымышленная таможня",
     "content.place.country": "Казахстан",
     "content.place.border_point": "Вымышленный пост",
