@@ -15,15 +15,15 @@ expect.set_options(timeout=60_000)  # milliseconds; a limit, not a measure: five
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests of this folder where there is no browser.
+    """Skip the tests of this folder where there is no browser, and give the others time for all of the pages.
 
     The working day comes last: it writes many messages, and leaves a console in its language.
     """
     items.sort(key=lambda item: item.path == HERE / "test_day.py")
     absent = pytest.mark.skip(reason="no Chromium: apt-get install chromium")
     for item in items:
-        if item.path.is_relative_to(HERE) and chromium() is None:
-            item.add_marker(absent)
+        if item.path.is_relative_to(HERE):
+            item.add_marker(absent if chromium() is None else pytest.mark.timeout(1800))
 
 
 @pytest.fixture(scope="session", name="at")
