@@ -25,7 +25,7 @@ FILE_BYTES: Final = 80 * MIB
 HALF: Final = (DISK_BYTES - MIN_FREE_BYTES) // 2
 FILES: Final = 8
 PIECE_BYTES: Final = MIB // 4
-CALL_SECONDS: Final = 60.0
+CALL_SECONDS: Final = 300.0
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ from tests.system import ledgers
 from tests.system.load import Submitter, run_all
 from tests.system.minting import Mint
 
-SECONDS: Final = 60.0
+SECONDS: Final = 180.0  # a limit, not a measure
 FAR: Final = datetime(2099, 1, 1, tzinfo=UTC)
 
 Call = Callable[..., dict[str, Any]]
@@ -68,7 +68,8 @@ async def load_on(federation: Federation, *pairs: tuple[str, str]) -> AsyncItera
     stop, hurry = asyncio.Event(), asyncio.Event()
     hurry.set()
     officers = [
-        Submitter(Officer(federation.folder, f"{own}-liaison"), [other], random.Random(own)) for own, other in pairs
+        Submitter(Officer(federation.folder, f"{own}-liaison"), [other], random.Random(own), seconds=SECONDS)
+        for own, other in pairs
     ]
     running = asyncio.create_task(run_all(officers, stop, hurry))
     try:

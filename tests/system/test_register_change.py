@@ -29,8 +29,8 @@ from tests.registers import read_register
 from tests.system import ledgers
 from tests.system.minting import Mint
 
-SECONDS: Final = 10
-SETTLE_SECONDS: Final = 60
+SECONDS: Final = 60  # limits, not measures
+SETTLE_SECONDS: Final = 180
 POLL_SECONDS: Final = 0.1
 
 

@@ -22,7 +22,7 @@ from tests.postgresql import PostgreSQL, postgresql
 __all__ = ["postgresql"]
 
 MEMBERS = ("kaz", "tjk", "uzb")
-RECOVERED_SECONDS = 60.0  # the members fetch the register with the new log first; the machines of tests are shared
+RECOVERED_SECONDS = 180.0  # the members fetch the register with the new log first; the machines of tests are shared
 
 
 @dataclass
