@@ -54,8 +54,15 @@ class Desk(AbstractAsyncContextManager["Desk"]):
         return proposal.refused_with(self._keys.pair(f"custodian-{self.member}"), circumstances)
 
     async def submit(self, proposal: Proposal) -> pb.SubmitProposalResponse:
-        """Hand a proposal to the own node."""
-        return await self.send(proposal.to_bytes(with_register=False))
+        """Hand a proposal to the own node, again if it is changed there at the same moment."""
+        data = proposal.to_bytes(with_register=False)
+        while True:
+            try:
+                return await self.send(data)
+            except grpc.aio.AioRpcError as error:
+                if ("paiza-reason", "busy") not in list(error.trailing_metadata() or ()):
+                    raise
+            await asyncio.sleep(POLL_SECONDS)
 
     async def send(self, data: bytes) -> pb.SubmitProposalResponse:
         """Hand a file to the own node."""
