@@ -28,7 +28,7 @@ KILLED_SIZE: Final = 32 * MIB
 BREAKS: Final = 10
 MOST_ON_TOP: Final = 32 * MIB  # bytes of memory that an attachment of any size may take of one process
 POLL_SECONDS: Final = 0.1
-PATIENCE_SECONDS: Final = 60.0 + SIZE / MIB
+PATIENCE_SECONDS: Final = 240.0 + SIZE / MIB  # a limit, not a measure
 
 
 @dataclass
