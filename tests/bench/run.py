@@ -24,7 +24,7 @@ class Sizes:
     content_bytes: int = 1024
     counted: int = 100_000  # messages whose matrix is asked for
     imported: int = 4_000  # rows of one imported table
-    notices: int = 400  # messages to nine members each
+    notices: int = 1_200  # messages to nine members each; the last cosignatures come seconds after them
     opened: int = 1_000  # notices that statistics and an export open
     shown: int = 100_000  # messages stored while the console shows pages
 
