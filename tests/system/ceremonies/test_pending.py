@@ -97,12 +97,12 @@ async def test_a_file_of_the_desk_is_refused_with_its_reason(federation: Federat
 
 async def test_a_killed_node_loses_no_acknowledged_signature(federation: Federation, desks: dict[str, Desk]) -> None:
     """Killed at any moment: what was answered is held and logged; the rest arrives when it is sent again."""
-    node = federation.node("kaz")
+    node, drawn = federation.node("kaz"), random.Random(1)
     for hours in range(25, 30):
         act = change(POLICY, base_of(federation.folder), datetime.now(UTC), policy=Policy(hours, 48, {}, {}))
         proposal = desks["kaz"].signed(Proposal(act))
         waiting = asyncio.create_task(desks["kaz"].submit(proposal))
-        await asyncio.sleep(random.uniform(0, 0.3))
+        await asyncio.sleep(drawn.uniform(0, 0.3))
         node.kill()
         try:
             answered = (await waiting).held.fingerprint
