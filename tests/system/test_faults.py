@@ -42,6 +42,7 @@ NODE_TRIAL_SECONDS: Final = 60.0  # a limit, not a measure: eight are usual
 SHARES: Final = 8  # of all trials, so that workers can divide them
 TRIAL_SECONDS: Final = 5.0  # a limit, not a measure: a third of a second is usual
 TRIALS: Final = 10_000  # more than there are, for the limit on time
+MEMORY_BYTES: Final = 1024 * 1024 * 1024  # three times what a test takes: containers often have 64 MiB
 # What changes a file or what is on disk of it, as strace names it, and as the disk counts it.
 CALLS: Final = {
     "write": "write",
@@ -75,9 +76,9 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: what is on disk after a loss of power the failing disk knows itself."""
+    """A folder in memory where there is room: what is on disk after a loss of power the failing disk knows itself."""
     memory = Path("/dev/shm")  # noqa: S108 - nothing secret, and a folder of its own in it
-    if not os.access(memory, os.W_OK):
+    if not os.access(memory, os.W_OK) or shutil.disk_usage(memory).free < MEMORY_BYTES:
         yield tmp_path
         return
     made = Path(tempfile.mkdtemp(prefix="paiza-faults-", dir=memory))
