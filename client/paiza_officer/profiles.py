@@ -23,7 +23,7 @@ from difflib import get_close_matches
 from functools import partial
 from gettext import gettext as _  # these texts are in the catalogue of paiza_cli
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from paiza_cli.toml_text import parse_toml
 from paiza_officer.errors import FieldProblem, Misused, ProfileProblem, located
@@ -286,9 +286,14 @@ def remembered_roles(profile: Profile) -> tuple[str, ...]:
 def write_private(path: Path, data: bytes) -> None:
     """Write a file that only its owner can read, whole or not at all."""
     unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with new_private(unfinished) as file:
         file.write(data)
     unfinished.replace(path)
+
+
+def new_private(path: Path) -> BinaryIO:
+    """Open a new file that only its owner can read; FileExistsError where there is one, or a link."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def passphrase_from_file(path: Path) -> bytes:

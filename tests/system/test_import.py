@@ -11,6 +11,7 @@ import os
 import pty
 import re
 import signal
+import stat
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -222,6 +223,7 @@ def test_a_mended_row_is_accepted(desk: Desk) -> None:
     (rejected,) = desk.first.json["rejected_rows"]
     assert (rejected["column"], rejected["reason"]) == ("DRUG_UNIT", "unit_missing")
     rejects = desk.folder / "first" / desk.first.json["rejects_file"]
+    assert stat.S_IMODE(rejects.stat().st_mode) == 0o600, "it holds what the table holds"
     (row,) = importing.read_table(rejects)
     assert row["paiza_row"] == str(rejected["row"])
     assert "unit is missing" in row["paiza_reason"]

@@ -113,8 +113,8 @@ def suggest(*, file: Path, output: Path | None) -> None:
     if output is None:
         terminal.say(text.rstrip("\n"))
         return
-    with output.open("x", encoding="utf-8") as written:
-        written.write(text)
+    with profiles.new_private(output) as written:  # it names values of the table
+        written.write(text.encode())
     terminal.say(_("Written to {path}: edit it, then check it with --dry-run.").format(path=output))
 
 

@@ -35,6 +35,7 @@ from paiza_client.verify.model import Outcome, SentRow
 from paiza_domain import handling as marks
 from paiza_domain import kinds
 from paiza_officer.errors import Refused, Unreachable, misused
+from paiza_officer.profiles import new_private
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -215,7 +216,7 @@ class _Run:
                     self._queue(planned)
                 if planned.rejections and not self._dry_run:
                     if writer is None:
-                        writer = RejectsWriter(stack.enter_context(rejects.open("xb")), reader)
+                        writer = RejectsWriter(stack.enter_context(new_private(rejects)), reader)
                         self._rejects = rejects
                     writer.add(planned)
                 if planned.row.number % STEP_ROWS == 0:
