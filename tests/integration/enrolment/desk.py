@@ -18,6 +18,7 @@ from paiza_node.core.api.enrolment_server import EnrolmentListener
 from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_node.features.enrolment.expected import expected_until
 from paiza_wire.identity import SpiffeId, certificates, invitations, keys
+from tests.federation import free_ports
 from tests.unit.paiza_node.features.enrolment.enrolment_room import FEDERATION, MEMBER, EnrolmentRoom
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ class Desk(EnrolmentRoom):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.clock.now = datetime.now(UTC)
-        self.listen = self.enrol_address = f"127.0.0.1:{free_port()}"
+        self.listen = self.enrol_address = f"127.0.0.1:{free_ports(1)}"
         self.before: Callable[[], Coroutine[Any, Any, None]] | None = None
         self.after: Callable[[], Coroutine[Any, Any, None]] | None = None
         self.identity = TlsIdentity(self.tls_keys())
@@ -107,10 +108,3 @@ class Desk(EnrolmentRoom):
         with suppress(asyncio.CancelledError):
             await self._task
         await self.listener.close()
-
-
-def free_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

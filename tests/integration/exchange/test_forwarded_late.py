@@ -62,7 +62,7 @@ async def late(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Late]:
         before = read_register(folder)
         federation.node("kaz").stop()
         key = SignerKey.from_ed25519(before.member("uzb").origin, keys.generate_ed25519())
-        until = datetime.now(UTC) + timedelta(seconds=1)
+        until = datetime.now(UTC) + timedelta(seconds=5)  # not past before the change is made
         vkey = key.verifier_key.to_vkey()
         federation.join(federation.change(LOG_KEY, member="uzb", vkey=vkey, until=until), "kaz")
         revoked, officer = Officer(folder, "uzb-liaison", before), Officer(folder, "uzb-authoriser", before)

@@ -17,7 +17,7 @@ from tests.federation import Federation, NodeProcess
 from tests.registers import read_register
 from tests.system.minting import Identity, Mint
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def reloaded(node: NodeProcess, event: str) -> str:
     """Send SIGHUP; return what the node printed of it once it has this event."""
     before = len(node.log.read_text())
     os.kill(node.pid, signal.SIGHUP)
-    return waited(lambda: node.log.read_text()[before:], lambda said: event in said)
+    return waited(lambda: node.log.read_text()[before:], lambda said: event in said and said.endswith("\n"))
 
 
 def waited(read: Callable[[], str], is_there: Callable[[str], bool]) -> str:

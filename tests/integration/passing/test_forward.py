@@ -104,7 +104,7 @@ async def test_grant_that_is_over_permits_nothing(unit_directory: dict[str, Desk
     kaz, tjk, *_ = unit_directory.values()
     digest = await kaz.send(["tjk"], AMBER_H2)
     thread = thread_of(await tjk.arrival(digest))
-    soon = datetime.now(UTC) + timedelta(seconds=2)
+    soon = datetime.now(UTC) + timedelta(seconds=8)  # far enough that the grant is released before
     await tjk.arrival(await kaz.grant(digest, thread, ["tjk"], ["uzb"], until_time=soon))
 
     async def over() -> bool:

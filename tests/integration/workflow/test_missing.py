@@ -85,7 +85,7 @@ async def test_who_joins_late_gets_the_whole_thread(unit_directory: Mapping[str,
 async def test_watching_officers_are_reminded(unit_directory: Mapping[str, Desk]) -> None:
     """A watch that begins is told what is due; as the hour before begins, it is told again."""
     kaz = unit_directory["kaz"]
-    thread, _ = await kaz.request(MEMBERS, decision=timedelta(hours=1, seconds=8))
+    thread, _ = await kaz.request(MEMBERS, decision=timedelta(hours=1, seconds=15))
     await kaz.until(thread, lambda found: found.status.overall == "requested")
     told = []
     async with asyncio.timeout(WAIT_SECONDS), kaz.watching() as notifier:
