@@ -42,7 +42,7 @@ from tests.registers import base_of, decided, join_nodes, newest, read_register
 
 START_SECONDS: Final = 120.0  # a start takes one or two; the machines of tests are shared
 STOP_SECONDS: Final = 60.0  # a graceful stop drains first
-STATUS_SECONDS: Final = 20.0  # an answer over the admin socket
+STATUS_SECONDS: Final = 60.0  # an answer over the admin socket
 POLL_SECONDS: Final = 0.02  # a process that starts announces itself only by answering
 FIRST_PORT, LAST_PORT = 20_000, 32_000  # below what systems hand out for outgoing connections
 LOG_LINES: Final = 20  # of a node that failed, shown in the error

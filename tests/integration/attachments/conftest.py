@@ -14,7 +14,7 @@ from tests.federation import Federation, free_ports
 from tests.officer import Officer
 from tests.system.proxy import Proxy
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 
 @dataclass

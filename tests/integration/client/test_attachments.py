@@ -13,7 +13,7 @@ from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
 from tests.two_verifiers import agreed, second_verifier
 
-ARRIVAL_SECONDS = 30.0
+ARRIVAL_SECONDS = 60.0
 POLL_SECONDS = 0.05
 
 

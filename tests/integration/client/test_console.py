@@ -53,7 +53,7 @@ def console(home: Path, *options: str) -> Iterator[tuple["subprocess.Popen[str]"
 def get(link: str, headers: dict[str, str] | None = None) -> tuple[int, str, str]:
     """Return status, cookie and text of an answer."""
     origin, _slash, path = link.removeprefix("http://").partition("/")
-    with closing(http.client.HTTPConnection(origin, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection(origin, timeout=60)) as connection:
         connection.request("GET", f"/{path}", headers=headers or {})
         answer = connection.getresponse()
         return answer.status, answer.getheader("set-cookie", ""), answer.read().decode()
@@ -62,7 +62,7 @@ def get(link: str, headers: dict[str, str] | None = None) -> tuple[int, str, str
 def test_a_second_start_shows_the_first(home: Path) -> None:
     """One process a profile: the second prints another link of the first and ends; each link works once."""
     with console(home) as (first, link), console(home) as (second, other):
-        assert second.wait(30) == 0
+        assert second.wait(60) == 0
         assert first.poll() is None
         assert link != other
         assert link.partition("?")[0] == other.partition("?")[0]
@@ -83,7 +83,7 @@ def test_what_it_writes_is_for_its_owner_alone(home: Path, end: signal.Signals) 
     with console(home) as (process, _link):
         assert stat.S_IMODE(state.stat().st_mode) == 0o600
         process.send_signal(end)
-        assert process.wait(30) in {0, 130, 128 + signal.SIGTERM}
+        assert process.wait(60) in {0, 130, 128 + signal.SIGTERM}
         assert not state.exists()
 
 
@@ -94,7 +94,7 @@ def test_what_a_killed_process_left_goes_at_the_next_start(home: Path) -> None:
         left.parent.mkdir(parents=True)
         left.write_bytes(b"picture")
         process.kill()
-        process.wait(30)
+        process.wait(60)
     assert left.exists()
     with console(home):
         assert not left.parent.parent.exists()

@@ -51,7 +51,7 @@ async def finished(console: Browser, started: Answer) -> Answer:
     """Follow long work to its end; return the page of its result."""
     assert started.status == 303, Form(started.text).text
     path, page = started.headers["location"], started
-    for _attempt in range(200):
+    for _attempt in range(1200):
         page = await console.get(path)
         if 'http-equiv="refresh"' not in page.text:
             return page
@@ -169,7 +169,7 @@ async def test_an_import_is_cancelled_between_two_rows(federation: Federation) -
         started = await console.post(f"{path}/send", signed)
         job = console.console.jobs.find(started.headers["location"].rpartition("/")[2])
         assert job is not None
-        for _attempt in range(3000):
+        for _attempt in range(15000):
             if job.finished >= LANDED or job.done:
                 break
             await asyncio.sleep(0.02)

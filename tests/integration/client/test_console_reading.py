@@ -89,7 +89,7 @@ async def test_statistics_say_what_they_count() -> None:
         assert "Учебные сообщения никогда не учитываются" in form.text
         begun = await console.post("/statistics", {"by": next(iter(DIMENSIONS)), "period": "last-year"})
         page = begun
-        for _attempt in range(100):
+        for _attempt in range(400):
             page = await console.get(begun.headers["location"])
             if page.status == 303 or "Изъятий не найдено" in page.text:
                 break

@@ -38,7 +38,7 @@ async def reply(federation: Federation, request: str, status: str) -> None:
     content = InformationAnswer(reference="OUR-2", answers=[Answer(question_number=1, status=status, text="Invented.")])
     async with connect(profiles.load(federation.home / "tjk-liaison")) as session:
         page = await session.list_messages(id_prefix=request)
-        for _attempt in range(100):
+        for _attempt in range(400):
             if page.messages:
                 break
             await asyncio.sleep(0.2)
@@ -49,7 +49,7 @@ async def reply(federation: Federation, request: str, status: str) -> None:
 async def owing(console: Browser, thread: str, until: str) -> str:
     """Return the row of a thread on the page of what others owe, once it says something, or is gone."""
     row = ""
-    for _attempt in range(100):
+    for _attempt in range(400):
         page = (await console.get("/tasks/awaited?period=30")).text
         rows = [each for each in re.findall(r"<li class=\"row.*?</form>", page, re.DOTALL) if thread in each]
         row = Form(rows[0]).text if rows else ""
@@ -61,7 +61,7 @@ async def owing(console: Browser, thread: str, until: str) -> str:
 
 async def listed_task(console: Browser, thread: str) -> str:
     """Return the row of a thread among the tasks, once it is there; empty where it never is."""
-    for _attempt in range(100):
+    for _attempt in range(400):
         page = (await console.get("/tasks")).text
         rows = [each for each in re.findall(r"<li class=\"row.*?</li>", page, re.DOTALL) if thread in each]
         if rows:
@@ -84,7 +84,7 @@ async def test_what_others_owe_is_listed_until_they_answer(
         row = await owing(console, sent["thread"], "только промежуточный ответ")
         assert row.count("ответа нет") == 1
         await reply(federation, sent["id"], "full")
-        for _attempt in range(100):
+        for _attempt in range(400):
             row = await owing(console, sent["thread"], "ответа нет")
             if "промежуточный" not in row:
                 break

@@ -298,7 +298,7 @@ def test_leave_that_the_log_does_not_hold_is_no_leave(paiza: Paiza, federation: 
                 purpose="investigate",
                 reason_text="exercise",
             )
-            answer = await session.exports._stub.AuthorizeExport(request, timeout=30)
+            answer = await session.exports._stub.AuthorizeExport(request, timeout=60)
             for lie in LIES:
                 session.exports._stub = LyingStub(answer, lie)  # type: ignore[assignment]
                 with pytest.raises(NotProven):

@@ -22,7 +22,7 @@ from paiza_wire import message
 from tests.officer import Officer, subject_of
 from tests.registers import read_register
 
-SECONDS: Final = 20
+SECONDS: Final = 60
 
 
 def digest_of(signed: bytes) -> bytes:

@@ -216,7 +216,7 @@ class HostilePeer:
             dispatches=dispatches,
         )
         try:
-            response = await exchange_pb2_grpc.ExchangeServiceStub(self.channel).Deliver(request, timeout=30)
+            response = await exchange_pb2_grpc.ExchangeServiceStub(self.channel).Deliver(request, timeout=60)
         except grpc.aio.AioRpcError as error:
             raise RefusedError(error) from error
         target = self.register.member(self.target.member)

@@ -11,7 +11,7 @@ from paiza.officer.v1 import audit_query_pb2, audit_query_pb2_grpc, retention_pb
 from paiza_node.core.api.status_codes import REASON_KEY
 from paiza_wire.tlog.log_queries import NONCE_SIZE
 
-SECONDS: Final = 20
+SECONDS: Final = 60
 
 
 class LawfulDesk:

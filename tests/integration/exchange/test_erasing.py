@@ -256,7 +256,7 @@ async def test_a_review_erases_the_own_copy_alone(federation: Federation, kaz: D
         assert await tjk.open(digest) == ""
         assert await at_tjk.keep(digest, later) == ""
         request = retention_pb2.ListReviewsRequest(days_ahead=101)
-        listed = await at_tjk.stub.ListReviews(request, timeout=20)
+        listed = await at_tjk.stub.ListReviews(request, timeout=60)
         assert [
             each.review_time.ToDatetime(tzinfo=UTC) for each in listed.reviews if each.message_digest == digest
         ] == [later]

@@ -19,7 +19,7 @@ from tests.officer import Officer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SECONDS: Final = 20
+SECONDS: Final = 60
 DIGEST: Final = bytes(range(32))
 
 

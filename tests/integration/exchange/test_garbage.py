@@ -13,7 +13,7 @@ from tests import http2
 from tests.federation import Federation
 from tests.system.minting import Mint
 
-SECONDS: Final = 10
+SECONDS: Final = 60
 OK: Final = 0
 SESSION: Final = b"/paiza.officer.v1.OfficerService/GetSession"
 COMPRESSED: Final = b"\1\0\0\0\1a"  # gRPC's prefix: compressed, one byte

@@ -21,7 +21,7 @@ from tests.integration.exchange.hostile import HostilePeer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SECONDS = 30.0
+SECONDS = 60.0
 ORIGIN = "uzb.{federation}/log/1"
 
 

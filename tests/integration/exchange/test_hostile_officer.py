@@ -17,7 +17,7 @@ from tests.officer import Officer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SECONDS: Final = 20
+SECONDS: Final = 60
 CONTENT: Final = FreeMessage(subject="Exercise", text="Nothing of this is real.").SerializeToString()
 
 

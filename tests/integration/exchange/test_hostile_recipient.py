@@ -25,7 +25,7 @@ from tests.system.minting import Mint
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SECONDS: Final = 20.0
+SECONDS: Final = 60
 CANCELLED: Final = 2**63  # a from_size that stands for the status CANCELLED
 
 Answer = Callable[[exchange_pb2.DeliverRequest], exchange_pb2.DeliverResponse | bytes]

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CONTENT: Final = FreeMessage(subject="Exercise", text="Nothing of this is real.").SerializeToString()
 ROUNDS: Final = 12
-SECONDS: Final = 20
+SECONDS: Final = 60
 
 
 class UnitDirectory:

@@ -27,8 +27,8 @@ from tests.officer import Officer
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MEMBERS: Final = ("tjk", "kaz", "uzb")
-SECONDS: Final = 20
-SERVED_SECONDS: Final = 15.0  # an officer's question while others flood; a limit on shared machines, not a measure
+SECONDS: Final = 60
+SERVED_SECONDS: Final = 60.0  # an officer's question while others flood; a limit on shared machines, not a measure
 
 
 class Room:

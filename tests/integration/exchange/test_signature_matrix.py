@@ -36,7 +36,7 @@ from tests.system.minting import Identity, Mint
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 AUTHORS: Final = ("kaz", "tjk")
-SECONDS: Final = 20
+SECONDS: Final = 60
 DAY: Final = timedelta(days=1)
 CONTENT: Final = FreeMessage(subject="Exercise", text="Nothing of this is real.").SerializeToString()
 

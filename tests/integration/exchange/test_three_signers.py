@@ -22,7 +22,7 @@ from tests.officer import Officer
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SIGNERS: Final = ("liaison", "duty", "authoriser")
-SECONDS: Final = 20.0
+SECONDS: Final = 60
 
 
 class Three:

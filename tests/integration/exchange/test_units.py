@@ -38,6 +38,6 @@ async def test_a_reply_in_its_parents_batch_goes_to_the_parents_unit(tmp_path: P
             answer = await peer.deliver(*peer.dispatch_all(batch))
             assert [answer.reason(at) for at in range(2)] == [("received", "")] * 2
             stub: task_pb2_grpc.TaskServiceAsyncStub = task_pb2_grpc.TaskServiceStub(channel)
-            listed = await stub.ListTasks(task_pb2.ListTasksRequest(), timeout=20)
+            listed = await stub.ListTasks(task_pb2.ListTasksRequest(), timeout=60)
     work = {pb.Header.FromString(item.message.header).message_id: item.task.unit for item in listed.items}
     assert work == {header.message_id: "operations", following.message_id: "operations"}

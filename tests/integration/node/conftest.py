@@ -18,7 +18,7 @@ from tests.postgresql import postgresql
 __all__ = ["postgresql"]
 
 MESSAGES = 5
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 @dataclass

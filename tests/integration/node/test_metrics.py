@@ -10,7 +10,7 @@ from paiza_node.ops.expiries import Kind
 from tests.federation import Federation, free_ports
 
 MEMBERS = ("kaz", "tjk", "uzb")
-SECONDS = 30.0
+SECONDS = 60.0
 SAMPLE = re.compile(r"^(paiza_[a-z_]+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 
 

@@ -26,7 +26,7 @@ from tests.integration.node.conftest import Command, delivered, send
 from tests.officer import Officer
 from tests.postgresql import PostgreSQL
 
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 def events(node: NodeProcess) -> list[str]:

@@ -25,7 +25,7 @@ from tests.integration.witness.looking import eventually, look, send
 from tests.officer import Officer
 from tests.registers import read_register
 
-CLOCK = timedelta(seconds=30)  # one machine, one clock; the rest is how long a busy machine takes
+CLOCK = timedelta(minutes=5)  # one machine, one clock; the rest is how long a busy machine takes
 
 
 @pytest.fixture(scope="module")

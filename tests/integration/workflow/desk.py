@@ -18,7 +18,7 @@ from tests import delivery
 from tests.integration.exchange.lawful_desk import log_entries
 from tests.officer import Officer
 
-WAIT_SECONDS: Final = 40.0  # for what other nodes do; the machines of tests are shared
+WAIT_SECONDS: Final = 120.0  # for what other nodes do; the machines of tests are shared
 
 Workflow = workflow_pb2.GetWorkflowResponse
 

@@ -85,7 +85,7 @@ async def until_reminded(desk: Desk) -> None:
     """Wait until an officer whose watch begins is told that a decision falls due: its workflow is watched over."""
     while True:
         with suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(5.0):
                 await reminder(desk)
                 return
 
