@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 
 import psycopg
@@ -24,11 +24,12 @@ from paiza_wire.errors import Unavailable
 from paiza_wire.identity import keys
 from paiza_wire.tlog.notes import SignerKey
 from tests.postgresql import PostgreSQL
+from tests.unit.paiza_node.core.storage.opening import open_writer
 from tests.unit.paiza_node.room import NoFile
 
 SIGNER = SignerKey.from_ed25519("kaz.paiza.example/log/1", keys.generate_ed25519())
-DEADLINE = 2.0  # seconds; a commit here takes milliseconds, and on a busy machine some tenths of a second
-PATIENCE = 20.0
+DEADLINE = 4.0  # seconds; a commit here takes milliseconds, and on a busy machine some tenths of a second
+PATIENCE = 60.0
 
 
 class Remembering(NoFile):
@@ -72,15 +73,6 @@ def opened(store: Store, deadline: float = DEADLINE) -> Iterator[Ledger]:
     finally:
         ledger.close()
         store.close()
-
-
-def reopened(url: str) -> Store:
-    """Open a store again; the server may take a moment to see that the session before has ended."""
-    for _ in range(int(PATIENCE / 0.1)):
-        with suppress(Unavailable):
-            return open_store(url)
-        time.sleep(0.1)
-    return open_store(url)
 
 
 def once(tx: LogTransaction, name: str) -> int:
@@ -150,8 +142,8 @@ async def test_callers_are_answered_and_the_commit_goes_on(database_url: str) ->
 
 
 async def test_an_ordinary_commit_disturbs_nobody(database_url: str) -> None:
-    """Many commits under a short deadline are all answered with their entries."""
-    with opened(open_store(database_url), deadline=5.0) as ledger:
+    """Many commits at once are all answered with their entries."""
+    with opened(open_store(database_url), deadline=PATIENCE) as ledger:
         done = await asyncio.gather(*(ledger.commit(lambda tx, n=n: once(tx, f"w{n}")) for n in range(50)))  # type: ignore[misc]
         assert sorted(each.result for each in done) == list(range(50))
         assert not ledger.is_slow
@@ -218,7 +210,7 @@ async def test_nothing_is_signed_at_a_start_before_the_standby_has_it(postgresql
     with opened(open_store(url)) as ledger:
         await ledger.commit(lambda tx: once(tx, "left"))
     file = Remembering()
-    store = reopened(url)
+    store = open_writer(url)
     with standby_wanted(postgresql, "left"):
         start = partial(
             Ledger, store, LogSigner([SIGNER]), file, lambda: bytes(32), limits=Limits(commit_seconds=DEADLINE)

@@ -17,6 +17,7 @@ from paiza_node.core.storage.engine import parse_url
 from paiza_node.core.storage.statements import insertion
 from paiza_node.ops.tables import METADATA
 from tests.remembered import UPGRADE
+from tests.unit.paiza_node.core.storage.opening import open_writer
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +77,7 @@ def test_second_start_changes_nothing(database_url: str, engine: Engine) -> None
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO counter (name, value) VALUES ('kept', 7)"))
         before = set(inspect(connection).get_table_names())
-    open_store(database_url).close()
+    open_writer(database_url).close()
     with engine.connect() as connection:
         assert set(inspect(connection).get_table_names()) == before
         assert migration.revision(connection) == migration.NEWEST
@@ -89,7 +90,7 @@ def test_database_of_a_newer_program_is_refused(database_url: str, engine: Engin
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(NodeStopped) as stopped:
-        open_store(database_url)
+        open_writer(database_url)
     assert stopped.value.reason == "database_newer"
     assert "9999" in stopped.value.what
     with engine.connect() as connection:
