@@ -184,7 +184,7 @@ async def test_a_change_by_another_is_read_when_it_is_announced(office: Office) 
     running = asyncio.ensure_future(directory.task.run())
     try:
         directory.notify([OfficersChanged()])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await read.wait()
     finally:
         running.cancel()

@@ -184,7 +184,7 @@ async def test_every_kind_of_call_is_cut(
     for situation, call, periodic in calls:
         assert not call.done()
         change(situation)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             with pytest.raises(EndedError):
                 await call
         periodic.cancel()
@@ -231,7 +231,7 @@ async def test_an_idle_stream_of_a_suspended_officer_is_cut(
         suspend(situation)
     else:
         asyncio.get_running_loop().call_soon(suspend, situation)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         with pytest.raises(EndedError):
             await anext(answers)
     assert situation.reason == "officer_suspended"
@@ -268,7 +268,7 @@ async def test_a_response_that_is_not_taken_ends_the_connection(folder: Path, mo
     await anext(answers)
     monkeypatch.setattr(authentication, "UNREAD_SECONDS", 0.01)
     await anext(answers)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await connections.given_up.get() == situation.peer()
     idle = asyncio.ensure_future(anext(answers))
     await asyncio.sleep(0.1)
@@ -287,7 +287,7 @@ async def test_a_blocked_stream_of_a_revoked_caller_ends_with_its_connection(
     answers = handler.stream_stream(_one_request(), situation)
     await anext(answers)
     change(situation)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await connections.given_up.get() == situation.peer()
     with pytest.raises(EndedError):
         await anext(answers)

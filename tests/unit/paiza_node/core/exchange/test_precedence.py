@@ -34,7 +34,7 @@ async def test_what_goes_first_is_committed_before_all_that_waits(ledger: Ledger
 
     def slow(_tx: LogTransaction) -> None:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     def named(name: str) -> "asyncio.Task[object]":
         def work(tx: LogTransaction) -> None:

@@ -31,12 +31,12 @@ def test_single_piece_comes_before_another_callers_pile() -> None:
 
     def block() -> None:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     with FairThreads(1, "test") as threads:
         with called_by(FLOODER):
             threads.submit(block)
-            begun.wait(10)
+            begun.wait(60)
             for _ in range(5):
                 threads.submit(order.append, "flooder")
         with called_by(OTHER):
@@ -55,18 +55,18 @@ def test_others_come_between_the_slices_of_long_work() -> None:
         for number in range(3):
             order.append(f"slice {number}")
             begun.set()
-            ready.wait(10)
+            ready.wait(60)
             yield
         return "done"
 
     with FairThreads(1, "test") as threads:
         with called_by(FLOODER):
             result = threads.submit_slices(long)
-            begun.wait(10)
+            begun.wait(60)
         with called_by(OTHER):
             threads.submit(order.append, "other")
         ready.set()
-        assert result.result(10) == "done"
+        assert result.result(60) == "done"
     assert order == ["slice 0", "other", "slice 1", "slice 2"]
 
 
@@ -78,7 +78,7 @@ def test_one_caller_leaves_threads_to_the_others() -> None:
 
     def slow(number: int) -> None:
         occupied.release()
-        go_on.wait(10)
+        go_on.wait(60)
         done.append(number)
 
     with FairThreads(4, "test", most_threads_of_one=2) as threads:
@@ -87,7 +87,7 @@ def test_one_caller_leaves_threads_to_the_others() -> None:
                 threads.submit(slow, number)
         assert all(occupied.acquire(timeout=10) for _ in range(2))
         with called_by(OTHER):
-            assert threads.submit(lambda: "served").result(10) == "served"
+            assert threads.submit(lambda: "served").result(60) == "served"
         assert not occupied.acquire(blocking=False)
         go_on.set()
     assert sorted(done) == list(range(6))
@@ -107,7 +107,7 @@ async def test_errors_reach_the_caller_and_cancelled_work_is_not_begun() -> None
 
     def block() -> None:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     with FairThreads(1, "test") as threads:
         with pytest.raises(LookupError):
@@ -115,7 +115,7 @@ async def test_errors_reach_the_caller_and_cancelled_work_is_not_begun() -> None
         with pytest.raises(LookupError):
             await asyncio.wrap_future(threads.submit_slices(fail_later))
         threads.submit(block)
-        begun.wait(10)
+        begun.wait(60)
         threads.submit(ran.set).cancel()
         go_on.set()
     assert not ran.is_set()

@@ -16,9 +16,11 @@ class Counted(Way):
     def __init__(self) -> None:
         super().__init__()
         self.waits: list[float] = []
+        self.waiting = threading.Event()
 
     @override
     def wait(self) -> float:
+        self.waiting.set()
         self.waits.append(super().wait())
         return self.waits[-1]
 
@@ -38,19 +40,20 @@ def test_bulk_waits_until_no_single_message_is_under_way(monkeypatch: pytest.Mon
         with way.occupied(), way.occupied(when=False):
             with way.occupied():
                 waiting = threads.submit_slices(lambda: bulk(done))
+            assert way.waiting.wait(60)
             assert not threading.Event().wait(0.05)
             assert not done
-        waiting.result(30)
+        waiting.result(60)
     assert done == [0, 1, 2, 3, 4]
     assert way.waits[0] > 0.0
 
 
 def test_bulk_works_as_long_as_it_has_waited(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many single messages come, it has half of the time."""
-    monkeypatch.setattr(way_module, "PAUSE_SECONDS", 1.0)
+    monkeypatch.setattr(way_module, "PAUSE_SECONDS", 3.0)
     way, done = Counted(), list[int]()
     with FairThreads(1, "test", way=way) as threads, way.occupied():
-        threads.submit_slices(lambda: bulk(done)).result(30)
-        threads.submit_slices(lambda: bulk(done)).result(30)
+        threads.submit_slices(lambda: bulk(done)).result(60)
+        threads.submit_slices(lambda: bulk(done)).result(60)
     assert len(done) == 10
     assert len(way.waits) == 1, "its ten slices take less time than it has waited"

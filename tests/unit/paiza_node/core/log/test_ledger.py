@@ -15,6 +15,7 @@ from paiza.core.v1 import log_pb2
 from paiza_node.core.blocking import WouldBlock, on_loop
 from paiza_node.core.errors import NodeStopped
 from paiza_node.core.log import store as log_store
+from paiza_node.core.log import waiting
 from paiza_node.core.log.ledger import Ledger
 from paiza_node.core.log.signer import LogSigner
 from paiza_node.core.log.transaction import LogTransaction
@@ -139,7 +140,7 @@ async def test_what_waits_is_committed_together(store: FailingStore, file: Check
 
         def slow(_tx: LogTransaction) -> None:
             begun.set()
-            go_on.wait(10)
+            go_on.wait(60)
 
         first = asyncio.create_task(ledger.commit(slow))
         await asyncio.to_thread(begun.wait, 10)
@@ -208,7 +209,7 @@ async def test_work_that_the_database_refuses_is_undone_alone(
 
     def slow(_tx: LogTransaction) -> None:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     def bad(tx: LogTransaction) -> None:
         note_down("bad")(tx)
@@ -397,7 +398,7 @@ async def test_size_before_a_time(store: FailingStore, file: CheckpointInMemory)
 
 
 async def test_work_is_committed_in_parts_while_others_send_single_messages(
-    store: FailingStore, file: CheckpointInMemory
+    store: FailingStore, file: CheckpointInMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch is one piece, or short ones in order while single messages come; a failing piece ends it."""
 
@@ -406,6 +407,7 @@ async def test_work_is_committed_in_parts_while_others_send_single_messages(
             raise Rejected("malformed", "exercise")
         return [tx.append(entry_of(log_pb2.LOG_EVENT_APPROVED, actor="batch")).index for _ in range(begin, end)]
 
+    monkeypatch.setattr(waiting, "SHORT_SECONDS", 3600.0)
     fails, size = LONG_GROUP_ITEMS, LONG_GROUP_ITEMS
     with opened(store, file) as ledger:
         (whole,) = await ledger.commit_parts(note_parts, size)

@@ -58,10 +58,11 @@ async def test_who_knows_nothing_passes(tjk: Session) -> None:
     assert tjk.questions == 0
 
 
-async def test_who_knows_something_waits_until_it_was_asked(tjk: Session) -> None:
+async def test_who_knows_something_waits_until_it_was_asked(tjk: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """The caller is asked at once; the call is refused without an answer, and passes with one, as all after it."""
     assert await reason(tjk, claims(4)) == "not_compared"
     assert tjk.questions == 1
+    monkeypatch.setattr(module, "ASK_SECONDS", 60.0)
     waiting = asyncio.create_task(reason(tjk, claims(4)))
     await asyncio.sleep(0)
     tjk.compared.set()

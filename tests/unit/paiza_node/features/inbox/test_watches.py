@@ -1,7 +1,7 @@
 """Watches: each officer is shown what they see, read once for all; nobody misses a change in silence."""
 
 import asyncio
-import time
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from itertools import islice
@@ -26,7 +26,7 @@ from paiza_node.features.listing.model import ReadMessage
 from tests.unit.paiza_node.room import Room
 
 NOTE = FreeMessage(subject="Exercise", text="Nothing of this is real.")
-SECONDS = 10
+SECONDS = 60
 
 
 def officer(name: str, unit: str, *roles: str) -> Officer:
@@ -183,14 +183,22 @@ async def test_watches_end_where_too_many_changes_wait(room: Room, monkeypatch: 
     assert await shown(watch, 1) == [b""]
 
 
-async def test_what_comes_while_the_backlog_is_read_is_shown_once(room: Room) -> None:
+async def test_what_comes_while_the_backlog_is_read_is_shown_once(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """A message is in the backlog and in the news that waits behind it: the news says nothing more."""
     loop, watches, first = asyncio.get_running_loop(), Watches(room.store, room.notifier), received(room, "bureau")
+
+    read, put = threading.Event(), room.notifier.put
+
+    def put_and_tell(*put_: Any, **how: Any) -> None:
+        put(*put_, **how)
+        read.set()
+
+    monkeypatch.setattr(room.notifier, "put", put_and_tell)
 
     def arrive(_officer: Officer) -> list[Any]:
         """Arrive between the begin of the watch and the reading of the backlog."""
         loop.call_soon_threadsafe(watches.notify, [MessagesChanged((first,))])
-        time.sleep(0.1)  # until it has been read as news
+        assert read.wait(SECONDS)
         return []
 
     unused: Any = SimpleNamespace(current=list, of=arrive, linked=lambda *_: frozenset[int]())

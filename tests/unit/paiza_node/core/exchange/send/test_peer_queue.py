@@ -204,8 +204,9 @@ async def test_a_peer_that_calls_is_tried_at_once_unless_it_refused(
         await running
 
 
-async def test_only_the_slots_concerned_are_woken() -> None:
+async def test_only_the_slots_concerned_are_woken(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message costs one look into the store, by its slot; a moment after the last comes one for what is due next."""
+    monkeypatch.setattr(peer_queue, "LINGER_SECONDS", 1.0)  # of real time; the turns take some of it
     queue = Scripted()
     queue.waiting[Slot.BULK].clear()
     queue.second_read.set()
