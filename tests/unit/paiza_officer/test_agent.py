@@ -66,7 +66,7 @@ def signature_of(profile: Profile, data: bytes = PAE) -> bytes | None:
 
 def has_ended(process: int) -> bool:
     """Wait until a process, which is a child of this one, has ended; False if it does not within seconds."""
-    for _ in range(100):
+    for _ in range(600):
         if os.waitpid(process, os.WNOHANG) != (0, 0):
             return True
         time.sleep(0.1)

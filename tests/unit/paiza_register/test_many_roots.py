@@ -1,7 +1,7 @@
 """A register that is many roots old: all of them are followed, and they leave room for everything else."""
 
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -49,17 +49,17 @@ def test_a_reader_that_slept_through_all_changes_catches_up(
     folder = tmp_path / "reader"
     RegisterReader(folder, made.bootstrap).refresh(NOW, Source(made.copy().files()))
     source = Source(old)
-    began = perf_counter()
+    began = process_time()
     read = RegisterReader(folder, made.bootstrap).refresh(NOW, source)
-    cold = perf_counter() - began
+    cold = process_time() - began
     assert read.root_version == ROOTS
     assert len(source.asked) == len(set(source.asked))
     for version in range(2, ROOTS):
         (folder / f"roots/{version}").unlink()  # nobody looks
-    began = perf_counter()
+    began = process_time()
     assert RegisterReader(folder, made.bootstrap).current(NOW) == read
-    warm = perf_counter() - began
-    assert warm < cold / 5, f"{warm:.2f} s against {cold:.2f} s"
+    warm = process_time() - began
+    assert warm < cold / 5, f"{warm:.2f} s of a processor against {cold:.2f} s"
     source.asked.clear()
     RegisterReader(folder, made.bootstrap).refresh(NOW, source)
     assert source.asked == [f"metadata/{ROOTS + 1}.root.json", "metadata/timestamp.json"]

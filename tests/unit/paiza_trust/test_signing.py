@@ -122,7 +122,7 @@ def test_who_signs_twice_at_one_moment_signs_one_content(
     monkeypatch.setattr(signing, "write_durably", slowly)
     with ThreadPoolExecutor() as other:
         done = other.submit(signing.sign, keys, signing.find_keys(keys, first), first, world.now)
-        assert remembering.wait(10)
+        assert remembering.wait(60)
         reason = refused(keys, second, world)
         signed.set()
     assert reason == "conflict"

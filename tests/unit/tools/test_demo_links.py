@@ -35,7 +35,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[li
 
 
 def _status(server: links.Server, path: str, host: str = "") -> int:
-    with closing(HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)) as connection:
+    with closing(HTTPConnection("127.0.0.1", server.server_address[1], timeout=60)) as connection:
         connection.request("GET", path, headers={"Host": host or server.host})
         return connection.getresponse().status
 

@@ -176,7 +176,7 @@ async def test_what_comes_in_a_pause_is_told_together_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A flood does not call a program for each message; FLASH does not wait."""
-    monkeypatch.setattr(notifications, "PAUSE_SECONDS", {"bell": 0.0, "command": 1.0})
+    monkeypatch.setattr(notifications, "PAUSE_SECONDS", {"bell": 0.0, "command": 3.0})
     paged = program(tmp_path)
     settings = Settings(bell=False, command=(str(paged),))
     async with Notifications(settings, ring=lambda: None, failed=lambda _text: None) as notified:

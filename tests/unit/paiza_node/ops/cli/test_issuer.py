@@ -30,7 +30,7 @@ from paiza_wire.identity.sealing import Sealer
 from tests.unit.paiza_trust.ceremony import found
 
 PASSPHRASE = "correct horse battery staple"
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 @pytest.fixture(scope="module")
