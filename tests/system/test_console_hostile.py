@@ -17,7 +17,7 @@ from paiza_officer import profiles
 from tests.federation import Federation
 from tests.integration.client.conftest import Paiza, paiza
 from tests.integration.client.test_console_writing import browser, command, surroundings
-from tests.unit.paiza_client.web.asking import OWN, Browser
+from tests.unit.paiza_client.web.asking import OWN, Answer, Browser
 
 __all__ = ["paiza", "surroundings"]
 
@@ -71,6 +71,9 @@ REFUSED: Final = frozenset({200, 303, 400, 403, 404, 409, 413})
 """Statuses of answers. Not 503: a page that the node was too busy for was not tried."""
 UNLIMITED: Final = Path(__file__).with_name("unlimited_node.py")
 _NAMES: Final = re.compile(r'name="([a-z_]+)"')
+_HEADING: Final = re.compile(r"<h1[^>]*>(.*?)</h1>", re.DOTALL)
+_REFUSAL: Final = 'class="errors"'
+"""In a page that says what was refused (`error_box`)."""
 
 
 def names() -> list[str]:
@@ -97,8 +100,17 @@ def filled(path: str, real: str, hostile: str) -> Iterator[str]:
         yield found
 
 
-async def asked(console: Browser, method: str, path: str, fields: list[tuple[str, str]]) -> None:
-    """Send one request, with fields in its query or its form, and look at the answer."""
+def heading(answer: Answer) -> str:
+    """Return the heading of a page that refuses nothing; empty for any other answer."""
+    found = _HEADING.search(answer.text)
+    return "" if answer.status != 200 or found is None or _REFUSAL in answer.text else found[1]
+
+
+async def asked(console: Browser, method: str, path: str, fields: list[tuple[str, str]], usual: str) -> None:
+    """Send one request, with fields in its query or its form, and look at the answer.
+
+    ``usual`` is the heading of the page without hostile words, which it shows with them, or else their refusal.
+    """
     login = console.console.login(console.cookie.partition("=")[2])
     assert login is not None
     text = urlencode(fields, errors="surrogatepass")
@@ -112,6 +124,11 @@ async def asked(console: Browser, method: str, path: str, fields: list[tuple[str
     assert "<script>alert" not in answer.text, path
     assert str(191919191919 * 7000000) not in answer.text, path
     assert "\r\nSet-Cookie" not in str(answer.headers), path
+    if answer.status == 200 and method == "GET":
+        assert heading(answer) == usual, (path[:200], text[:200], answer.text[:2_000])
+        assert usual, (path[:200], text[:200])
+    elif answer.status == 200:  # a form answers with the next page to look at, or with a file
+        assert answer.headers.get("content-disposition", "").startswith("attachment"), path
     if answer.status == 303:
         assert answer.headers["location"].startswith("/"), path
         assert not answer.headers["location"].startswith("//"), path
@@ -137,15 +154,17 @@ async def real(paiza: Paiza, tmp_path: Path) -> str:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_no_words_break_a_page(real: str, method: str) -> None:
-    """Each page says what is wrong, or shows them as text; none fails, and none leads away."""
+    """Each page says what is wrong, or shows what it usually shows; none fails, and none leads away."""
     async with browser("kaz-liaison") as console:
+        usual = {path: heading(await console.get(re.sub(r"\{[^}]+\}", real, path))) for path in routes("GET")}
+        assert usual["/message/{id}"] == "Exercise"
         for hostile in HOSTILE:
             fields = [(name, hostile) for name in names()]
             for path in routes(method):
                 plain = re.sub(r"\{[^}]+\}", real, path)
-                await asked(console, method, plain, fields)
+                await asked(console, method, plain, fields, usual.get(path, ""))
                 for address in filled(path, real, hostile) if hostile in IN_ADDRESSES else ():
-                    await asked(console, method, address, [])
+                    await asked(console, method, address, [], usual.get(path, ""))
         await console.console.close_keys()  # a form has started the agent
 
 
