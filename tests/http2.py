@@ -9,6 +9,7 @@ from typing import Final
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RESET, SETTINGS, GOAWAY = 0, 1, 3, 4, 7  # §6
+UNKNOWN: Final = 0xFA  # of no RFC
 END_STREAM, END_HEADERS = 1, 4
 FRAME_HEADER: Final = 9
 INITIAL_WINDOW_SIZE: Final = 4  # §6.5.2

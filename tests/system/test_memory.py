@@ -21,11 +21,12 @@ from paiza_node.core.api.authentication import UNREAD_SECONDS
 from paiza_node.core.api.services import access_of, method_name
 from paiza_node.ops.admin.client import AdminClient
 from paiza_register import Register
+from tests import http2
 from tests.bench.admitted import admit
 from tests.federation import Federation, NodeProcess
 from tests.officer import SUBJECT, Officer
 from tests.registers import read_register
-from tests.system.minting import Mint
+from tests.system.minting import Identity, Mint
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -39,6 +40,8 @@ REFUSED_BATCHES: Final = 40
 SILENT: Final = 96
 WATCHED_TOGETHER: Final = 16
 TEXT: Final = "Nothing of this is real. " * 400
+FLOODS: Final = 8  # connections, whose frames come faster than the node parses them
+FLOOD_BYTES: Final = 256 * MIB  # of frames on each
 WARM_CALLS: Final = 50
 MOST_ABOVE_IDLE: Final = 150 * MIB
 LEFT_ABOVE_IDLE: Final = 50 * MIB
@@ -111,6 +114,14 @@ async def test_many_large_requests_at_once(federation: Federation, register: Reg
                     calls += [_refused(channels[who], method, request) for _ in range(FLOOD)]
         await asyncio.gather(*calls)
         await _check(node, idle)
+
+
+async def test_frames_that_mean_nothing(federation: Federation, register: Register, idle: int) -> None:
+    """Frames that no window holds back, as many as fit on the way, do not make the buffers for reading grow."""
+    node, officer = federation.node("kaz"), Mint(federation.folder, register).officer("kaz-liaison")
+    _forget_peak(node)
+    await asyncio.gather(*(asyncio.to_thread(_flood, officer, node.address) for _ in range(FLOODS)))
+    await _check(node, idle)
 
 
 async def test_batches_that_are_refused(federation: Federation, register: Register, idle: int) -> None:
@@ -186,6 +197,16 @@ async def test_a_suspended_officer_who_reads_nothing(federation: Federation, reg
         await asyncio.to_thread(_suspend, node, f"spiffe://kaz.{register.federation}/officer/duty000")
         async with asyncio.timeout(UNREAD_SECONDS / 2):
             assert await call.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def _flood(identity: Identity, address: str) -> None:
+    """Send frames of an unknown kind, which are to be ignored (RFC 9113 §5.5)."""
+    ignored = http2.frame(http2.UNKNOWN, 0, b"", 0) * (MIB // http2.FRAME_HEADER)
+    with identity.http2(address) as connection:
+        connection.settimeout(CALL_SECONDS)
+        connection.sendall(http2.PREFACE + http2.frame(http2.SETTINGS, 0, b"", 0))
+        for _ in range(FLOOD_BYTES // len(ignored)):
+            connection.sendall(ignored)
 
 
 def _suspend(node: NodeProcess, officer: str) -> None:

@@ -21,6 +21,7 @@ from paiza_node.core.api.metrics import CALLS, ENROLMENT_OPEN
 from paiza_node.core.api.status_codes import reason_of, refuse
 from paiza_node.core.executors.periodic import PeriodicTask
 from paiza_node.core.log.changes import Change
+from paiza_node.core.peers.channels import READ_BYTES
 from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_wire.errors import Rejected
 
@@ -45,6 +46,7 @@ _OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_concurrent_streams", 2),
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_metadata_size", 4 * 1024),
+    ("grpc.experimental.tcp_max_read_buffer_size", READ_BYTES),
     ("grpc.compression_enabled_algorithms_bitset", 1),  # none
     ("grpc.so_reuseport", 0),  # a second process on the same port must fail, not share the port
 )

@@ -27,7 +27,7 @@ from paiza_node.core.api.requests import Requests, check_size, parse
 from paiza_node.core.api.services import Service, access_of, method_name
 from paiza_node.core.api.status_codes import reason_of, refuse
 from paiza_node.core.errors import N_, NodeStopped
-from paiza_node.core.peers.channels import MAX_MESSAGE_BYTES
+from paiza_node.core.peers.channels import MAX_MESSAGE_BYTES, READ_BYTES
 from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_register import Register
 
@@ -54,6 +54,7 @@ SERVER_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     # The most unread bytes of one call: gRPC's own estimate is unbounded.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", AHEAD_BYTES),
+    ("grpc.experimental.tcp_max_read_buffer_size", READ_BYTES),
     ("grpc.compression_enabled_algorithms_bitset", 1),  # none: no program of ours compresses
     ("grpc.so_reuseport", 0),  # a second process on the same port must fail, not share the port
 )

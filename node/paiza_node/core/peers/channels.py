@@ -42,6 +42,9 @@ from paiza_wire.identity import node_dns_name
 from paiza_wire.reasons import REASONS
 
 MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024  # bytes of one call, either way
+# Read from one connection at a time. gRPC's buffer grows with what comes while it reads, by itself without bound; and
+# frames other than DATA come without any window.
+READ_BYTES: Final = 256 * 1024
 REASON_KEY: Final = "paiza-reason"  # trailing metadata of a refused call
 DRAIN_SECONDS: Final = BATCH_SECONDS  # longest duration of calls in flight on a channel that was replaced
 
@@ -70,6 +73,7 @@ CHANNEL_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     # unbounded, and follows what the node sends.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", ANSWER_AHEAD_BYTES),
+    ("grpc.experimental.tcp_max_read_buffer_size", READ_BYTES),
 )
 Options = tuple[tuple[str, Any], ...]
 ATTACHMENT_AHEAD_BYTES: Final = 4 * 1024 * 1024  # 20 MB/s over a line of 200 ms

@@ -4,6 +4,8 @@ import asyncio
 import socket
 import ssl
 import struct
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -25,6 +27,7 @@ from paiza_node.core.peers.shown_certificate import shown_certificate
 from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_wire.errors import Rejected, Unavailable
 from paiza_wire.identity import CertificateAuthority, CertificateVerifier, MemberAuthority, SpiffeId, certificates, keys
+from tests import http2
 
 FEDERATION: Final = "paiza.example"
 MEMBER: Final = "tjk"
@@ -34,6 +37,32 @@ ENDLESS_BYTES: Final = 512 * 1024 * 1024
 MOST_UNREAD_BYTES: Final = 4 * 1024 * 1024  # of one call: sent, and buffered on either side
 UNREAD_SECONDS: Final = 1.0
 REQUEST: Final = exchange_pb2.HandshakeRequest(protocol_version=1)
+MIB: Final = 1024 * 1024
+MEANINGLESS_BYTES: Final = 1024 * MIB
+MOST_READ_BYTES: Final = 50 * MIB  # of memory, for the buffers of one connection and what they leave behind
+CALLS_ONCE: Final = """
+import asyncio, re, sys
+from contextlib import suppress
+from pathlib import Path
+
+import grpc
+from paiza_node.core.peers.channels import CHANNEL_OPTIONS
+
+
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+
+
+async def main():
+    async with grpc.aio.insecure_channel(sys.argv[1], options=CHANNEL_OPTIONS) as channel:
+        before = peak()
+        with suppress(grpc.aio.AioRpcError):
+            await channel.unary_unary("/paiza.peer.v1.ExchangeService/Handshake")(b"")
+        print(peak() - before)
+
+
+asyncio.run(main())
+"""
 
 
 class Node:
@@ -230,6 +259,22 @@ async def test_what_follows_an_answer_is_left_with_its_sender(scene: Scene) -> N
         assert 0 < scene.first.sent < MOST_UNREAD_BYTES
         calling.cancel()
         await asyncio.wait([calling])
+
+
+def test_frames_that_no_window_holds_back_take_no_memory() -> None:
+    """A node that sends such frames as fast as it can does not make the buffers of its caller grow."""
+    ignored = http2.frame(http2.UNKNOWN, 0, b"", 0) * (MIB // http2.FRAME_HEADER)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        command = [sys.executable, "-c", CALLS_ONCE, address]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(http2.frame(http2.SETTINGS, 0, b"", 0))
+                for _ in range(MEANINGLESS_BYTES // len(ignored)):
+                    connection.sendall(ignored)
+            said, _ = program.communicate(timeout=SECONDS)
+    assert int(said) < MOST_READ_BYTES
 
 
 async def test_a_caller_that_does_not_call_again_has_every_endpoint_tried(scene: Scene) -> None:
