@@ -155,6 +155,15 @@ def test_a_forwarding_whose_entry_is_missing_is_refused_as_damage(base: Base) ->
     assert told.found
 
 
+def test_an_entry_that_cannot_be_read_ends_no_verification(base: Base) -> None:
+    """Another check than that of the log reads it too, here of the notice that tells an author of it."""
+    row = next(row for row in stored(base, "delivery") if row["delivery_kind"] == DeliveryKind.NOTICE)
+    index = row["released_index"]
+    found = base.verified(Bend("log_entry", (index,), "cut", "entry", b"\x0a"))
+    assert any(f"(entry {index})" in each for each in found)
+    assert [each for each in found if each.startswith("FAILED")] == []
+
+
 def test_what_depends_on_damaged_rows_is_refused_as_damage(base: Base) -> None:
     """A message without a body is not opened, and a queue of more deliveries than there can be is not added up."""
     opened = next(call for call in base.calls if call.method.endswith("/OpenMessage"))

@@ -12,13 +12,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import click
+from google.protobuf.message import DecodeError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from paiza_cli.exit_codes import ExitCode
 from paiza_cli.terminal import plain_line
 from paiza_domain.i18n import NN_
-from paiza_node.core.errors import N_
+from paiza_node.core.errors import N_, damage_of
 from paiza_node.core.log import store as log_store
 from paiza_node.core.log.checkpoint_file import read_checkpoint
 from paiza_node.core.log.checks import verify_log
@@ -121,11 +122,14 @@ def verify(config: Config, *, log_only: bool, quiet: bool) -> Iterator[Part]:
 
 @contextmanager
 def _noting(part: Part) -> Iterator[None]:
-    """Note a refusal that ends a check, such as that of a row that cannot be read."""
+    """Note a refusal that ends a check, such as that of a row or an entry that cannot be read."""
     try:
         yield
-    except PaizaError as error:
-        part.find(error.reason, "{detail}", N_("the check ended there"), detail=error.detail)
+    except (PaizaError, DecodeError) as error:
+        refusal = error if isinstance(error, PaizaError) else damage_of(error)
+        if refusal is None:
+            raise
+        part.find(refusal.reason, "{detail}", N_("the check ended there"), detail=refusal.detail)
 
 
 @contextmanager
