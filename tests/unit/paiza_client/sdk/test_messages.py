@@ -90,7 +90,8 @@ def test_what_cannot_be_undone_needs_one_message_or_a_thread() -> None:
         asyncio.run(messages.find_own(session, "0102", fitting.stands))
     assert caught.value.reason == "ambiguous_id"
     assert [each.where for each in caught.value.problems] == [ANSWER.id, ACKNOWLEDGED.id]
-    assert caught.value.problems[0].what.startswith("Answer to an information request, kaz (petrov), 2026-11-29")
+    day = f"{ANSWER.stored_time.astimezone():%Y-%m-%d}"
+    assert caught.value.problems[0].what.startswith(f"Answer to an information request, kaz (petrov), {day}")
     assert asyncio.run(messages.find_own(session, THREAD, fitting.stands)) == ANSWER
     assert told == [(THREAD, ANSWER.id)]
 
