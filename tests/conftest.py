@@ -4,6 +4,7 @@ A run ends with one line on the tests skipped because that folder is missing.
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from tests.remembered import remembering
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("PAIZA_SHARED", ROOT.parent / "shared"))
+
+# The modules with a program's language, which is one for its process.
+LANGUAGES = ("paiza_client.language", "paiza_client.web.language", "paiza_node.ops.language", "paiza_trust.language")
 
 # Property tests draw the same examples in every run, and none has a deadline: a run fails by what was changed, and not
 # by what was drawn or by a machine that was busy. `--hypothesis-profile=default` draws others.
@@ -46,6 +50,14 @@ def _remembering() -> Iterator[None]:
     """Derive keys and make schemas once."""
     with remembering():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _in_english() -> None:
+    """Begin in English, whatever the test before spoke: which one that was is chance."""
+    for module in [sys.modules[name] for name in LANGUAGES if name in sys.modules]:
+        if module._CATALOGUE.language != "en":
+            module.use("en")
 
 
 @pytest.fixture(scope="session")
