@@ -49,6 +49,9 @@ class Identity:
                 ("grpc.use_local_subchannel_pool", 1),
                 ("grpc.enable_http_proxy", 0),
                 ("grpc.enable_retries", 0),
+                # As the programs of officers and peers have it: gRPC's own pauses between attempts begin with 1 s.
+                ("grpc.initial_reconnect_backoff_ms", 250),
+                ("grpc.max_reconnect_backoff_ms", 2_000),
                 ("grpc.http2.bdp_probe", 0),
                 ("grpc.max_send_message_length", 64 * 1024 * 1024),
                 ("grpc.max_receive_message_length", 64 * 1024 * 1024),

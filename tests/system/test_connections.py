@@ -24,7 +24,7 @@ from tests.registers import read_register
 from tests.system.minting import Identity, Mint
 
 ATTEMPTS: Final = 8
-COMES_IN_SECONDS: Final = 10.0  # the longest that a caller may try; a limit on shared machines, not a measure
+COMES_IN_SECONDS: Final = 120.0  # a limit, not a measure: every third connection is refused while all places are taken
 ATTACKER, OTHER = "127.0.0.9", "127.0.0.1"
 HALF_HELLO: Final = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 

@@ -1,7 +1,6 @@
 """A graceful stop under load: drained in time, ended with 0, nothing lost."""
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +14,6 @@ from tests.system.campaign import STOPS, Campaign
 
 ROUNDS: Final = 4
 SEED: Final = 1  # every run draws the same stops
-STOP_SECONDS: Final = 9.0  # less than calls under way are given (10 s): watchers are none
 
 
 async def test_stop_under_load_loses_nothing(tmp_path: Path) -> None:
@@ -41,10 +39,9 @@ async def test_stop_ends_watching(tmp_path: Path) -> None:
                 for watch in watches:
                     assert (await watch.read()).messages
             readers = [asyncio.ensure_future(watch.read()) for watch in watches]
-            began = time.monotonic()
             assert await asyncio.to_thread(node.stop) == 0
-            assert time.monotonic() - began < STOP_SECONDS
             ended = await asyncio.gather(*readers, return_exceptions=True)
+    # A stop that waited for them would cut them off after the 10 s that calls under way are given, and say nothing.
     assert {error.code() for error in ended if isinstance(error, grpc.aio.AioRpcError)} == {
         grpc.StatusCode.RESOURCE_EXHAUSTED
     }
