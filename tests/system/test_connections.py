@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Final
 
+import grpc
 import pytest
 
 from paiza.officer.v1 import officer_pb2, officer_pb2_grpc
 from paiza_node.core.api.connections import PER_CALLER
 from paiza_register import Register
 from tests import http2
-from tests.federation import Federation
+from tests.federation import Federation, NodeProcess
 from tests.registers import read_register
 from tests.system.minting import Identity, Mint
 
@@ -45,6 +46,24 @@ def register(federation: Federation) -> Register:
     return read_register(federation.folder)
 
 
+async def test_headers_before_the_settings_are_acknowledged(federation: Federation, register: Register) -> None:
+    """More of them than announced reach the node: the connection ends with its first call, and the log names who."""
+    node, mint = federation.node("kaz"), Mint(federation.folder, register)
+    officer = mint.officer("kaz-duty")
+    fields = [(b"x", b"y" * 100)] * 130  # one frame, but more than 16 KiB as RFC 9113 §6.5.2 counts them
+    calls = b"".join(
+        http2.call(b"/paiza.officer.v1.OfficerService/GetSession", more=fields, stream=stream) for stream in (1, 3, 5)
+    )
+    with officer.http2(node.address) as connection:
+        status, _ = await asyncio.to_thread(http2.answer, connection, calls, COMES_IN_SECONDS)
+    assert status in {None, grpc.StatusCode.INVALID_ARGUMENT.value[0]}
+    await _comes_in(node.address, officer, register)
+    await asyncio.to_thread(_until_logged, node, '"why": "headers"')
+    (line,) = [json.loads(each) for each in node.log.read_text().splitlines() if '"why": "headers"' in each]
+    assert (line["event"], len(line["callers"])) == ("connections_given_up", 1)
+    assert "/officer/duty" in line["callers"][0]
+
+
 @pytest.mark.parametrize("count", [1_100, 5_000])
 async def test_silent_sockets_shut_nobody_out(federation: Federation, register: Register, count: int) -> None:
     """While one address keeps so many sockets open, the admin socket answers, and officers and peers come in."""
@@ -65,7 +84,8 @@ async def test_silent_sockets_shut_nobody_out(federation: Federation, register: 
     print(
         f"{opened()} sockets; others came in within {max(took):.2f} s, half within {sorted(took)[len(took) // 2]:.2f} s"
     )
-    given_up = [json.loads(line) for line in node.log.read_text().splitlines() if "connections_given_up" in line]
+    lines = [json.loads(line) for line in node.log.read_text().splitlines() if "connections_given_up" in line]
+    given_up = [each for each in lines if each["why"] != "headers"]
     assert given_up
     assert all(each["addresses"] == [ATTACKER] for each in given_up)
     assert "internal_error" not in node.log.read_text()
@@ -157,6 +177,13 @@ def _peer_comes_in(address: str, identity: Identity) -> float:
             if status is not None:
                 return time.monotonic() - began
     raise AssertionError("the peer was shut out")
+
+
+def _until_logged(node: NodeProcess, text: str) -> None:
+    deadline = time.monotonic() + COMES_IN_SECONDS
+    while text not in node.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def _open(connection: socket.socket) -> bool:

@@ -8,7 +8,8 @@ connections are open, every second and as soon as many have arrived:
 2. Of the unknown connections of one address at a listener, some stay; the oldest ones beyond are given up.
 3. While a listener has few places left, unknown connections are given up after `PRESSED_SECONDS`.
 4. Of the connections of one caller `PER_CALLER` stay; the newest ones beyond are given up.
-5. A connection over which its caller does not take what they asked for is given up when its call says so.
+5. A connection over which its caller does not take what they asked for, or which brings more headers than the library
+   has announced to take, is given up when its call says so.
 
 A connection is given up by shutting down a duplicate of its descriptor: the library sees that it ended, and closes it.
 """
@@ -17,8 +18,8 @@ import asyncio
 import os
 import socket
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ PER_CALLER: Final = 32  # a program has one or two; an import with several proce
 SAMPLE_SECONDS: Final = 0.05  # between two looks for the sake of an arrival, if connections are few
 SAMPLE_SHARE: Final = 0.05  # of the time, at most, for such looks
 LATELY_SECONDS: Final = 1.5  # for which the address of a connection that ended is still named
+MAX_ENDED: Final = 64  # connections whose further calls are refused without looking at their headers
 MAX_NAMED: Final = 8  # addresses in one line of the log
 DESCRIPTORS: Final = Path("/proc/self/fd")
 _MAPPED: Final = "::ffff:"  # an IPv4 address at an IPv6 socket
@@ -83,6 +85,7 @@ class Connections:
         self._since: dict[Peer, float] = {}
         self._callers: dict[Peer, str] = {}
         self._lately: dict[str, float] = {}
+        self._ended_by_headers: deque[str] = deque(maxlen=MAX_ENDED)
         self._open = self._descriptors = 0
         self._looked_at: LookedAt = {}
         self._next_sample = 0.0
@@ -99,9 +102,23 @@ class Connections:
 
     def give_up_unread(self, peer: str) -> None:
         """End the connection of a caller who does not take a response; ``peer`` as gRPC writes it."""
+        self._give_up("unread", self._of(self._looked_at, peer))
+
+    def give_up_headers(self, peer: str, shown: Sequence[str]) -> None:
+        """End the connection of a call with too many headers; ``shown``: the names in its caller's certificate."""
+        found = self._of(self._looked_at, peer) or self._of(look_at_descriptors(self._listeners, {}), peer)
+        self._give_up("headers", found, shown)
+        self._ended_by_headers.append(peer)
+
+    def ended_by_headers(self, peer: str) -> bool:
+        """Return whether the connection is one of the last that were given up so: calls on it may still come."""
+        return peer in self._ended_by_headers
+
+    @staticmethod
+    def _of(looked_at: LookedAt, peer: str) -> list[Connection]:
+        """Return a connection of the last look; its descriptor is compared before it is used."""
         wanted = parse_peer(peer)
-        looked_at = self._looked_at.values()  # of the last second; the descriptor is compared before it is used
-        self._give_up("unread", [each for _, each in looked_at if each is not None and each.peer == wanted])
+        return [each for _, each in looked_at.values() if each is not None and each.peer == wanted]
 
     def arrived(self) -> None:
         """Note that a handshake begins, and the address: the connection may have ended before the next look."""
@@ -188,13 +205,14 @@ class Connections:
                 of_callers[caller].append(each)
         return [each for connections in of_callers.values() for each in connections[PER_CALLER:]]
 
-    def _give_up(self, why: str, connections: list[Connection]) -> None:
+    def _give_up(self, why: str, connections: list[Connection], shown: Sequence[str] = ()) -> None:
         given_up = [each for each in connections if shut_down(each)]
         if not given_up:
             return
         metrics.CONNECTIONS_GIVEN_UP.labels(why).inc(len(given_up))
         addresses = list(dict.fromkeys(each.peer[0] for each in given_up))[:MAX_NAMED]
-        callers = sorted({self._callers[each.peer] for each in given_up if each.peer in self._callers})[:MAX_NAMED]
+        known = {self._callers[each.peer] for each in given_up if each.peer in self._callers}
+        callers = sorted(known.union(shown))[:MAX_NAMED]
         log.warning("connections_given_up", why=why, count=len(given_up), addresses=addresses, callers=callers)
 
 

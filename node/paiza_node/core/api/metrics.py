@@ -89,7 +89,7 @@ CONNECTIONS: Final = Gauge(
 CONNECTIONS_LIMIT: Final = Gauge("paiza_connections_limit", "Connections that the listeners take together.")
 CONNECTIONS_GIVEN_UP: Final = Counter(
     "paiza_connections_given_up_total",
-    "Connections given up: too many unknown ones of an address, too few places, too many of a caller, unread.",
+    "Connections given up: too many unknown ones of an address, too few places, too many of a caller, unread, headers.",
     ["why"],
 )
 HANDSHAKES_REFUSED: Final = Counter(

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from paiza_node.core.api import connections
 from paiza_node.core.api.connections import Connections, Listener, parse_peer
@@ -90,6 +91,19 @@ def test_the_connection_of_an_unread_response_is_given_up(situation: Situation) 
     situation.connections.give_up_unread(f"ipv4:{address}:{port}")
     situation.connections.give_up_unread("ipv4:127.0.0.9:1")
     assert which_ended([mine, other], 1) == [True, False]
+
+
+def test_the_connection_of_too_many_headers_is_given_up(situation: Situation) -> None:
+    """That one alone, also before it was looked at; who showed which certificate is told, and further calls refused."""
+    mine, other = situation.connect(), situation.connect()
+    address, port = mine.getsockname()
+    peer = f"ipv4:{address}:{port}"
+    assert not situation.connections.ended_by_headers(peer)
+    with capture_logs() as lines:
+        situation.connections.give_up_headers(peer, ["officer"])
+    assert which_ended([mine, other], 1) == [True, False]
+    assert situation.connections.ended_by_headers(peer)
+    assert [(line["why"], line["callers"]) for line in lines] == [("headers", ["officer"])]
 
 
 def test_few_places_end_unknown_connections_that_are_not_new(situation: Situation) -> None:
