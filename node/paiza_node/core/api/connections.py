@@ -18,7 +18,7 @@ import asyncio
 import os
 import socket
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -42,7 +42,6 @@ PER_CALLER: Final = 32  # a program has one or two; an import with several proce
 SAMPLE_SECONDS: Final = 0.05  # between two looks for the sake of an arrival, if connections are few
 SAMPLE_SHARE: Final = 0.05  # of the time, at most, for such looks
 LATELY_SECONDS: Final = 1.5  # for which the address of a connection that ended is still named
-MAX_ENDED: Final = 64  # connections whose further calls are refused without looking at their headers
 MAX_NAMED: Final = 8  # addresses in one line of the log
 DESCRIPTORS: Final = Path("/proc/self/fd")
 _MAPPED: Final = "::ffff:"  # an IPv4 address at an IPv6 socket
@@ -85,7 +84,7 @@ class Connections:
         self._since: dict[Peer, float] = {}
         self._callers: dict[Peer, str] = {}
         self._lately: dict[str, float] = {}
-        self._ended_by_headers: deque[str] = deque(maxlen=MAX_ENDED)
+        self._ended_by_headers: set[Peer] = set()
         self._open = self._descriptors = 0
         self._looked_at: LookedAt = {}
         self._next_sample = 0.0
@@ -108,11 +107,12 @@ class Connections:
         """End the connection of a call with too many headers; ``shown``: the names in its caller's certificate."""
         found = self._of(self._looked_at, peer) or self._of(look_at_descriptors(self._listeners, {}), peer)
         self._give_up("headers", found, shown)
-        self._ended_by_headers.append(peer)
+        if (parsed := parse_peer(peer)) is not None:
+            self._ended_by_headers.add(parsed)
 
     def ended_by_headers(self, peer: str) -> bool:
-        """Return whether the connection is one of the last that were given up so: calls on it may still come."""
-        return peer in self._ended_by_headers
+        """Return whether the connection was given up so since the last look: calls on it may still come."""
+        return bool(self._ended_by_headers) and parse_peer(peer) in self._ended_by_headers
 
     @staticmethod
     def _of(looked_at: LookedAt, peer: str) -> list[Connection]:
@@ -145,7 +145,8 @@ class Connections:
 
     def look(self) -> None:
         """Look at all connections once, and give up those beyond the limits."""
-        callers = dict(self._callers)  # before the look: a call that is admitted meanwhile stays noted
+        # Before the look: what is noted meanwhile stays noted.
+        callers, ended_by_headers = dict(self._callers), set(self._ended_by_headers)
         found = self._open_connections()
         unknown = self._seen(found)
         peers = {each.peer for each in found}
@@ -153,6 +154,7 @@ class Connections:
         metrics.DESCRIPTORS.set(self._descriptors)
         for gone in callers.keys() - peers:
             self._callers.pop(gone, None)
+        self._ended_by_headers -= ended_by_headers - peers  # another connection may have the port from now on
         metrics.CONNECTIONS.labels("known").set(len(found) - len(unknown))
         metrics.CONNECTIONS.labels("unknown").set(len(unknown))
         for listener in self._listeners.values():

@@ -106,6 +106,19 @@ def test_the_connection_of_too_many_headers_is_given_up(situation: Situation) ->
     assert [(line["why"], line["callers"]) for line in lines] == [("headers", ["officer"])]
 
 
+def test_another_connection_from_the_same_port_is_not_the_one_given_up() -> None:
+    """Once the connection has gone, its address and port may be those of somebody else."""
+    with ExitStack() as stack:
+        gone = Situation(stack)
+        address, port = gone.connect().getsockname()
+        peer = f"ipv4:{address}:{port}"
+        gone.connections.give_up_headers(peer, ["officer"])
+        gone.connections.look()
+        assert gone.connections.ended_by_headers(peer)
+    gone.connections.look()
+    assert not gone.connections.ended_by_headers(peer)
+
+
 def test_few_places_end_unknown_connections_that_are_not_new(situation: Situation) -> None:
     """With three quarters of the places taken, unknown connections of any address end after some seconds."""
     old = situation.connect(2)
