@@ -4,8 +4,10 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import psycopg
 import pytest
@@ -149,6 +151,24 @@ async def test_an_ordinary_commit_disturbs_nobody(database_url: str) -> None:
         assert not ledger.is_slow
 
 
+def until_commits_wait(url: str) -> None:
+    """Return once a commit waits for the standby: the server's processes learn of it one after another."""
+    with (
+        psycopg.connect(url, autocommit=True) as committing,
+        psycopg.connect(url, autocommit=True) as looking,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        cancelled: list[Any] = []
+        while not cancelled:
+            commit = threads.submit(committing.execute, "SELECT pg_logical_emit_message(true, '', '')")
+            while not commit.done():
+                cancelled += looking.execute(
+                    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND pid = %s",
+                    [committing.info.backend_pid],
+                ).fetchall()
+            commit.result()
+
+
 @contextmanager
 def standby_wanted(server: PostgreSQL, database: str) -> Iterator[psycopg.Connection]:
     """Have every commit wait for a synchronous standby that is not there."""
@@ -162,6 +182,7 @@ def standby_wanted(server: PostgreSQL, database: str) -> Iterator[psycopg.Connec
 
         name(b"away")
         try:
+            until_commits_wait(server.url(database))
             yield connection
         finally:
             name(b"")
