@@ -97,11 +97,14 @@ async def test_connections_of_one_officer_are_bounded(federation: Federation, re
     officer = mint.officer("kaz-duty")
     request = http2.call(b"/paiza.officer.v1.OfficerService/GetSession")
     async with AsyncExitStack() as stack:
-        held = []
-        for _ in range(5 * PER_CALLER):
-            connection = stack.enter_context(officer.http2(node.address))
-            http2.answer(connection, request)
-            held.append(connection)
+        held: list[socket.socket] = []
+        deadline = time.monotonic() + COMES_IN_SECONDS
+        while len(held) < 5 * PER_CALLER:
+            assert time.monotonic() < deadline
+            with suppress(OSError):  # refused: the sockets of the test before may have all places for a moment yet
+                connection = stack.enter_context(officer.http2(node.address))
+                if http2.answer(connection, request)[0] == 0:
+                    held.append(connection)
         await _comes_in(node.address, mint.officer("kaz-liaison"), register)
         await asyncio.to_thread(node.status)
         deadline = time.monotonic() + COMES_IN_SECONDS
