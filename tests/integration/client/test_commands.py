@@ -20,6 +20,7 @@ from paiza_domain import kinds
 from paiza_domain.json_form import schema
 from paiza_officer import profiles
 from paiza_officer.errors import Refused
+from tests.demo import waiting
 from tests.federation import Federation
 from tests.integration.client.conftest import DRAFT, Paiza
 
@@ -236,6 +237,7 @@ def test_evidence_holds_without_node_profile_or_network(
 ) -> None:
     """The file of either side verifies with nothing but the bootstrap root, and says what it does not hold."""
     message_id = send(paiza, federation, draft)
+    waiting.until_settled(federation.home, "kaz-liaison", message_id)  # the author's node keeps the receipt by then
     for profile, answers in (("tjk-coordinator", ["tjk"]), ("kaz-coordinator", ["tjk"])):
         file = tmp_path / f"{profile}.zip"
         made = paiza(profile, "audit", "evidence", message_id, "-o", file, "--json").json
