@@ -74,14 +74,17 @@ class Officer:
         self.press(row.first)
 
     def until(self, path: str, shown: Locator) -> None:
-        """Open a page again until it shows something."""
+        """Open a page again until it is there and shows something: what has not arrived yet has no page."""
         begun = datetime.now(UTC)
-        self.go(path)
-        while not shown.is_visible():
+        while not (self._is_there(path) and shown.is_visible()):
             waited = (datetime.now(UTC) - begun).total_seconds()
             assert waited < ARRIVAL_SECONDS, f"{self.profile}: {path} never shows {shown}"
             self.page.wait_for_timeout(200)
-            self.go(path)
+
+    def _is_there(self, path: str) -> bool:
+        """Open a page; return whether there is one."""
+        answer = self.page.goto(f"{self.origin}{path}")
+        return answer is not None and answer.status == 200
 
     # Writing.
 
