@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests import hangups
 from tests.federation import Federation
 
 KEY: Final = "case/2026/117"
@@ -44,13 +45,14 @@ class Bridge:
     def __init__(self, federation: Federation, profile: str) -> None:
         self._environment = {**os.environ, "PAIZA_HOME": str(federation.home), "LANGUAGE": "en"}
         words = ["--purpose", "investigate", "--reason", "an exercise", "--whom", "the case system", "--json"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "paiza_client", "bridge", *words, "--profile", profile],
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with hangups.heard():
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "paiza_client", "bridge", *words, "--profile", profile],
+                env=self._environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, self.process.communicate(timeout=SECONDS)[1]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from paiza_client.web.opened import FOLDER
+from tests import hangups
 
 PROFILE = """\
 id = "spiffe://kaz.paiza.example/officer/liaison"
@@ -40,9 +41,9 @@ def console(home: Path, *options: str) -> Iterator[tuple["subprocess.Popen[str]"
     """Run `paiza web`; yield the process and the link that it prints."""
     command = [sys.executable, "-m", "paiza_client", "web", "--no-open", "--json", *options]
     environment = {"PAIZA_HOME": str(home), "PATH": "", "LANGUAGE": "en"}
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with hangups.heard():
+        started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with started as process:
         assert process.stdout is not None
         try:
             yield process, json.loads(process.stdout.readline())["link"]
