@@ -14,7 +14,6 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME, aio
 
 from paiza_node.core.api import health
-from paiza_node.core.api.admitted import admitted
 from paiza_node.core.api.authentication import Authenticator
 from paiza_node.core.api.connections import Connections
 from paiza_node.core.api.requests import REQUEST_SECONDS
@@ -33,7 +32,8 @@ def reflection_handlers(
 
     async def info(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         try:
-            async with admitted(authenticator, connections, ADMITTED_AS, context) as call:
+            async with authenticator.admit(ADMITTED_AS, context) as call:
+                connections.known(context.peer(), call.caller.id)
                 parsed = _parsed(requests, lambda: authenticator.check_again(call))
                 async for response in servicer.ServerReflectionInfo(parsed, context):
                     yield response.SerializeToString()

@@ -17,7 +17,6 @@ from google.protobuf.message import Message
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME
 
 from paiza_node.core.api import health, reflected, services
-from paiza_node.core.api.admitted import admitted
 from paiza_node.core.api.authentication import ANSWERED, Authenticator
 from paiza_node.core.api.call_memory import CallMemory
 from paiza_node.core.api.connections import Connections
@@ -190,7 +189,8 @@ def _guarded(
         reason = "ok"
         asked: Any = None
         try:
-            async with admitted(authenticator, connections, name, context) as call:
+            async with authenticator.admit(name, context) as call:
+                connections.known(context.peer(), call.caller.id)
                 if method.client_streaming:
                     several = requests_of.each(requests, lambda: authenticator.check_again(call))
                     async with aclosing(several):
@@ -218,7 +218,8 @@ def _guarded(
         reason = "ok"
         asked: Any = None
         try:
-            async with admitted(authenticator, connections, name, context) as call:
+            async with authenticator.admit(name, context) as call:
+                connections.known(context.peer(), call.caller.id)
                 call.give_up = partial(connections.give_up_unread, context.peer())
                 async with requests_of.only(requests) as asked:
                     async for data in _Serialized(handler(call.caller, asked)):

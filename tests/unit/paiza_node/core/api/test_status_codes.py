@@ -37,10 +37,6 @@ class Call:
         """Return where the caller calls from."""
         return "ipv4:192.0.2.1:4711"
 
-    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
-        """Return the headers of the call."""
-        return ()
-
     def set_trailing_metadata(self, metadata: Any) -> None:
         """Keep the reason."""
         self._reason = dict(metadata)[REASON_KEY]

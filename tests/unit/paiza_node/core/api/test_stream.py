@@ -60,10 +60,6 @@ class Situation:
         """Return what TLS found out about the caller."""
         return tls_properties(self._pem.encode())
 
-    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
-        """Return the headers of the call."""
-        return (("user-agent", "test"),)
-
     def peer(self) -> str:
         """Return where the caller calls from."""
         return "ipv4:192.0.2.1:4711"
