@@ -24,6 +24,7 @@ from paiza_node.core.access.need_to_know import UnitDirectory
 from paiza_node.core.access.principals import principal_of
 from paiza_node.core.api import services
 from paiza_node.core.api.authentication import Caller
+from paiza_node.core.api.connections import Connections
 from paiza_node.core.dependencies import Core
 from paiza_node.core.exchange import reactions
 from paiza_node.core.exchange.reactions import ReceivedMessage
@@ -97,7 +98,7 @@ class WholeNode(AbstractContextManager["WholeNode"]):
         self._dependencies = Dependencies(
             config, self.core, self.officers, self.unit_directory, token_key, reader, keys.witness
         )
-        built = build_services(self._dependencies, TlsIdentity(keys.tls))
+        built = build_services(self._dependencies, TlsIdentity(keys.tls), Connections([]))
         self._handlers = services.handlers_of(built.handlers, services.public())
         (search,) = [each for each in built.handlers if isinstance(each, SearchService)]
         self._index = Index(

@@ -122,7 +122,8 @@ async def serve(
     dependencies = Dependencies(
         config, core, officers, unit_directory, TokenKey(node_keys.index), reader, node_keys.witness
     )
-    services = build_services(dependencies, identity)
+    connections = _connections(config, places)
+    services = build_services(dependencies, identity, connections)
     operate = Operate(
         core,
         version=VERSION,
@@ -174,7 +175,6 @@ async def serve(
         services,
         officers,
     )
-    connections = _connections(config, places)
     server, health = public_server(
         listen=config.listen,
         authenticator=authenticator,

@@ -13,6 +13,7 @@ from paiza_node.core.access.consultations import Consultations
 from paiza_node.core.access.denials import Denials
 from paiza_node.core.access.open import OpenAuthorizer
 from paiza_node.core.access.threads import ThreadAccess
+from paiza_node.core.api.connections import Connections
 from paiza_node.core.api.enrolment_server import EnrolmentListener
 from paiza_node.core.api.exchange_service import ExchangeService
 from paiza_node.core.api.issuer_server import IssuerChannel
@@ -130,7 +131,7 @@ from paiza_node.ops.tables import KEPT_PROOFS, LIFECYCLES
 from paiza_wire.tlog import fork_proofs
 
 
-def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Services:
+def build_services(dependencies: Dependencies, identity: TlsIdentity, connections: Connections) -> Services:
     """Build all services. Nothing runs yet."""
     core, config = dependencies.core, dependencies.config
 
@@ -188,7 +189,7 @@ def build_services(dependencies: Dependencies, identity: TlsIdentity) -> Service
     deputies = Deputies(core, dependencies.officers, dependencies.unit_directory)
     restore_from_peers = _recovery(dependencies, peers, exchange.receive, hold, files)
     issuer = _issuer(dependencies, witness)
-    enrolment = None if issuer is None else _enrolment(dependencies, identity, issuer)
+    enrolment = None if issuer is None else _enrolment(dependencies, identity, issuer, connections)
     watches = Watches(core.store, core.notifier)
     core.ledger.changes.subscribe([
         dependencies.officers,
@@ -278,7 +279,9 @@ def _issuer(dependencies: Dependencies, witness: Witness) -> AskIssuer | None:
     return AskIssuer(dependencies.core, IssuerChannel(socket), dependencies.reader, rounds)
 
 
-def _enrolment(dependencies: Dependencies, identity: TlsIdentity, issuer: AskIssuer) -> EnrolmentListener:
+def _enrolment(
+    dependencies: Dependencies, identity: TlsIdentity, issuer: AskIssuer, connections: Connections
+) -> EnrolmentListener:
     """Return the listener at which invited persons enrol."""
     core, config = dependencies.core, dependencies.config
     enrol = Enrol(core, dependencies.officers, issuer, dependencies.reader.bootstrap_root)
@@ -287,7 +290,9 @@ def _enrolment(dependencies: Dependencies, identity: TlsIdentity, issuer: AskIss
         with core.store.reads() as reads:
             return expected_until(reads, core.clock())
 
-    return EnrolmentListener(config.enrol_listen, enrol.enrol, partial(asyncio.to_thread, until), identity, core.clock)
+    return EnrolmentListener(
+        config.enrol_listen, enrol.enrol, partial(asyncio.to_thread, until), identity, core.clock, connections
+    )
 
 
 def _peers(core: Core, identity: TlsIdentity, blocks: PeerBlocks) -> PeerDirectory:

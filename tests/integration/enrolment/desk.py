@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from typing_extensions import override
 
 from paiza.enrolment.v1 import enrolment_pb2
+from paiza_node.core.api.connections import Connections
 from paiza_node.core.api.enrolment_server import EnrolmentListener
 from paiza_node.core.peers.tls_identity import TlsIdentity, TlsKeys
 from paiza_node.features.enrolment.expected import expected_until
@@ -53,7 +54,9 @@ class Desk(EnrolmentRoom):
         return TlsKeys(DER_cert_to_PEM_cert(certificate).encode(), keys.private_key_to_pem(key))
 
     async def _start(self) -> None:
-        self.listener = EnrolmentListener(self.listen, self._enrol, self._until, self.identity, self.clock)
+        self.listener = EnrolmentListener(
+            self.listen, self._enrol, self._until, self.identity, self.clock, Connections([])
+        )
         self._task = asyncio.ensure_future(self.listener.task.run())
 
     async def _enrol(self, request: enrolment_pb2.EnrolRequest, address: str) -> enrolment_pb2.EnrolResponse:

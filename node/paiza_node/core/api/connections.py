@@ -8,8 +8,9 @@ connections are open, every second and as soon as many have arrived:
 2. Of the unknown connections of one address at a listener, some stay; the oldest ones beyond are given up.
 3. While a listener has few places left, unknown connections are given up after `PRESSED_SECONDS`.
 4. Of the connections of one caller `PER_CALLER` stay; the newest ones beyond are given up.
-5. A connection over which its caller does not take what they asked for, or which brings more headers than the library
-   has announced to take, is given up when its call says so.
+5. A connection over which its caller does not take what they asked for is given up when its call says so.
+6. A connection that brings more headers than the library has announced is given up at its first call, and so are all
+   unknown ones of its address for `BARRED_SECONDS`.
 
 A connection is given up by shutting down a duplicate of its descriptor: the library sees that it ended, and closes it.
 """
@@ -23,6 +24,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from threading import Event
 from typing import Any, Final
@@ -42,6 +44,7 @@ PER_CALLER: Final = 32  # a program has one or two; an import with several proce
 SAMPLE_SECONDS: Final = 0.05  # between two looks for the sake of an arrival, if connections are few
 SAMPLE_SHARE: Final = 0.05  # of the time, at most, for such looks
 LATELY_SECONDS: Final = 1.5  # for which the address of a connection that ended is still named
+BARRED_SECONDS: Final = 10.0  # in which an address that brought too many headers gets no new connections
 MAX_NAMED: Final = 8  # addresses in one line of the log
 DESCRIPTORS: Final = Path("/proc/self/fd")
 _MAPPED: Final = "::ffff:"  # an IPv4 address at an IPv6 socket
@@ -84,7 +87,7 @@ class Connections:
         self._since: dict[Peer, float] = {}
         self._callers: dict[Peer, str] = {}
         self._lately: dict[str, float] = {}
-        self._ended_by_headers: set[Peer] = set()
+        self._barred: dict[str, float] = {}
         self._open = self._descriptors = 0
         self._looked_at: LookedAt = {}
         self._next_sample = 0.0
@@ -101,29 +104,35 @@ class Connections:
 
     def give_up_unread(self, peer: str) -> None:
         """End the connection of a caller who does not take a response; ``peer`` as gRPC writes it."""
-        self._give_up("unread", self._of(self._looked_at, peer))
+        wanted = parse_peer(peer)
+        looked_at = self._looked_at.values()  # of the last second; the descriptor is compared before it is used
+        self._give_up("unread", [each for _, each in looked_at if each is not None and each.peer == wanted])
 
     def give_up_headers(self, peer: str, shown: Sequence[str]) -> None:
-        """End the connection of a call with too many headers; ``shown``: the names in its caller's certificate."""
-        found = self._of(self._looked_at, peer) or self._of(look_at_descriptors(self._listeners, {}), peer)
-        self._give_up("headers", found, shown)
-        if (parsed := parse_peer(peer)) is not None:
-            self._ended_by_headers.add(parsed)
+        """End the connection of a call with too many headers, and bar its address; ``peer`` as gRPC writes it.
 
-    def ended_by_headers(self, peer: str) -> bool:
-        """Return whether the connection was given up so since the last look: calls on it may still come."""
-        return bool(self._ended_by_headers) and parse_peer(peer) in self._ended_by_headers
+        ``shown``: the names in the caller's certificate. The unknown connections of the address end with it, those of
+        the next `BARRED_SECONDS` at once: what comes over them is in memory before a call can be looked at. Known
+        connections of the address go on.
+        """
+        if (parsed := parse_peer(peer)) is None:
+            return
+        self._barred[_network(parsed[0])] = self._now() + BARRED_SECONDS
+        self._callers.pop(parsed, None)
+        found = self._open_connections()
+        self._give_up("headers", [each for each in found if each.peer == parsed], shown)
+        self._without_barred([each for each in found if each.peer not in self._callers])
 
-    @staticmethod
-    def _of(looked_at: LookedAt, peer: str) -> list[Connection]:
-        """Return a connection of the last look; its descriptor is compared before it is used."""
-        wanted = parse_peer(peer)
-        return [each for _, each in looked_at.values() if each is not None and each.peer == wanted]
+    def barred(self, peer: Callable[[], str]) -> bool:
+        """Return whether a call is on an unknown connection of a barred address; it is to be dropped unseen."""
+        if not self._barred or (parsed := parse_peer(peer())) is None or parsed in self._callers:
+            return False
+        return self._now() <= self._barred.get(_network(parsed[0]), -inf)
 
     def arrived(self) -> None:
         """Note that a handshake begins, and the address: the connection may have ended before the next look."""
         self._arrived += 1
-        if self._arrived >= self._enough:
+        if self._arrived >= self._enough or self._barred:
             self._due.set()
         if (began := self._now()) >= self._next_sample:
             self._seen(self._open_connections())
@@ -145,8 +154,7 @@ class Connections:
 
     def look(self) -> None:
         """Look at all connections once, and give up those beyond the limits."""
-        # Before the look: what is noted meanwhile stays noted.
-        callers, ended_by_headers = dict(self._callers), set(self._ended_by_headers)
+        callers = dict(self._callers)  # before the look: a call that is admitted meanwhile stays noted
         found = self._open_connections()
         unknown = self._seen(found)
         peers = {each.peer for each in found}
@@ -154,9 +162,9 @@ class Connections:
         metrics.DESCRIPTORS.set(self._descriptors)
         for gone in callers.keys() - peers:
             self._callers.pop(gone, None)
-        self._ended_by_headers -= ended_by_headers - peers  # another connection may have the port from now on
         metrics.CONNECTIONS.labels("known").set(len(found) - len(unknown))
         metrics.CONNECTIONS.labels("unknown").set(len(unknown))
+        unknown = self._without_barred(unknown)
         for listener in self._listeners.values():
             here = [each for each in unknown if each.port == listener.port]
             pressed = sum(each.port == listener.port for each in found) >= listener.places * PRESSED_SHARE
@@ -198,6 +206,20 @@ class Connections:
         lately = {address: at for address, at in tuple(self._lately.items()) if at >= now - LATELY_SECONDS}
         self._lately = lately | {each.peer[0]: now for each in unknown}
         return sorted(unknown, key=lambda each: self._since.get(each.peer, now))
+
+    def _without_barred(self, unknown: list[Connection]) -> list[Connection]:
+        """Give up the unknown connections of barred addresses; return the others."""
+        now = self._now()
+        for address in [address for address, until in tuple(self._barred.items()) if until < now]:
+            self._barred.pop(address, None)
+        if not self._barred:
+            return unknown
+        barred: list[Connection] = []
+        others: list[Connection] = []
+        for each in unknown:
+            (barred if _network(each.peer[0]) in self._barred else others).append(each)
+        self._give_up("headers", barred)
+        return others
 
     def _beyond_of_callers(self, found: list[Connection]) -> list[Connection]:
         order = {peer: at for at, peer in enumerate(tuple(self._callers))}

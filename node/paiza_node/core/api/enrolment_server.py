@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 from paiza.enrolment.v1 import enrolment_pb2
 from paiza_node.core.access.officers import OfficersChanged
+from paiza_node.core.api.connections import Connections
 from paiza_node.core.api.grpc_server import GrpcServer
 from paiza_node.core.api.key_exchange import check_key_exchange
 from paiza_node.core.api.metrics import CALLS, ENROLMENT_OPEN
@@ -66,6 +67,7 @@ class EnrolmentListener:
         open_until: Callable[[], Awaitable[datetime | None]],
         identity: TlsIdentity,
         clock: Callable[[], datetime],
+        connections: Connections,
     ) -> None:
         """Store what is asked at each look and at each opening.
 
@@ -77,6 +79,7 @@ class EnrolmentListener:
         self._open_until = open_until
         self._identity = identity
         self._clock = clock
+        self._connections = connections
         self._server: GrpcServer | None = None
         self.task = PeriodicTask(self._look, period=LOOK_SECONDS, failed="invitations_not_read")
 
@@ -108,7 +111,7 @@ class EnrolmentListener:
         return min(left, LOOK_SECONDS)
 
     async def _open(self) -> None:
-        server = GrpcServer(_OPTIONS, max_calls=MAX_CALLS)
+        server = GrpcServer(_OPTIONS, max_calls=MAX_CALLS, connections=self._connections)
         service, method = _METHOD.strip("/").split("/")
         handler: Any = grpc.unary_unary_rpc_method_handler(self._answer)
         server.add_service(service, {method: handler})

@@ -78,7 +78,7 @@ def public_server(
     Raises TypeError if an RPC has no handler or a handler no RPC: such a node must not start.
     """
     options = (*SERVER_OPTIONS, ("grpc.max_allowed_incoming_connections", places))
-    server = GrpcServer(options, max_calls=MAX_CALLS)
+    server = GrpcServer(options, max_calls=MAX_CALLS, connections=connections)
     served = (*services.public(), services.HEALTH)
     own_health = Health([service.full_name for service in served])
     found = {

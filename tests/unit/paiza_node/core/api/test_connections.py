@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
@@ -45,6 +46,12 @@ class Situation:
         """Let a call be admitted on a connection."""
         address, port = made.getsockname()
         self.connections.known(f"ipv4:{address}:{port}", caller)
+
+
+def written(made: socket.socket) -> str:
+    """Return the other side's name of a connection as gRPC writes it."""
+    address, port = made.getsockname()
+    return f"ipv4:{address}:{port}"
 
 
 @pytest.fixture
@@ -93,30 +100,30 @@ def test_the_connection_of_an_unread_response_is_given_up(situation: Situation) 
     assert which_ended([mine, other], 1) == [True, False]
 
 
-def test_the_connection_of_too_many_headers_is_given_up(situation: Situation) -> None:
-    """That one alone, also before it was looked at; who showed which certificate is told, and further calls refused."""
-    mine, other = situation.connect(), situation.connect()
-    address, port = mine.getsockname()
-    peer = f"ipv4:{address}:{port}"
-    assert not situation.connections.ended_by_headers(peer)
+def test_too_many_headers_end_the_unknown_connections_of_their_address(situation: Situation) -> None:
+    """The log names who showed which certificate; known connections of the address, and other addresses, go on."""
+    guilty, unknown, known, other = (situation.connect(host) for host in (2, 2, 2, 3))
+    for each in (guilty, known):
+        situation.known(each, "officer")
     with capture_logs() as lines:
-        situation.connections.give_up_headers(peer, ["officer"])
-    assert which_ended([mine, other], 1) == [True, False]
-    assert situation.connections.ended_by_headers(peer)
-    assert [(line["why"], line["callers"]) for line in lines] == [("headers", ["officer"])]
+        situation.connections.give_up_headers(written(guilty), ["other officer"])
+    assert [(line["why"], line["callers"]) for line in lines] == [("headers", ["other officer"]), ("headers", [])]
+    assert which_ended([guilty, unknown, known, other], 2) == [True, True, False, False]
+    dropped = [situation.connections.barred(partial(written, each)) for each in (guilty, unknown, known, other)]
+    assert dropped == [True, True, False, False]
 
 
-def test_another_connection_from_the_same_port_is_not_the_one_given_up() -> None:
-    """Once the connection has gone, its address and port may be those of somebody else."""
-    with ExitStack() as stack:
-        gone = Situation(stack)
-        address, port = gone.connect().getsockname()
-        peer = f"ipv4:{address}:{port}"
-        gone.connections.give_up_headers(peer, ["officer"])
-        gone.connections.look()
-        assert gone.connections.ended_by_headers(peer)
-    gone.connections.look()
-    assert not gone.connections.ended_by_headers(peer)
+def test_an_address_is_barred_for_a_while(situation: Situation) -> None:
+    """Its new connections end at the next look, which is due as they arrive; then it has connections again."""
+    situation.connections.give_up_headers(written(situation.connect(2)), [])
+    barred = situation.connect(2)
+    situation.connections.look()
+    assert which_ended([barred], 1) == [True]
+    situation.now += connections.BARRED_SECONDS + 1
+    later = situation.connect(2)
+    situation.connections.look()
+    assert which_ended([later], 0) == [False]
+    assert not situation.connections.barred(partial(written, later))
 
 
 def test_few_places_end_unknown_connections_that_are_not_new(situation: Situation) -> None:

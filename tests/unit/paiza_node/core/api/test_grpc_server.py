@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +14,8 @@ from paiza_node.core.api.grpc_server import GrpcServer
 from tests import http2
 
 MAX_CALLS: Final = 2
-OK, RESOURCE_EXHAUSTED, UNIMPLEMENTED = 0, 8, 12
+OK, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNIMPLEMENTED = 0, 3, 8, 12
+ECHO: Final = b"/paiza.test.v1.TestService/Echo"
 
 
 async def _echo(request: bytes, _context: Any) -> bytes:
@@ -49,7 +50,7 @@ async def test_unknown_name_ends_its_call_and_nothing_else(path: Path, name: byt
     """A call of a name that no method has, also one that is no text, is UNIMPLEMENTED; the next call is served."""
     for _ in range(3):
         assert await asyncio.to_thread(_call, path, name) == (UNIMPLEMENTED, "Method not found!")
-    assert (await asyncio.to_thread(_call, path, b"/paiza.test.v1.TestService/Echo"))[0] == OK
+    assert (await asyncio.to_thread(_call, path, ECHO))[0] == OK
 
 
 async def test_calls_beyond_the_limit_are_refused(path: Path) -> None:
@@ -60,12 +61,21 @@ async def test_calls_beyond_the_limit_are_refused(path: Path) -> None:
         for call in held:
             await call.write(b"a")
             assert await call.read() == b"a"
-        assert (await asyncio.to_thread(_call, path, b"/paiza.test.v1.TestService/Echo"))[0] == RESOURCE_EXHAUSTED
+        assert (await asyncio.to_thread(_call, path, ECHO))[0] == RESOURCE_EXHAUSTED
         await held[0].done_writing()
         assert await held[0].read() is grpc.aio.EOF
         async with asyncio.timeout(60):  # the server counts a call for a moment after its caller has seen it end
-            while (answer := (await asyncio.to_thread(_call, path, b"/paiza.test.v1.TestService/Echo"))[0]) != OK:
+            while (answer := (await asyncio.to_thread(_call, path, ECHO))[0]) != OK:
                 assert answer == RESOURCE_EXHAUSTED
+
+
+async def test_headers_beyond_the_limit_are_refused(path: Path) -> None:
+    """Before the caller acknowledges the settings too, when the library takes them; the next call is served."""
+    within, beyond = ([(b"x", b"y" * 100)] * count for count in (120, 130))
+    assert (await asyncio.to_thread(_call, path, ECHO, within))[0] == OK
+    code, text = await asyncio.to_thread(_call, path, ECHO, beyond)
+    assert (code, "16384 bytes" in text) == (INVALID_ARGUMENT, True)
+    assert (await asyncio.to_thread(_call, path, ECHO))[0] == OK
 
 
 async def test_stop_ends_what_is_under_way(tmp_path: Path) -> None:
@@ -84,7 +94,7 @@ async def test_stop_ends_what_is_under_way(tmp_path: Path) -> None:
         assert await call.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
 
 
-def _call(path: Path, name: bytes) -> tuple[int | None, str]:
+def _call(path: Path, name: bytes, fields: Sequence[tuple[bytes, bytes]] = ()) -> tuple[int | None, str]:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(path))
-        return http2.answer(connection, http2.call(name))
+        return http2.answer(connection, http2.call(name, more=fields))
