@@ -29,7 +29,7 @@ PEERS: Final = ("tjk", "uzb")
 BEGIN_BACKUP: Final = "/paiza.admin.v1.AdminService/BeginBackup"  # waits for a witness, and there is none
 HANDSHAKE: Final = "/paiza.peer.v1.ExchangeService/Handshake"
 SHOWN: Final = 400  # characters of a failure
-SETTLE_SECONDS: Final = 3.0  # after the scenario: proofs are upgraded, the log is indexed
+SETTLE_SECONDS: Final = 6.0  # one to two are usual; after the scenario: proofs are upgraded, the log is indexed
 
 
 class Peer:
