@@ -40,7 +40,7 @@ class GrpcServer(LibraryServer):
     ) -> None:
         """Serve ``max_calls`` calls at a time; those beyond end with RESOURCE_EXHAUSTED.
 
-        ``connections``: those of the server; None where only the node's own user can connect.
+        ``connections``: those of its listener; None where nobody looks at them (the operator's socket, a standby).
         """
         self._loop = get_working_loop()
         self._server = _CoreServer(self._loop, options, max_calls, connections)

@@ -2,14 +2,16 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import grpc
 import pytest
 import pytest_asyncio
+from typing_extensions import override
 
+from paiza_node.core.api.connections import Connections
 from paiza_node.core.api.grpc_server import GrpcServer
 from tests import http2
 
@@ -76,6 +78,42 @@ async def test_headers_beyond_the_limit_are_refused(path: Path) -> None:
     code, text = await asyncio.to_thread(_call, path, ECHO, beyond)
     assert (code, "16384 bytes" in text) == (INVALID_ARGUMENT, True)
     assert (await asyncio.to_thread(_call, path, ECHO))[0] == OK
+
+
+class _Barring(Connections):
+    """Connections of an address that is barred or is not."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.bars = False
+        self.peers: list[str] = []
+
+    @override
+    def barred(self, peer: Callable[[], str]) -> bool:
+        """Note whose call it is."""
+        self.peers.append(peer())
+        return self.bars
+
+
+async def test_calls_of_barred_addresses_are_dropped() -> None:
+    """Such a call has no answer, and the next one is served."""
+    connections = _Barring()
+    server = GrpcServer(max_calls=MAX_CALLS, connections=connections)
+    handler: Any = grpc.unary_unary_rpc_method_handler(_echo)
+    server.add_service("paiza.test.v1.TestService", {"Echo": handler})
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call: Any = channel.unary_unary(ECHO.decode())
+        connections.bars = True
+        with pytest.raises(grpc.aio.AioRpcError) as dropped:
+            await call(b"a", timeout=60)
+        connections.bars = False
+        assert await call(b"b", timeout=60) == b"b"
+    await server.stop(1.0)
+    assert dropped.value.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
+    assert len({*connections.peers}) == 1
+    assert connections.peers[0].startswith("ipv4:127.0.0.1:")
 
 
 async def test_stop_ends_what_is_under_way(tmp_path: Path) -> None:
