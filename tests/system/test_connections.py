@@ -58,9 +58,9 @@ async def test_headers_before_the_settings_are_acknowledged(federation: Federati
         assert status in {None, grpc.StatusCode.INVALID_ARGUMENT.value[0]}
         await _until(lambda: not _open(unknown))
     await _comes_in(node.address, officer, register)
-    await _until(lambda: '"why": "headers"' in node.log.read_text())
-    line, *_ = [json.loads(each) for each in node.log.read_text().splitlines() if '"why": "headers"' in each]
-    assert line["addresses"] == [INTRUDER]
+    await _until(lambda: "too_many_headers" in node.log.read_text())
+    line, *_ = [json.loads(each) for each in node.log.read_text().splitlines() if "too_many_headers" in each]
+    assert line["address"] == INTRUDER
     assert ["/officer/duty" in each for each in line["callers"]] == [True]
 
 

@@ -119,9 +119,11 @@ class Connections:
             return
         self._barred[_network(parsed[0])] = self._now() + BARRED_SECONDS
         self._callers.pop(parsed, None)
-        found = self._open_connections()
-        self._give_up("headers", [each for each in found if each.peer == parsed], shown)
-        self._without_barred([each for each in found if each.peer not in self._callers])
+        # An event of its own: lines of connections given up are left out when there are many.
+        log.warning("too_many_headers", address=parsed[0], callers=list(shown)[:MAX_NAMED])
+        with suppress(OSError):  # no descriptor is left for the look: the calls are dropped all the same
+            found = self._open_connections()
+            self._without_barred([each for each in found if each.peer not in self._callers])
 
     def barred(self, peer: Callable[[], str]) -> bool:
         """Return whether a call is on an unknown connection of a barred address; it is to be dropped unseen."""
@@ -208,7 +210,7 @@ class Connections:
         return sorted(unknown, key=lambda each: self._since.get(each.peer, now))
 
     def _without_barred(self, unknown: list[Connection]) -> list[Connection]:
-        """Give up the unknown connections of barred addresses; return the others."""
+        """End the unknown connections of barred addresses; return the others."""
         now = self._now()
         for address in [address for address, until in tuple(self._barred.items()) if until < now]:
             self._barred.pop(address, None)
@@ -229,14 +231,13 @@ class Connections:
                 of_callers[caller].append(each)
         return [each for connections in of_callers.values() for each in connections[PER_CALLER:]]
 
-    def _give_up(self, why: str, connections: list[Connection], shown: Sequence[str] = ()) -> None:
+    def _give_up(self, why: str, connections: list[Connection]) -> None:
         given_up = [each for each in connections if shut_down(each)]
         if not given_up:
             return
         metrics.CONNECTIONS_GIVEN_UP.labels(why).inc(len(given_up))
         addresses = list(dict.fromkeys(each.peer[0] for each in given_up))[:MAX_NAMED]
-        known = {self._callers[each.peer] for each in given_up if each.peer in self._callers}
-        callers = sorted(known.union(shown))[:MAX_NAMED]
+        callers = sorted({self._callers[each.peer] for each in given_up if each.peer in self._callers})[:MAX_NAMED]
         log.warning("connections_given_up", why=why, count=len(given_up), addresses=addresses, callers=callers)
 
 

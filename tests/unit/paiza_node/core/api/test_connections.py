@@ -107,7 +107,9 @@ def test_too_many_headers_end_the_unknown_connections_of_their_address(situation
         situation.known(each, "officer")
     with capture_logs() as lines:
         situation.connections.give_up_headers(written(guilty), ["other officer"])
-    assert [(line["why"], line["callers"]) for line in lines] == [("headers", ["other officer"]), ("headers", [])]
+    assert [line["event"] for line in lines] == ["too_many_headers", "connections_given_up"]
+    assert (lines[0]["address"], lines[0]["callers"]) == ("127.0.0.2", ["other officer"])
+    assert (lines[1]["why"], lines[1]["count"]) == ("headers", 2)
     assert which_ended([guilty, unknown, known, other], 2) == [True, True, False, False]
     dropped = [situation.connections.barred(partial(written, each)) for each in (guilty, unknown, known, other)]
     assert dropped == [True, True, False, False]
